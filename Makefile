@@ -1,0 +1,66 @@
+# `make` alone lists the targets. Environments live in .venv*, wheels in dist/.
+
+PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
+DATA ?=
+
+# Folders are listed too: a deleted file changes nothing else.
+SOURCES := setup.cfg pyproject.toml LICENSE $(wildcard README.md) \
+    $(shell find home_tf -name __pycache__ -prune -o -print)
+WHEEL = $$(ls dist/home_tf-*.whl)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: help install demo test test-oldest check clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+install: .venv/installed ## install the package and its tools into .venv
+
+demo: .venv/installed ## train and evaluate on KuaiRand; DATA=folder for the real data
+	.venv/bin/python pipelines/kuairand.py $(if $(DATA),--data "$(DATA)")
+
+test: .venv/installed .venv-jax/installed ## check, then all tests on the newest versions
+	tests/run
+
+test-oldest: .venv-oldest/installed ## all tests on the oldest versions
+	tests/run oldest
+
+check: .venv/installed ## lint, formatting and types
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+clean: ## remove environments, builds and caches
+	rm -rf .venv .venv-oldest .venv-jax build dist *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+%/bin/python:
+	$(PYTHON) -m venv $*
+	$*/bin/python -m pip install -q -c constraints/newest.txt setuptools
+
+# The setuptools of .venv builds the wheel, so that a rebuild needs no network.
+dist/built: $(SOURCES) | .venv/bin/python
+	rm -rf build dist *.egg-info
+	.venv/bin/python -m pip wheel -q --no-deps --no-build-isolation -w dist .
+	touch $@
+
+.venv/dependencies: constraints/newest.txt
+.venv-oldest/dependencies: constraints/oldest.txt
+.venv/dependencies .venv-oldest/dependencies: %/dependencies: setup.cfg \
+    | %/bin/python dist/built
+	$*/bin/python -m pip install -q -c $(filter constraints/%,$^) "$(WHEEL)[dev]"
+	$*/bin/python -m pip check
+	touch $@
+
+.venv-jax/dependencies: constraints/jax.txt | .venv-jax/bin/python
+	.venv-jax/bin/python -m pip install -q -r constraints/jax.txt
+	touch $@
+
+%/installed: dist/built %/dependencies
+	$*/bin/python -m pip install -q --no-deps --force-reinstall "$(WHEEL)"
+	touch $@

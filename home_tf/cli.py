@@ -1,0 +1,216 @@
+"""The command line: `home-tf prepare | train | evaluate | export`."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+from rich.console import Console
+
+from home_tf.errors import HomeError
+
+# TensorFlow and Keras are imported inside the commands: the framework that a
+# configuration asks for decides which Keras, and that must be said before the import.
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Train, measure and export HoME, a multi-task ranking model.",
+)
+prepare_app = typer.Typer(no_args_is_help=True, help="Turn logs into TFRecords.")
+generate_app = typer.Typer(no_args_is_help=True, help="Make logs to try things on.")
+app.add_typer(prepare_app, name="prepare")
+app.add_typer(generate_app, name="generate")
+console = Console(highlight=False)
+
+ConfigOption = Annotated[Path, typer.Option(help="The YAML configuration.")]
+DataOption = Annotated[Path, typer.Option(help="The prepared folder.")]
+RunOption = Annotated[Path, typer.Option(help="The folder of the run.")]
+RunDataOption = Annotated[
+    Path | None, typer.Option("--data", help="The prepared folder, if it has moved.")
+]
+
+
+@generate_app.command("kuairand")
+def generate_kuairand(
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    users: Annotated[int, typer.Option(help="Number of users.")] = 4000,
+    videos: Annotated[int, typer.Option(help="Number of videos.")] = 2000,
+    days: Annotated[int, typer.Option(help="Number of days.")] = 12,
+    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+) -> None:
+    """Generate logs in the layout of KuaiRand."""
+    start_tensorflow()
+    from home_tf.kuairand import generate
+
+    generate(out, users=users, videos=videos, days=days, seed=seed)
+    console.print(f"wrote {out}")
+
+
+@prepare_app.command("kuairand")
+def prepare_kuairand(
+    source: Annotated[Path, typer.Option(help="The folder of the download.")],
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    layout: Annotated[
+        Literal["packed", "rows"], typer.Option(help="Blocks (fast) or single rows.")
+    ] = "packed",
+    gzip: Annotated[bool, typer.Option(help="Compress the records.")] = False,
+    shards: Annotated[int, typer.Option(help="Files a split.")] = 8,
+    validation_date: Annotated[
+        int | None, typer.Option(help="Such as 20220505. [default: last but one]")
+    ] = None,
+    test_date: Annotated[int | None, typer.Option(help="[default: the last]")] = None,
+    first_date: Annotated[
+        int | None, typer.Option(help="Earlier days are history only.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the rows' order.")] = 0,
+) -> None:
+    """Turn a KuaiRand download (Pure, 1K or 27K) into TFRecords."""
+    start_tensorflow()
+    from home_tf.kuairand import prepare
+
+    schema = prepare(
+        source,
+        out,
+        layout=layout,
+        compression="GZIP" if gzip else None,
+        shards=shards,
+        validation_date=validation_date,
+        test_date=test_date,
+        first_date=first_date,
+        seed=seed,
+    )
+    rows = "  ".join(f"{name} {split.rows:,}" for name, split in schema.splits.items())
+    console.print(f"wrote {out}: {rows} rows")
+
+
+@app.command()
+def train(
+    config: ConfigOption,
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="The folder of the run.")],
+    framework: Annotated[
+        str | None, typer.Option(help="tfrs or keras, instead of the file's.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+) -> None:
+    """Train a model, or go on with an interrupted training."""
+    from home_tf.config import load_config
+
+    given = {"framework": framework, "epochs": epochs, "seed": seed}
+    overrides = {f"training.{k}": v for k, v in given.items() if v is not None}
+    loaded = load_config(config, overrides)
+    start_tensorflow(loaded.training.framework)
+    from home_tf.training import train as train_run
+
+    run = train_run(loaded, data, out, console=console)
+    console.print(f"wrote {run.folder}")
+
+
+@app.command()
+def evaluate(
+    run: RunOption,
+    data: RunDataOption = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Repeat for several. [validation, test]")
+    ] = None,
+) -> None:
+    """Measure the best checkpoint of a run."""
+    found = _open_run(run)
+    from home_tf.evaluation.table import metrics_table
+    from home_tf.training import evaluate_run
+
+    splits = split or ["validation", "test"]
+    metrics = evaluate_run(found, data=data, splits=splits)
+    for name in splits:
+        console.print(metrics_table(metrics[name], title=name))
+    console.print(f"wrote {found.metrics_file}")
+
+
+@app.command()
+def export(
+    run: RunOption,
+    out: Annotated[Path, typer.Option(help="The model's folder, of all versions.")],
+    data: RunDataOption = None,
+) -> None:
+    """Export a run as a SavedModel for TF Serving."""
+    found = _open_run(run)
+    from home_tf.export import export_run
+
+    version = export_run(found, out, data=data, on_check=_report_check)
+    console.print(f"wrote {version}")
+
+
+def _report_check(difference: float) -> None:
+    console.print(
+        "checked in a process with only TensorFlow: largest difference "
+        f"{difference:.1e}"
+    )
+
+
+def _open_run(folder: Path) -> Any:
+    from home_tf.run import Run
+
+    run = Run(folder)
+    start_tensorflow(run.load_config().training.framework)
+    return run
+
+
+def start_tensorflow(framework: str = "keras") -> None:
+    """Imports TensorFlow with the Keras that a framework needs, without its chatter.
+
+    Must run before anything else imports TensorFlow or Keras.
+    """
+    if framework == "tfrs":
+        os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _standard_error_closed():
+        import tensorflow  # noqa: F401
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextmanager
+def _standard_error_closed() -> Iterator[None]:
+    # TensorFlow's C++ writes to the file descriptor before any log level is in force.
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def run_command(command: Callable[[], Any]) -> NoReturn:
+    """Runs a command of the command line and exits.
+
+    A `HomeError` is one line on the standard error and exit code 2; an interruption is
+    exit code 130.
+    """
+    try:
+        command()
+    except HomeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(0)
+
+
+def main() -> NoReturn:
+    """The entry point of `home-tf`."""
+    run_command(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+"""The YAML configuration: one schema, read into checked dataclasses."""
+
+from home_tf.config.load import dump_config as dump_config
+from home_tf.config.load import load_config as load_config
+from home_tf.config.schema import CategoricalFeature as CategoricalFeature
+from home_tf.config.schema import Config as Config
+from home_tf.config.schema import EvaluationConfig as EvaluationConfig
+from home_tf.config.schema import HoMEConfig as HoMEConfig
+from home_tf.config.schema import ModelConfig as ModelConfig
+from home_tf.config.schema import NumericFeature as NumericFeature
+from home_tf.config.schema import Task as Task
+from home_tf.config.schema import TrainingConfig as TrainingConfig

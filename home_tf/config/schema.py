@@ -1,0 +1,281 @@
+"""The schema of the configuration, section by section.
+
+A configuration names what the model reads (`features`), what it predicts (`tasks`), how
+it is built (`model`), trained (`training`) and measured (`evaluation`). Unknown keys
+are errors: no field is silently ignored.
+"""
+
+from collections import Counter
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+_STRICT = ConfigDict(extra="forbid")
+Positive = Annotated[int, Field(gt=0)]
+Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
+Level = Literal["both", "meta", "none"]
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class CategoricalFeature:
+    """Ids or names, one a row or several, embedded with a table.
+
+    Attributes:
+        type: `categorical`.
+        column: The record column; by default the feature's name.
+        encoding: `vocabulary`, from the training rows, or `hashed`.
+        min_count: Values seen less often in the training rows are out of vocabulary.
+        oov_buckets: Number of embeddings for out-of-vocabulary values, which are hashed
+            over them (`vocabulary`).
+        buckets: Number of embeddings (`hashed`).
+        width: Width of the embedding.
+        table: Another feature, whose vocabulary and embedding table this one shares.
+        pooling: How the embeddings of a multi-valued column become one: `mean`, `sum`,
+            or `attention` by the feature named in `attend_with`.
+        attend_with: The feature whose embedding is the query of the attention.
+    """
+
+    type: Literal["categorical"]
+    column: str | None = None
+    encoding: Literal["vocabulary", "hashed"] = "vocabulary"
+    min_count: Positive = 1
+    oov_buckets: Positive = 1
+    buckets: Positive | None = None
+    width: Positive | None = None
+    table: str | None = None
+    pooling: Literal["mean", "sum", "attention"] = "mean"
+    attend_with: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "CategoricalFeature":
+        if (self.encoding == "hashed") != (self.buckets is not None):
+            raise ValueError("`buckets` goes with `encoding: hashed`, and only with it")
+        if (self.table is None) == (self.width is None):
+            raise ValueError(
+                "give `width`, or `table` to share another feature's table"
+            )
+        if (self.pooling == "attention") != (self.attend_with is not None):
+            raise ValueError(
+                "`attend_with` goes with `pooling: attention`, and only so"
+            )
+        return self
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class NumericFeature:
+    """A number a row, normalised, or bucketised and embedded.
+
+    Attributes:
+        type: `numeric`.
+        column: The record column; by default the feature's name.
+        transform: `log1p` is applied first, or `none`.
+        encoding: `normalized` to mean 0 and variance 1 over the training rows, or
+            `bucketized` at the quantiles of the training rows.
+        buckets: Number of buckets (`bucketized`).
+        width: Width of the embedding (`bucketized`).
+    """
+
+    type: Literal["numeric"]
+    column: str | None = None
+    transform: Literal["none", "log1p"] = "none"
+    encoding: Literal["normalized", "bucketized"] = "normalized"
+    buckets: Positive | None = None
+    width: Positive | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "NumericFeature":
+        given = (self.buckets is not None, self.width is not None)
+        if given != (self.encoding == "bucketized",) * 2:
+            raise ValueError(
+                "`buckets` and `width` go with `encoding: bucketized`, and only with it"
+            )
+        if self.encoding == "bucketized" and self.transform != "none":
+            raise ValueError(
+                "`transform` changes nothing when `encoding` is `bucketized`"
+            )
+        return self
+
+
+Feature = Annotated[CategoricalFeature | NumericFeature, Field(discriminator="type")]
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class TaskSpace:
+    """The rows on which a task's label is defined: those where `column` is `equals`."""
+
+    column: str
+    equals: float
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class Task:
+    """A behaviour to predict.
+
+    Attributes:
+        group: The task group, as the hierarchy of HoME has it.
+        label: The record column of the label; by default the task's name. 0 or 1, NaN
+            or -1 where it is missing.
+        loss_weight: Factor of the task's loss in the sum over the tasks.
+        sample_weight: The record column of the rows' weights in this task's loss.
+        space: The rows on which the label is defined; elsewhere it counts as missing.
+    """
+
+    group: str
+    label: str | None = None
+    loss_weight: Annotated[float, Field(ge=0.0)] = 1.0
+    sample_weight: str | None = None
+    space: TaskSpace | None = None
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class HoMEConfig:
+    """Arguments of `home_tf.layers.HoME`, under the same names."""
+
+    expert_units: Widths = (128, 64)
+    num_shared_experts: Positive = 2
+    num_group_experts: Positive = 2
+    num_task_experts: Positive = 1
+    expert: Literal["home", "relu"] = "home"
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    gate_units: tuple[Positive, ...] = ()
+    feature_gate: Level = "both"
+    feature_gate_scope: Literal["group", "expert"] = "group"
+    num_loras: Positive = 2
+    lora_rank: Positive | None = None
+    self_gate: Level = "both"
+    hierarchy_mask: bool = True
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class ModelConfig:
+    """The network between the features and the logits.
+
+    Attributes:
+        home: The expert and gate hierarchy.
+        tower_units: Widths of the hidden layers of every task's tower.
+        embedding_l2: Factor of the mean squared norm of a row's embeddings in the loss.
+        dropout: Rate of the dropout on the concatenated features, in training.
+    """
+
+    home: HoMEConfig = Field(default_factory=HoMEConfig)
+    tower_units: tuple[Positive, ...] = (32,)
+    embedding_l2: Annotated[float, Field(ge=0.0)] = 0.0
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class TrainingConfig:
+    """How the model is trained.
+
+    Attributes:
+        framework: `tfrs` (legacy Keras) or `keras` (Keras 3).
+        epochs: Passes over the training rows, at most.
+        patience: Epochs without a better validation score before training stops.
+        monitor_tasks: Tasks whose mean validation AUC picks the best checkpoint; by
+            default all. Leave out tasks with few positives: their AUC is noise.
+        batch_size: Rows a step, over all replicas.
+        learning_rate: Of Adam.
+        learning_rate_decay: `cosine` to zero over all epochs, or `none`.
+        clip_norm: Largest global norm of the gradients, or none.
+        shuffle_rows: Rows that are shuffled together.
+        jit_compile: Whether XLA compiles the step.
+        mixed_precision: `float32`, `mixed_float16` or `mixed_bfloat16`.
+        steps_per_execution: Steps in one call of the compiled function.
+        seed: Of weights and data order.
+    """
+
+    framework: Literal["tfrs", "keras"] = "tfrs"
+    epochs: Positive = 1
+    patience: Positive = 1
+    monitor_tasks: tuple[str, ...] | None = None
+    batch_size: Positive = 1024
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    learning_rate_decay: Literal["none", "cosine"] = "none"
+    clip_norm: Annotated[float, Field(gt=0.0)] | None = None
+    shuffle_rows: Annotated[int, Field(ge=0)] = 65536
+    jit_compile: bool = False
+    mixed_precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    steps_per_execution: Positive = 1
+    seed: int = 0
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class EvaluationConfig:
+    """How the model is measured.
+
+    Attributes:
+        group_by: The record column of GAUC's groups, usually the user.
+        bootstrap_replicates: Resamplings of the users behind each interval.
+    """
+
+    group_by: str
+    bootstrap_replicates: Positive = 500
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class Config:
+    """A whole configuration. See the sections' classes for their fields."""
+
+    features: Annotated[dict[str, Feature], Field(min_length=1)]
+    tasks: Annotated[dict[str, Task], Field(min_length=1)]
+    evaluation: EvaluationConfig
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Config":
+        self._check_references()
+        labels = Counter(task.label or name for name, task in self.tasks.items())
+        outcomes = set(labels)
+        for name, feature in self.features.items():
+            if (feature.column or name) in outcomes:
+                raise ValueError(
+                    f"feature `{name}` reads `{feature.column or name}`, which is the "
+                    "label of a task: an outcome is never a feature"
+                )
+        unknown = set(self.training.monitor_tasks or ()) - set(self.tasks)
+        if unknown:
+            raise ValueError(
+                f"`training.monitor_tasks` names unknown tasks {sorted(unknown)}; "
+                f"the tasks are {sorted(self.tasks)}"
+            )
+        return self
+
+    def _check_references(self) -> None:
+        categorical = {
+            name: feature
+            for name, feature in self.features.items()
+            if isinstance(feature, CategoricalFeature)
+        }
+        for name, feature in categorical.items():
+            for key in ("table", "attend_with"):
+                other = getattr(feature, key)
+                if other is not None and other not in categorical:
+                    raise ValueError(
+                        f"`features.{name}.{key}` names {other!r}, which is no "
+                        f"categorical feature; these are {sorted(categorical)}"
+                    )
+            if feature.table and categorical[feature.table].table:
+                raise ValueError(
+                    f"`features.{name}.table` names {feature.table!r}, which has no "
+                    f"table of its own; name {categorical[feature.table].table!r}"
+                )
+
+    @property
+    def task_groups(self) -> dict[str, list[str]]:
+        """`{group: [task, ...]}`, in the order of the tasks."""
+        groups: dict[str, list[str]] = {}
+        for name, task in self.tasks.items():
+            groups.setdefault(task.group, []).append(name)
+        return groups
+
+    @property
+    def columns(self) -> list[str]:
+        """The record columns that the features, tasks and evaluation read."""
+        names: list[Any] = [f.column or name for name, f in self.features.items()]
+        for name, task in self.tasks.items():
+            names += [task.label or name, task.sample_weight]
+            names += [task.space.column if task.space else None]
+        names.append(self.evaluation.group_by)
+        return list(dict.fromkeys(name for name in names if name is not None))

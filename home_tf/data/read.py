@@ -1,0 +1,316 @@
+"""Reads the records of a prepared folder as batches of columns."""
+
+import difflib
+import math
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from home_tf.data.schema import (
+    FILE_NAME,
+    ROWS_FEATURE,
+    Column,
+    RecordSchema,
+    Split,
+    example_dtype,
+)
+from home_tf.errors import HomeError
+
+# Rows that are parsed at once: enough that the cost of starting ops does not count.
+_PARSE_ROWS = 8192
+# A chunk can be large, so memory bounds how many of them are in work at once.
+_PARALLEL_CHUNKS = 2
+_OPEN_FILES = 16
+# Records read in a row from each of the open files.
+_RECORDS_IN_TURN = {"packed": 1, "rows": 16}
+
+Tensors = dict[str, Any]
+
+
+def read(
+    folder: str | Path,
+    split: str,
+    *,
+    batch_size: int,
+    columns: Collection[str] | None = None,
+    shuffle_rows: int = 0,
+    seed: int = 0,
+    epochs: int = 1,
+    first_epoch: int = 0,
+    drop_remainder: bool = False,
+    input_context: tf.distribute.InputContext | None = None,
+) -> tf.data.Dataset:
+    """Reads a split as a dataset of batches.
+
+    The order of epoch `e` depends on `(seed, e)` only, so that a run which goes on at
+    `first_epoch` sees the batches that it would have seen without the interruption.
+
+    Args:
+        folder: The prepared folder.
+        split: Name of the split.
+        batch_size: Number of rows of a batch.
+        columns: Names of the columns to read; all by default. No other is parsed.
+        shuffle_rows: About how many rows are mixed at once, in a new order each epoch;
+            memory holds a few times as many. 0 keeps the order of the files.
+        seed: Seed of the order.
+        epochs: The epoch at which to end, counted from 0: the number of epochs of an
+            uninterrupted run.
+        first_epoch: The epoch to begin with.
+        drop_remainder: Whether to drop an epoch's last batch if it is not full.
+        input_context: Of `tf.distribute`: this pipeline's share. Files are shared out,
+            or records if there are fewer files than pipelines.
+
+    Returns:
+        A dataset of `{column: (batch, *shape)}` in the columns' dtypes. Each epoch ends
+        with a partial batch of its own. A broken record raises
+        `tf.errors.DataLossError` while reading; `find_corrupt_record` says where it is.
+
+    Raises:
+        HomeError: If the folder is not prepared, the split or a column is unknown, a
+            file is missing or truncated, or an argument is out of its range.
+    """
+    for argument, value, least in (
+        ("batch_size", batch_size, 1),
+        ("shuffle_rows", shuffle_rows, 0),
+        ("first_epoch", first_epoch, 0),
+        ("epochs", epochs, first_epoch),
+    ):
+        _check_at_least(argument, value, least)
+    folder = Path(folder)
+    schema = RecordSchema.load(folder)
+    chosen = _choose_columns(folder, schema, columns)
+    found = _find_split(folder, schema, split)
+    _check_files(folder, found)
+    source = _record_source(folder, found, schema, shuffle_rows > 0, input_context)
+    window = math.ceil(shuffle_rows / _rows_per_record(found))
+    chunk = window or math.ceil(max(batch_size, _PARSE_ROWS) / _rows_per_record(found))
+
+    def one_epoch(epoch: Any) -> tf.data.Dataset:
+        seeds = _epoch_seeds(seed, epoch)
+        records = source(seeds[0])
+        if window:
+            records = records.shuffle(window, seeds[1], reshuffle_each_iteration=False)
+        if schema.layout == "rows":
+            return records.batch(batch_size, drop_remainder).map(
+                _row_parser(chosen), num_parallel_calls=tf.data.AUTOTUNE
+            )
+        chunks = records.batch(chunk)
+        decoded = _decoded(chunks, chosen, seeds[2] if window else None)
+        return decoded.rebatch(batch_size, drop_remainder)
+
+    return (
+        tf.data.Dataset.range(first_epoch, epochs)
+        .flat_map(one_epoch)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def find_corrupt_record(folder: str | Path, split: str) -> str | None:
+    """Reads every record of a split and says which is broken, if any.
+
+    Args:
+        folder: The prepared folder.
+        split: Name of the split.
+
+    Returns:
+        One line with the file, the number of its first broken record (from 0) and the
+        cause; `None` if all records are whole.
+
+    Raises:
+        HomeError: If the folder is not prepared or the split is unknown.
+    """
+    folder = Path(folder)
+    schema = RecordSchema.load(folder)
+    for file in _find_split(folder, schema, split).files:
+        path, found = folder / file.name, 0
+        try:
+            for _ in _open(str(path), schema):
+                found += 1
+        except tf.errors.OpError as error:
+            cause = " ".join(str(error.message).split())
+            return (
+                f"{path}: record {found} (of {file.records}, from 0) is broken: {cause}"
+            )
+        if found != file.records:
+            return f"{path}: has {found} records where {FILE_NAME} has {file.records}"
+    return None
+
+
+def _record_source(
+    folder: Path,
+    split: Split,
+    schema: RecordSchema,
+    shuffled: bool,
+    context: tf.distribute.InputContext | None,
+) -> Callable[[Any], tf.data.Dataset]:
+    """Makes a function from a seed to this pipeline's serialised records."""
+    paths = [str(folder / file.name) for file in split.files]
+    pipelines = context.num_input_pipelines if context else 1
+    pipeline = context.input_pipeline_id if context else 0
+    by_file = len(paths) >= pipelines
+    if by_file:
+        paths = paths[pipeline::pipelines]
+
+    def records_of(seed: Any) -> tf.data.Dataset:
+        files = tf.constant(paths)
+        if shuffled:
+            order = _permutation(len(paths), seed, 0)
+            records = tf.data.Dataset.from_tensor_slices(tf.gather(files, order))
+            records = records.interleave(
+                lambda path: _open(path, schema),
+                cycle_length=_OPEN_FILES,
+                block_length=_RECORDS_IN_TURN[schema.layout],
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
+        else:
+            records = _open(files, schema)
+        # The order of the records is the same in every pipeline.
+        return records if by_file else records.shard(pipelines, pipeline)
+
+    return records_of
+
+
+def _open(paths: Any, schema: RecordSchema) -> tf.data.Dataset:
+    return tf.data.TFRecordDataset(paths, compression_type=schema.compression or "")
+
+
+def _row_parser(columns: Mapping[str, Column]) -> Callable[[Any], Tensors]:
+    features = {
+        name: tf.io.FixedLenFeature(column.shape, example_dtype(column))
+        for name, column in columns.items()
+    }
+
+    def parse(examples: Any) -> Tensors:
+        parsed = tf.io.parse_example(examples, features)
+        return {
+            name: tf.cast(parsed[name], column.dtype)
+            if column.dtype == "int32"
+            else parsed[name]
+            for name, column in columns.items()
+        }
+
+    return parse
+
+
+def _decoded(
+    chunks: tf.data.Dataset, columns: Mapping[str, Column], seed: Any | None
+) -> tf.data.Dataset:
+    """Decodes chunks of packed records and mixes the rows of each, given a seed."""
+    features = {
+        name: tf.io.RaggedFeature(tf.string)
+        if column.dtype == "string"
+        else tf.io.FixedLenFeature((), tf.string)
+        for name, column in columns.items()
+    }
+    features[ROWS_FEATURE] = tf.io.FixedLenFeature((), tf.int64)
+
+    def decode(chunk: Any) -> Tensors:
+        parsed = tf.io.parse_example(chunk, features)
+        rows = parsed.pop(ROWS_FEATURE)
+        return {
+            name: _joined(name, column, parsed[name], rows)
+            for name, column in columns.items()
+        }
+
+    def decode_mixed(index: Any, chunk: Any) -> Tensors:
+        decoded = decode(chunk)
+        rows = tf.shape(next(iter(decoded.values())))[0]
+        order = _permutation(rows, seed, index)
+        return {name: tf.gather(values, order) for name, values in decoded.items()}
+
+    if seed is None:
+        return chunks.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+    return chunks.enumerate().map(decode_mixed, num_parallel_calls=_PARALLEL_CHUNKS)
+
+
+def _joined(name: str, column: Column, values: Any, rows: Any) -> Any:
+    """A column of several packed records: `(sum of rows, *shape)`.
+
+    Args:
+        name: The column's name, for the error.
+        column: The column.
+        values: Of each record the raw array, `(records,)`, or its strings (ragged).
+        rows: Number of rows of each record, `(records,)`.
+    """
+    if column.dtype == "string":
+        unit, unit_size, found = "strings", 1, values.row_lengths()
+    else:
+        unit, unit_size = "bytes", tf.as_dtype(column.dtype).size
+        found = tf.strings.length(values)
+    check = tf.debugging.assert_equal(
+        tf.cast(found, tf.int64),
+        rows * (column.values_per_row * unit_size),
+        message=f"column {name!r}: a packed record's number of {unit} does not fit its "
+        "number of rows; run `home-tf prepare` again",
+    )
+    with tf.control_dependencies([check]):
+        if column.dtype == "string":
+            joined = tf.identity(values.values)
+        else:
+            raw = tf.strings.reduce_join(values)
+            joined = tf.io.decode_raw(raw, column.dtype, little_endian=True)
+        return tf.reshape(joined, (-1, *column.shape))
+
+
+def _epoch_seeds(seed: int, epoch: Any) -> Any:
+    """Seeds of the files, the records and the rows of an epoch: `(3,)`, int64."""
+    if not tf.executing_eagerly():
+        # `Dataset.shuffle` adds the graph's seed to its own, by default the global one;
+        # this is the graph of `one_epoch` alone. Not 0: TensorFlow would then compare
+        # the other seed, a tensor, in Python.
+        tf.compat.v1.set_random_seed(1)
+    return tf.random.stateless_uniform((3,), (seed, epoch), None, None, tf.int64)
+
+
+def _permutation(size: Any, seed: Any, index: Any) -> Any:
+    """A permutation of `range(size)` that depends on `(seed, index)` only."""
+    index = tf.cast(index, tf.int64)
+    keys = tf.random.stateless_uniform((size,), (seed, index), None, None, tf.int32)
+    return tf.argsort(keys)
+
+
+def _rows_per_record(split: Split) -> int:
+    records = sum(file.records for file in split.files)
+    return max(1, math.ceil(split.rows / max(1, records)))
+
+
+def _choose_columns(
+    folder: Path, schema: RecordSchema, names: Collection[str] | None
+) -> dict[str, Column]:
+    if names is None:
+        return schema.columns
+    if not names:
+        raise HomeError("`columns` should name at least one column. Received: none")
+    for name in names:
+        if name not in schema.columns:
+            close = difflib.get_close_matches(name, schema.columns)
+            hint = f"Close: {', '.join(close)}" if close else f"see its {FILE_NAME}"
+            raise HomeError(f"{folder}: there is no column {name!r}. {hint}")
+    return {name: schema.columns[name] for name in names}
+
+
+def _find_split(folder: Path, schema: RecordSchema, name: str) -> Split:
+    if name not in schema.splits:
+        known = ", ".join(schema.splits) or "none"
+        raise HomeError(f"{folder}: there is no split {name!r}. Its splits: {known}")
+    return schema.splits[name]
+
+
+def _check_files(folder: Path, split: Split) -> None:
+    for file in split.files:
+        path = folder / file.name
+        if not path.is_file():
+            raise HomeError(f"{path}: the file is missing; run `home-tf prepare` again")
+        size = path.stat().st_size
+        if size != file.bytes:
+            raise HomeError(
+                f"{path}: the file should have {file.bytes} bytes. Received: {size}; "
+                "copy the folder again, or run `home-tf prepare` again"
+            )
+
+
+def _check_at_least(argument: str, value: int, least: int) -> None:
+    if value < least:
+        raise HomeError(f"`{argument}` should be at least {least}. Received: {value}")

@@ -1,0 +1,223 @@
+"""What a prepared folder holds: its columns, splits and files."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from home_tf.errors import HomeError
+
+FORMAT = "home_tf.records"
+VERSION = 1
+FILE_NAME = "schema.json"
+DTYPES = ("int32", "int64", "float32", "string")
+LAYOUTS = ("packed", "rows")
+COMPRESSIONS = (None, "GZIP")
+# The feature of a packed record that holds its number of rows.
+ROWS_FEATURE = "__rows__"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: the type and the fixed shape of a row's value.
+
+    Multi-valued columns are padded at the end: -1 for integers, `""` for strings.
+
+    Args:
+        dtype: `"int32"`, `"int64"`, `"float32"` or `"string"`.
+        shape: `()`, or `(length,)` for a multi-valued column.
+
+    Raises:
+        HomeError: If the dtype or the shape is none of these.
+    """
+
+    dtype: str
+    shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise HomeError(
+                f"`dtype` should be one of {', '.join(DTYPES)}. Received: "
+                f"{self.dtype!r}"
+            )
+        if len(self.shape) > 1 or any(
+            not isinstance(length, int) or length < 1 for length in self.shape
+        ):
+            raise HomeError(
+                "`shape` should be () or (length,) with a length of at least 1. "
+                f"Received: {self.shape!r}"
+            )
+
+    @property
+    def values_per_row(self) -> int:
+        """Number of values that a row has."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class RecordFile:
+    """A shard of a split.
+
+    Attributes:
+        name: The file's name in the prepared folder.
+        rows: Number of rows.
+        bytes: Size of the file, in bytes.
+        records: Number of TFRecord records; a packed record holds many rows.
+    """
+
+    name: str
+    rows: int
+    bytes: int
+    records: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split, such as `train`.
+
+    Attributes:
+        rows: Number of rows over all files.
+        files: The shards.
+    """
+
+    rows: int
+    files: tuple[RecordFile, ...]
+
+
+@dataclass(frozen=True)
+class RecordSchema:
+    """The content of `schema.json`.
+
+    Attributes:
+        layout: `"packed"` (a record holds a block of rows) or `"rows"` (one
+            `tf.train.Example` a row).
+        compression: `None` or `"GZIP"`.
+        columns: The columns by name.
+        splits: The splits by name.
+    """
+
+    layout: str
+    compression: str | None
+    columns: dict[str, Column]
+    splits: dict[str, Split]
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "RecordSchema":
+        """Reads the schema of a prepared folder.
+
+        Args:
+            folder: The prepared folder.
+
+        Returns:
+            The schema. Whether the shards are there is checked by `read`.
+
+        Raises:
+            HomeError: If the folder was not prepared, or by another version.
+        """
+        path = _find(Path(folder))
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise HomeError(
+                f"{path}: cannot be read as JSON ({error}); run `home-tf prepare` again"
+            ) from error
+        _check_format(path, content)
+        try:
+            return _from_json(content)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise HomeError(
+                f"{path}: not a valid schema ({type(error).__name__}: {error}); run "
+                "`home-tf prepare` again"
+            ) from error
+
+    def save(self, folder: str | Path) -> None:
+        """Writes `schema.json` into a folder.
+
+        Args:
+            folder: The folder with the shards.
+        """
+        content = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        (Path(folder) / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+
+    def example_features(self) -> dict[str, Any]:
+        """How `tf.io.parse_example` reads one row from one `tf.train.Example`.
+
+        Returns:
+            A `tf.io.FixedLenFeature` for each column. An `int32` column is parsed as
+            `int64`, the only integers that an example knows: cast it afterwards.
+        """
+        return {
+            name: tf.io.FixedLenFeature(column.shape, example_dtype(column))
+            for name, column in self.columns.items()
+        }
+
+
+def example_dtype(column: Column) -> Any:
+    """The TensorFlow dtype that a column has in a `tf.train.Example` of a row."""
+    return tf.int64 if column.dtype == "int32" else tf.as_dtype(column.dtype)
+
+
+def _find(folder: Path) -> Path:
+    path = folder / FILE_NAME
+    if path.is_file():
+        return path
+    if not folder.exists():
+        problem = "there is no such folder"
+    elif not folder.is_dir():
+        problem = "this is not a folder"
+    elif not any(folder.iterdir()):
+        problem = "the folder is empty"
+    else:
+        problem = f"the folder has no {FILE_NAME}, so it is not (fully) prepared"
+    raise HomeError(f"{folder}: {problem}; run `home-tf prepare` to write it")
+
+
+def _check_format(path: Path, content: Any) -> None:
+    found = content.get("format") if isinstance(content, Mapping) else None
+    if found != FORMAT:
+        raise HomeError(
+            f"{path}: `format` should be {FORMAT!r}. Received: {found!r}; choose a "
+            "folder that `home-tf prepare` wrote"
+        )
+    if content.get("version") != VERSION:
+        raise HomeError(
+            f"{path}: `version` {content.get('version')!r} of the records is not "
+            f"supported, only {VERSION} is; run `home-tf prepare` again"
+        )
+
+
+def _from_json(content: Mapping[str, Any]) -> RecordSchema:
+    layout, compression = content["layout"], content["compression"]
+    check_choice("layout", layout, LAYOUTS)
+    check_choice("compression", compression, COMPRESSIONS)
+    return RecordSchema(
+        layout=layout,
+        compression=compression,
+        columns={
+            name: Column(column["dtype"], tuple(column["shape"]))
+            for name, column in content["columns"].items()
+        },
+        splits={
+            name: Split(
+                rows=split["rows"],
+                files=tuple(RecordFile(**file) for file in split["files"]),
+            )
+            for name, split in content["splits"].items()
+        },
+    )
+
+
+def check_choice(argument: str, value: object, choices: tuple[object, ...]) -> None:
+    """Checks that an argument is one of its choices.
+
+    Raises:
+        HomeError: If it is not.
+    """
+    if value not in choices:
+        listed = ", ".join(map(repr, choices))
+        raise HomeError(f"`{argument}` should be one of {listed}. Received: {value!r}")

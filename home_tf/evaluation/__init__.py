@@ -1,0 +1,10 @@
+"""Exact offline metrics in NumPy: AUC, GAUC, log loss, calibration, intervals."""
+
+from home_tf.evaluation.bootstrap import bootstrap_over_groups as bootstrap_over_groups
+from home_tf.evaluation.inputs import valid_labels as valid_labels
+from home_tf.evaluation.pointwise import calibration as calibration
+from home_tf.evaluation.pointwise import log_loss as log_loss
+from home_tf.evaluation.ranking import auc as auc
+from home_tf.evaluation.ranking import gauc as gauc
+from home_tf.evaluation.ranking import per_group_auc as per_group_auc
+from home_tf.evaluation.report import evaluate_tasks as evaluate_tasks

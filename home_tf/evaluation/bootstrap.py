@@ -1,0 +1,99 @@
+"""Intervals of AUC and GAUC by resampling whole groups."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from home_tf.errors import HomeError
+from home_tf.evaluation.inputs import Floats, group_codes, labelled_rows
+from home_tf.evaluation.ranking import (
+    auc_of_segments,
+    per_group_auc,
+    starts_of_runs,
+    weighted_mean,
+)
+
+Counts = npt.NDArray[np.intp]
+
+
+def bootstrap_over_groups(
+    labels: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    *,
+    replicates: int = 500,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of AUC and GAUC when the users are a sample.
+
+    Each replicate draws as many users as there are, with replacement, and takes all
+    rows of each drawn user as often as the user was drawn: rows of one user are not
+    independent. The draws depend only on the seed and on `groups`, so that tasks and
+    models evaluated on the same rows see the same replicates. A replicate without
+    positives or without negatives has no AUC and is left out of the interval.
+
+    Args:
+        labels: `(rows,)` or `(rows, 1)`; 0 or 1, NaN or -1 where missing.
+        scores: `(rows,)` or `(rows, 1)`; anything that ranks.
+        groups: `(rows,)` of integers or strings: the user of each row.
+        replicates: Number of draws.
+        confidence: Share of the replicates that lie inside the interval.
+        seed: Seed of the draws, not negative.
+
+    Returns:
+        `{"auc": (low, high), "gauc": (low, high)}`, NaN where no replicate has a value.
+
+    Raises:
+        HomeError: As in `gauc`, or if `replicates` or `confidence` is out of range.
+    """
+    _check_positive(replicates)
+    if not 0 < confidence < 1:
+        raise HomeError(
+            f"`confidence` should be between 0 and 1. Received: {confidence!r}"
+        )
+    known, predicted, valid = labelled_rows(labels, scores)
+    users, codes = group_codes(groups, len(valid))
+    present, aucs, impressions = per_group_auc(known, predicted, codes[valid])
+    order = np.argsort(predicted)
+    known, predicted, codes = known[order], predicted[order], codes[valid][order]
+    ties = starts_of_runs(predicted) if known.size else np.empty(0, np.intp)
+    values = np.full((2, replicates), np.nan)
+    for i, drawn in enumerate(_draws(len(users), replicates, seed)):
+        values[0, i] = _weighted_auc(known, drawn[codes], ties)
+        values[1, i] = weighted_mean(aucs, impressions * drawn[present])
+    return {
+        "auc": _interval(values[0], confidence),
+        "gauc": _interval(values[1], confidence),
+    }
+
+
+def _draws(users: int, replicates: int, seed: int) -> Iterator[Counts]:
+    """How often each user is drawn, once for each replicate."""
+    random = np.random.default_rng(seed)
+    for _ in range(replicates):
+        drawn = random.integers(users, size=users) if users else np.empty(0, np.intp)
+        yield np.bincount(drawn, minlength=users)
+
+
+def _weighted_auc(known: Floats, weights: Counts, ties: npt.NDArray[np.intp]) -> float:
+    """The AUC of rows that are sorted by score; `ties` as in `auc_of_segments`."""
+    if not known.size:
+        return float("nan")
+    positive = weights * known
+    one_segment = np.zeros(1, np.intp)
+    return float(auc_of_segments(positive, weights - positive, ties, one_segment)[0])
+
+
+def _interval(values: Floats, confidence: float) -> tuple[float, float]:
+    values = values[~np.isnan(values)]
+    if not values.size:
+        return float("nan"), float("nan")
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _check_positive(replicates: int) -> None:
+    if replicates < 1:
+        raise HomeError(f"`replicates` should be at least 1. Received: {replicates!r}")

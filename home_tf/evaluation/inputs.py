@@ -1,0 +1,133 @@
+"""Checks of what the metrics are given, and the choice of the rows that count."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from home_tf.errors import HomeError
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+
+def valid_labels(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Tells which labels are known.
+
+    Args:
+        labels: `(rows,)` or `(rows, 1)`; 0 or 1, or NaN or a negative value (usually
+            -1) where the label is missing. The losses read labels the same way.
+
+    Returns:
+        `(rows,)`, True where the label is 0 or 1.
+
+    Raises:
+        HomeError: If a label is none of these.
+    """
+    values = vector("labels", labels)
+    # NaN fails every comparison, so this leaves out both kinds of missing label.
+    valid: npt.NDArray[np.bool_] = values >= 0
+    wrong = valid & (values != 0) & (values != 1)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise HomeError(
+            "`labels` should be 0 or 1, or NaN or -1 where missing. "
+            f"Received: {values[row]} in row {row}"
+        )
+    return valid
+
+
+def labelled_rows(
+    labels: npt.ArrayLike, scores: npt.ArrayLike
+) -> tuple[Floats, Array, npt.NDArray[np.bool_]]:
+    """Checks labels and scores and keeps the rows whose label is known.
+
+    Args:
+        labels: As in `valid_labels`.
+        scores: `(rows,)` or `(rows, 1)`; none may be NaN.
+
+    Returns:
+        The labels and the scores of the rows with a label, `(valid rows,)`, and which
+        rows these are, `(rows,)`.
+
+    Raises:
+        HomeError: If the lengths differ, a label is invalid or a score is NaN.
+    """
+    valid = valid_labels(labels)
+    predicted = vector("scores", scores)
+    check_length("scores", predicted, len(valid))
+    wrong = np.isnan(predicted)
+    if wrong.any():
+        raise HomeError(
+            "`scores` should not be NaN; has the training diverged? Received: NaN in "
+            f"{int(wrong.sum())} of {len(wrong)} rows, first in row {wrong.argmax()}"
+        )
+    known = vector("labels", labels)[valid].astype(np.float64)
+    return known, predicted[valid], valid
+
+
+def row_weights(weights: npt.ArrayLike | None, valid: npt.NDArray[np.bool_]) -> Floats:
+    """The weights of the valid rows, ones if None; raises if one is negative or NaN."""
+    if weights is None:
+        return np.ones(np.count_nonzero(valid))
+    values = vector("weights", weights)
+    check_length("weights", values, len(valid))
+    wrong = ~(np.isfinite(values) & (values >= 0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise HomeError(
+            "`weights` should be finite and not negative. "
+            f"Received: {values[row]} in row {row}"
+        )
+    return values[valid].astype(np.float64)
+
+
+def group_codes(groups: npt.ArrayLike, rows: int) -> tuple[Array, npt.NDArray[np.intp]]:
+    """Numbers the groups.
+
+    Args:
+        groups: `(rows,)` or `(rows, 1)` of integers or strings.
+        rows: How many there should be.
+
+    Returns:
+        The distinct groups in ascending order, and for each row the position of its
+        group among them.
+
+    Raises:
+        HomeError: If the length differs or the groups are not integers or strings.
+    """
+    values = np.asarray(groups)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim == 1 and (values.dtype.kind in "biuSUOT" or not values.size):
+        check_length("groups", values, rows)
+        try:
+            return np.unique(values, return_inverse=True)
+        except TypeError:
+            pass  # objects that have no order, such as None among strings
+    raise HomeError(
+        "`groups` should be a vector of integers or strings, such as user ids. "
+        f"Received: shape {values.shape}, dtype {values.dtype}"
+    )
+
+
+def vector(name: str, values: npt.ArrayLike) -> Array:
+    """Numbers as a `(rows,)` array; raises for another shape or kind of value."""
+    array = np.asarray(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1 or array.dtype.kind not in "biuf":
+        raise HomeError(
+            f"`{name}` should be numbers of shape (rows,) or (rows, 1). "
+            f"Received: shape {array.shape}, dtype {array.dtype}"
+        )
+    return array
+
+
+def check_length(name: str, values: Array, rows: int) -> None:
+    """Raises if `values` has not one value for each label."""
+    if len(values) != rows:
+        raise HomeError(
+            f"`{name}` should have a value for each label. "
+            f"Received: {len(values)} {name} for {rows} labels"
+        )

@@ -1,0 +1,107 @@
+"""All metrics of all tasks, ready for a JSON file."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from home_tf.errors import HomeError
+from home_tf.evaluation.bootstrap import bootstrap_over_groups
+from home_tf.evaluation.inputs import group_codes, vector
+from home_tf.evaluation.pointwise import calibration, log_loss
+from home_tf.evaluation.ranking import auc, gauc
+
+
+def evaluate_tasks(
+    labels: Mapping[str, npt.ArrayLike],
+    probabilities: Mapping[str, npt.ArrayLike],
+    groups: npt.ArrayLike,
+    *,
+    replicates: int = 500,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Evaluates every task on the rows that have its label.
+
+    Args:
+        labels: For each task `(rows,)` or `(rows, 1)`; 0 or 1, NaN or -1 where missing.
+        probabilities: For the same tasks `(rows,)` or `(rows, 1)`, in [0, 1].
+        groups: `(rows,)` of integers or strings: the user of each row.
+        replicates: Draws of the bootstrap over users; 0 leaves the intervals out, which
+            saves most of the time on large data.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        A dict of plain Python values, None where a metric is not defined:
+        `auc`, `gauc`, `log_loss`, `calibration`: `{task: value}`;
+        `auc_interval`, `gauc_interval`: `{task: [low, high]}`, 95 % intervals;
+        `examples`, `positives`: `{task: number}` of the rows with a label;
+        `mean_auc`, `mean_gauc`: means over the tasks where the metric is defined.
+
+    Raises:
+        HomeError: If the tasks or lengths do not match, a label is not 0, 1 or missing,
+            or a probability is NaN or outside [0, 1]; the message names the task.
+    """
+    _check_tasks(labels, probabilities)
+    rows = len(vector("labels", next(iter(labels.values()))))
+    # Strings are slow to sort; their codes are not.
+    _, users = group_codes(groups, rows)
+    results: dict[str, Any] = {}
+    for task in labels:
+        try:
+            values = _evaluate(
+                labels[task], probabilities[task], users, replicates, seed
+            )
+        except HomeError as error:
+            raise HomeError(f"task `{task}`: {error}") from None
+        for metric, value in values.items():
+            results.setdefault(metric, {})[task] = value
+    for metric in ("auc", "gauc"):
+        results[f"mean_{metric}"] = _mean(list(results[metric].values()))
+    return results
+
+
+def _evaluate(
+    labels: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    users: npt.NDArray[np.intp],
+    replicates: int,
+    seed: int,
+) -> dict[str, Any]:
+    known = vector("labels", labels)
+    values: dict[str, Any] = {
+        "auc": _plain(auc(labels, probabilities)),
+        "gauc": _plain(gauc(labels, probabilities, users)),
+        "log_loss": _plain(log_loss(labels, probabilities)),
+        "calibration": _plain(calibration(labels, probabilities)),
+        "auc_interval": None,
+        "gauc_interval": None,
+        "examples": int((known >= 0).sum()),
+        "positives": int((known == 1).sum()),
+    }
+    if replicates:
+        intervals = bootstrap_over_groups(
+            labels, probabilities, users, replicates=replicates, seed=seed
+        )
+        for metric, ends in intervals.items():
+            plain = [_plain(end) for end in ends]
+            values[f"{metric}_interval"] = None if None in plain else plain
+    return values
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None
+
+
+def _check_tasks(labels: Mapping[str, Any], probabilities: Mapping[str, Any]) -> None:
+    if not labels or set(labels) != set(probabilities):
+        raise HomeError(
+            "`labels` and `probabilities` should have the same tasks, at least one. "
+            f"Received: {sorted(labels)} and {sorted(probabilities)}"
+        )

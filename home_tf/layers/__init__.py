@@ -1,0 +1,8 @@
+"""The layers: each usable alone, in any Keras model or TFRS model."""
+
+from home_tf.layers.expert_bank import ExpertBank as ExpertBank
+from home_tf.layers.expert_gate import ExpertGate as ExpertGate
+from home_tf.layers.feature_gate import FeatureGate as FeatureGate
+from home_tf.layers.home import HoME as HoME
+from home_tf.layers.self_gate import SelfGate as SelfGate
+from home_tf.layers.task_towers import TaskTowers as TaskTowers

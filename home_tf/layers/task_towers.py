@@ -1,0 +1,98 @@
+"""One tower a task: from its representation to its logit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from home_tf.backend import keras, ops
+from home_tf.layers.initialization import split_initializer
+from home_tf.layers.layer import Layer, check_units
+from home_tf.layers.mlp import MLP
+
+
+@keras.saving.register_keras_serializable(package="home_tf")
+class TaskTowers(Layer):
+    """Maps every task's representation to its logit: `MLP_T(h)` of eq. 1.
+
+    The probability is `Sigmoid(logit)`; the losses of this package take logits.
+
+    Args:
+        tasks: Names of the tasks.
+        hidden_units: Widths of the hidden ReLU layers of each tower.
+        kernel_initializer: Initialiser of the kernels; every tower draws its own
+            values.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Input shape:
+        Dict `{task: (batch, D)}`, as `HoME` returns it; `D` may differ between tasks.
+
+    Output shape:
+        Dict `{task: (batch, 1)}`: logits, in float32.
+
+    Raises:
+        ValueError: If a task is named twice or missing from the input.
+
+    Example:
+        >>> logits = TaskTowers(["click", "like"], hidden_units=(32,))(representations)
+
+    References:
+        HoME (arXiv 2408.05430), eq. 1.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[str],
+        *,
+        hidden_units: Sequence[int] = (32,),
+        kernel_initializer: Any = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tasks = tuple(tasks)
+        if (
+            isinstance(tasks, str)
+            or not tasks
+            or len(set(self.tasks)) < len(self.tasks)
+        ):
+            raise ValueError(
+                "`tasks` must be a sequence of different task names. Received: "
+                f"{tasks!r}"
+            )
+        self.hidden_units = check_units("hidden_units", hidden_units)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        initializers = split_initializer(self.kernel_initializer, len(self.tasks))
+        self.towers = {
+            task: MLP(
+                (*self.hidden_units, 1),
+                kernel_initializer=initializer,
+                dtype=self.dtype_policy,
+            )
+            for task, initializer in zip(self.tasks, initializers, strict=True)
+        }
+
+    def build(self, input_shape: Mapping[str, Sequence[int | None]]) -> None:
+        """Creates the weights of every tower."""
+        missing = [task for task in self.tasks if task not in input_shape]
+        if missing:
+            raise ValueError(
+                f"The input of `TaskTowers` lacks tasks {missing}. Received: tasks "
+                f"{sorted(input_shape)}"
+            )
+        for task, tower in self.towers.items():
+            tower.build(tuple(input_shape[task]))
+        self.built = True
+
+    def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """`{task: (batch, D)}` to logits `{task: (batch, 1)}`."""
+        return {
+            task: ops.cast(tower(inputs[task]), "float32")
+            for task, tower in self.towers.items()
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that rebuild the layer."""
+        return {
+            **super().get_config(),
+            "tasks": list(self.tasks),
+            "hidden_units": list(self.hidden_units),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+        }

@@ -1,0 +1,4 @@
+"""Streaming Keras metrics, aware of missing labels. Exact: `home_tf.evaluation`."""
+
+from home_tf.metrics.masked_auc import MaskedAUC as MaskedAUC
+from home_tf.metrics.masked_log_loss import MaskedLogLoss as MaskedLogLoss

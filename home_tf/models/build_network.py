@@ -1,0 +1,48 @@
+"""The network that a configuration describes."""
+
+from dataclasses import asdict
+
+from home_tf.config import Config
+from home_tf.errors import HomeError
+from home_tf.features import FeatureEmbedding, Preprocessor
+from home_tf.layers import HoME, TaskTowers
+from home_tf.models.ranking_network import RankingNetwork
+
+
+def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:
+    """Builds the network of a configuration, its weights created.
+
+    Args:
+        config: The configuration.
+        preprocessor: The preprocessor of the prepared data, which knows the table
+            sizes.
+
+    Returns:
+        The network, from the preprocessor's outputs to logits by task.
+
+    Raises:
+        HomeError: If the arguments do not fit together, such as a width that the number
+            of LoRAs does not divide.
+    """
+    dtype = config.training.mixed_precision
+    try:
+        features = FeatureEmbedding(
+            preprocessor.tables,
+            preprocessor.embedded_features,
+            num_numeric=len(preprocessor.numeric_features),
+            embedding_l2=config.model.embedding_l2,
+            dtype=dtype,
+        )
+        home = HoME(config.task_groups, **asdict(config.model.home), dtype=dtype)
+        towers = TaskTowers(
+            home.tasks, hidden_units=config.model.tower_units, dtype=dtype
+        )
+        network = RankingNetwork(
+            features, home, towers, dropout=config.model.dropout, dtype=dtype
+        )
+        network.build(None)
+    except HomeError:
+        raise
+    except ValueError as error:
+        raise HomeError(str(error).splitlines()[0]) from None
+    return network

@@ -1,0 +1,138 @@
+"""The ranking model for `compile` and `fit`, in both Kerases."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from home_tf.backend import IS_TENSORFLOW, keras, num_replicas, ops
+from home_tf.losses import MaskedBinaryCrossentropy
+from home_tf.metrics import MaskedAUC, MaskedLogLoss
+from home_tf.models.batch import (
+    check_loss_weights,
+    check_network,
+    check_no_loss,
+    check_tasks,
+    unpack_batch,
+    weighted_log_loss,
+)
+
+
+@keras.saving.register_keras_serializable(package="home_tf")
+class RankingModel(keras.Model):
+    """Trains a multi-task network on the weighted sum of its tasks' losses.
+
+    Each task's loss is `MaskedBinaryCrossentropy`. `fit` and `evaluate` report the
+    streaming `<task>_log_loss` and `<task>_auc`, and as `loss` the weighted sum of the
+    log losses, each over all rows seen. The twin for TFRS is
+    `home_tf.tfrs.RankingModel`.
+
+    `model(features)` returns logits, which is what losses need; `model.predict` returns
+    probabilities.
+
+    Args:
+        network: Layer or model from features to logits `{task: (batch, 1)}`:
+            `RankingNetwork`, or any other.
+        tasks: Names of the tasks.
+        loss_weights: `{task: weight}`; 1 for tasks that are not named.
+        **kwargs: Arguments of `keras.Model`.
+
+    Raises:
+        ValueError: If the network belongs to the other Keras, if loss weights name
+            unknown tasks, or if the backend is not TensorFlow.
+
+    Example:
+        >>> model = RankingModel(network, ["click", "like"])
+        >>> model.compile(optimizer="adam")
+        >>> model.fit(dataset)   # of (features, labels) or (features, labels, weights)
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        tasks: Sequence[str],
+        *,
+        loss_weights: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not IS_TENSORFLOW:
+            raise ValueError(
+                "`RankingModel` needs the TensorFlow backend. Received: "
+                f"{keras.backend.backend()!r}. The layers run on every backend"
+            )
+        super().__init__(**kwargs)
+        self.network = check_network(network, keras.layers.Layer)
+        self.tasks = list(tasks)
+        self.loss_weights = check_loss_weights(self.tasks, loss_weights)
+        # Every replica returns the result of the whole batch; Keras would add them up.
+        self.distribute_reduction_method = "first"
+        self.task_losses = {task: MaskedBinaryCrossentropy() for task in self.tasks}
+        self.task_metrics = [
+            (MaskedLogLoss(name=f"{task}_log_loss"), MaskedAUC(name=f"{task}_auc"))
+            for task in self.tasks
+        ]
+
+    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
+        """Configures training as `keras.Model.compile`; the losses are the model's."""
+        check_no_loss(kwargs)
+        # Without `weighted_metrics` legacy Keras warns of sample weights without a use.
+        super().compile(optimizer=optimizer, **{"weighted_metrics": [], **kwargs})
+
+    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
+        """Features to logits `{task: (batch, 1)}`."""
+        logits: dict[str, Any] = self.network(inputs, training=training)
+        return logits
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """This replica's share of the weighted sum of the tasks' losses."""
+        _, labels, weights = unpack_batch((x, y, sample_weight))
+        check_tasks(self.tasks, labels)
+        loss = ops.convert_to_tensor(0.0)
+        for task, weight in self.loss_weights.items():
+            task_loss = self.task_losses[task]
+            loss += weight * task_loss(labels[task], y_pred[task], weights.get(task))
+        for added in self.losses:
+            loss += ops.cast(added, "float32") / num_replicas()
+        return loss
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        """Adds a batch to the metrics and returns their results."""
+        _, labels, weights = unpack_batch((x, y, sample_weight))
+        for task, metrics in zip(self.tasks, self.task_metrics, strict=True):
+            for metric in metrics:
+                metric.update_state(labels[task], y_pred[task], weights.get(task))
+        return self.get_metrics_result()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The metrics over all rows seen, `loss` among them."""
+        metrics = [metric for pair in self.task_metrics for metric in pair]
+        results = {metric.name: metric.result() for metric in metrics}
+        return {"loss": weighted_log_loss(self.loss_weights, results), **results}
+
+    def predict_step(self, data: Any) -> dict[str, Any]:
+        """Probabilities `{task: (batch, 1)}` of a batch; labels in it are ignored."""
+        inputs = data[0] if isinstance(data, (tuple, list)) else data
+        logits = self(inputs, training=False)
+        return {task: ops.sigmoid(logits[task]) for task in self.tasks}
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that rebuild the model."""
+        return {
+            **super().get_config(),
+            "network": keras.saving.serialize_keras_object(self.network),
+            "tasks": self.tasks,
+            "loss_weights": dict(self.loss_weights),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], **kwargs: Any) -> "RankingModel":
+        """Rebuilds the model from `get_config()`."""
+        network = keras.saving.deserialize_keras_object(config["network"])
+        return cls(**{**config, "network": network})

@@ -1,0 +1,75 @@
+"""From preprocessed features to the tasks' logits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from home_tf.backend import keras
+from home_tf.layers.layer import Layer
+
+
+@keras.saving.register_keras_serializable(package="home_tf")
+class RankingNetwork(Layer):
+    """Feature embedding, task representations and task towers, one after the other.
+
+    Args:
+        features: Layer from a dict of features to `(batch, width)`: `FeatureEmbedding`.
+        representations: Layer from `(batch, width)` to `{task: (batch, D)}`: `HoME`, or
+            any other with its contract.
+        towers: Layer from there to logits `{task: (batch, 1)}`: `TaskTowers`.
+        dropout: Rate of the dropout on the concatenated features.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Input shape:
+        What `features` takes.
+
+    Output shape:
+        Dict `{task: (batch, 1)}`: logits.
+    """
+
+    def __init__(
+        self,
+        features: Any,
+        representations: Any,
+        towers: Any,
+        *,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.features = features
+        self.representations = representations
+        self.towers = towers
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the weights of all parts."""
+        self.features.build(input_shape)
+        shape = (None, self.features.width)
+        self.representations.build(shape)
+        self.towers.build(self.representations.compute_output_shape(shape))
+        self.built = True
+
+    def call(
+        self, inputs: Mapping[str, Any], training: bool | None = None
+    ) -> dict[str, Any]:
+        """`{feature: ids or numbers}` to logits `{task: (batch, 1)}`."""
+        v = self.dropout(self.features(inputs, training=training), training=training)
+        logits: dict[str, Any] = self.towers(self.representations(v, training=training))
+        return logits
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that rebuild the layer."""
+        parts = {
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in ("features", "representations", "towers")
+        }
+        return {**super().get_config(), **parts, "dropout": self.dropout.rate}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "RankingNetwork":
+        """Rebuilds the layer from `get_config()`."""
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("features", "representations", "towers")
+        }
+        return cls(**{**config, **parts})

@@ -1,0 +1,102 @@
+"""A run's folder: where everything that belongs to one training lies."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from home_tf.config import Config, load_config
+from home_tf.errors import HomeError
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of a run.
+
+    Attributes:
+        folder: The folder. In it: `config.yaml`, the configuration with all defaults;
+            `run.json`, which data it was trained on; `checkpoints/latest` and
+            `checkpoints/best`; `logs/` for TensorBoard; `history.csv`, a line an epoch;
+            `metrics.json`, what `evaluate` measured.
+    """
+
+    folder: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration, as trained."""
+        return self.folder / "config.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.folder / "checkpoints"
+
+    @property
+    def history_file(self) -> Path:
+        """A line of losses and validation metrics for each epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def metrics_file(self) -> Path:
+        """The metrics of every evaluated split."""
+        return self.folder / "metrics.json"
+
+    @property
+    def state_file(self) -> Path:
+        """What the run was trained on, and how fast."""
+        return self.folder / "run.json"
+
+    def load_config(self) -> Config:
+        """The configuration of the run.
+
+        Raises:
+            HomeError: If there is no run in the folder.
+        """
+        if not self.config_file.is_file():
+            raise HomeError(
+                f"{self.folder}: no run here (no config.yaml). Run `home-tf train` "
+                "first, or name another folder"
+            )
+        return load_config(self.config_file)
+
+    def load_state(self) -> dict[str, Any]:
+        """What `save_state` wrote; empty before the first epoch."""
+        return read_json(self.state_file) if self.state_file.is_file() else {}
+
+    def save_state(self, **state: Any) -> None:
+        """Adds to the state of the run."""
+        write_json(self.state_file, {**self.load_state(), **state})
+
+    @property
+    def data(self) -> Path:
+        """The prepared folder that the run was trained on."""
+        state = self.load_state()
+        if "data" not in state:
+            raise HomeError(
+                f"{self.state_file}: the run does not name its data. Run `home-tf "
+                "train` again"
+            )
+        return Path(state["data"])
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        HomeError: If the file is no JSON.
+    """
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise HomeError(f"{path}: cannot be read as JSON ({error})") from None
+    return values
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Writes a JSON object aside and renames it into place."""
+    aside = path.with_name(f".{path.name}.partial")
+    aside.write_text(
+        json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
+    aside.replace(path)

@@ -1,0 +1,128 @@
+"""The ranking model for TFRS: one `tfrs.tasks.Ranking` a task."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from home_tf.backend import keras, num_replicas
+from home_tf.losses import MaskedBinaryCrossentropy
+from home_tf.metrics import MaskedAUC, MaskedLogLoss
+from home_tf.models.batch import (
+    check_loss_weights,
+    check_network,
+    check_no_loss,
+    check_tasks,
+    unpack_batch,
+    weighted_log_loss,
+)
+
+
+class RankingModel(tfrs.Model):
+    """Trains a multi-task network as a TFRS model.
+
+    The twin of `home_tf.models.RankingModel`: same network, same loss, same metrics,
+    same arguments. Unlike a plain TFRS model it trains under any `tf.distribute`
+    strategy.
+
+    `model(features)` returns logits; `model.predict` returns probabilities.
+
+    Args:
+        network: Layer or model from features to logits `{task: (batch, 1)}`.
+        tasks: Names of the tasks.
+        loss_weights: `{task: weight}`; 1 for tasks that are not named.
+        **kwargs: Arguments of `tfrs.Model`.
+
+    Raises:
+        ValueError: If the network belongs to Keras 3, or loss weights name unknown
+            tasks.
+
+    Example:
+        >>> model = RankingModel(network, ["click", "like"])
+        >>> model.compile(optimizer="adam")
+        >>> model.fit(dataset)   # of (features, labels) or (features, labels, weights)
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        tasks: Sequence[str],
+        *,
+        loss_weights: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.network = check_network(network, keras.layers.Layer)
+        self.tasks = list(tasks)
+        self.loss_weights = check_loss_weights(self.tasks, loss_weights)
+        # Every replica returns the result of the whole batch; Keras would add them up.
+        self.distribute_reduction_method = "first"
+        self.ranking_tasks = {
+            task: tfrs.tasks.Ranking(
+                loss=MaskedBinaryCrossentropy(),
+                metrics=[
+                    MaskedLogLoss(name=f"{task}_log_loss"),
+                    MaskedAUC(name=f"{task}_auc"),
+                ],
+                name=f"{task}_ranking",
+            )
+            for task in self.tasks
+        }
+
+    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
+        """Configures training as `keras.Model.compile`; the losses are the model's."""
+        check_no_loss(kwargs)
+        # Without `weighted_metrics` legacy Keras warns of sample weights without a use.
+        super().compile(optimizer=optimizer, **{"weighted_metrics": [], **kwargs})
+
+    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
+        """Features to logits `{task: (batch, 1)}`."""
+        logits: dict[str, Any] = self.network(inputs, training=training)
+        return logits
+
+    def compute_loss(self, inputs: Any, training: bool = False) -> Any:
+        """This replica's share of the weighted sum of the tasks' losses."""
+        features, labels, weights = unpack_batch(inputs)
+        check_tasks(self.tasks, labels)
+        logits = self(features, training=training)
+        loss = tf.constant(0.0)
+        for task, weight in self.loss_weights.items():
+            ranking = self.ranking_tasks[task]
+            loss += weight * ranking(
+                labels=labels[task],
+                predictions=logits[task],
+                sample_weight=weights.get(task),
+            )
+        return loss
+
+    def train_step(self, inputs: Any) -> dict[str, Any]:
+        """One step of the optimiser, and the results of the metrics."""
+        with tf.GradientTape() as tape:
+            loss = self._share_of_loss(inputs)
+        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        return self.get_metrics_result()
+
+    def test_step(self, inputs: Any) -> dict[str, Any]:
+        """Adds a batch to the metrics and returns their results."""
+        self.compute_loss(inputs, training=False)
+        return self.get_metrics_result()
+
+    def _share_of_loss(self, inputs: Any) -> Any:
+        # TFRS adds `losses` on every replica: their gradients would count once a
+        # replica.
+        loss = self.compute_loss(inputs, training=True)
+        for added in self.losses:
+            loss += tf.cast(added, tf.float32) / num_replicas()
+        return loss
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The metrics over all rows seen, `loss` among them."""
+        results = {metric.name: metric.result() for metric in self.metrics}
+        return {"loss": weighted_log_loss(self.loss_weights, results), **results}
+
+    def predict_step(self, data: Any) -> dict[str, Any]:
+        """Probabilities `{task: (batch, 1)}` of a batch; labels in it are ignored."""
+        inputs = data[0] if isinstance(data, (tuple, list)) else data
+        logits = self(inputs, training=False)
+        return {task: tf.sigmoid(logits[task]) for task in self.tasks}

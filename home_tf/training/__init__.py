@@ -1,0 +1,5 @@
+"""Training and evaluating what a configuration describes."""
+
+from home_tf.training.evaluate import evaluate_run as evaluate_run
+from home_tf.training.ranking_dataset import ranking_dataset as ranking_dataset
+from home_tf.training.train import train as train

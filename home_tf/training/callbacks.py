@@ -1,0 +1,197 @@
+"""The callbacks of `train`: validation, checkpoints, speed and progress."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from home_tf.backend import keras
+from home_tf.evaluation import auc, gauc
+from home_tf.run import Run
+from home_tf.training.predictions import Predictions
+
+WARM_UP_STEPS = 5
+
+
+class Validation(keras.callbacks.Callback):
+    """Adds exact validation metrics to the logs of an epoch.
+
+    `val_<task>_auc`, `val_<task>_gauc`, and their means over the monitored tasks,
+    `val_mean_auc` and `val_mean_gauc`, leaving out tasks for which they are undefined.
+
+    Args:
+        predict: Returns the model's predictions on the validation rows.
+        monitor_tasks: The tasks that the means are taken over.
+    """
+
+    def __init__(
+        self, predict: Callable[[], Predictions], monitor_tasks: tuple[str, ...]
+    ) -> None:
+        super().__init__()
+        self.predict = predict
+        self.monitor_tasks = monitor_tasks
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Measures the model."""
+        logs = {} if logs is None else logs
+        found = self.predict()
+        aucs, gaucs = {}, {}
+        for task, labels in found.labels.items():
+            aucs[task] = auc(labels, found.probabilities[task])
+            gaucs[task] = gauc(labels, found.probabilities[task], found.groups)
+            logs[f"val_{task}_auc"] = aucs[task]
+            logs[f"val_{task}_gauc"] = gaucs[task]
+        logs["val_mean_auc"] = _defined_mean([aucs[t] for t in self.monitor_tasks])
+        logs["val_mean_gauc"] = _defined_mean([gaucs[t] for t in self.monitor_tasks])
+
+
+def _defined_mean(values: list[float]) -> float:
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else 0.0
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Keeps the latest and the best checkpoint, and stops when the best is long past.
+
+    All that a resumed training needs is in the checkpoint: weights, optimiser, the
+    number of epochs done, the best epoch and its score.
+
+    Args:
+        run: The run's folder.
+        model: The compiled model.
+        patience: Epochs without a better `val_mean_auc` before training stops.
+    """
+
+    def __init__(self, run: Run, model: Any, patience: int) -> None:
+        super().__init__()
+        self.patience = patience
+        self.epochs_done = tf.Variable(0, dtype=tf.int64)
+        self.best_epoch = tf.Variable(0, dtype=tf.int64)
+        self.best_score = tf.Variable(-np.inf, dtype=tf.float32)
+        state = tf.train.Checkpoint(
+            model=model,
+            optimizer=model.optimizer,
+            epochs_done=self.epochs_done,
+            best_epoch=self.best_epoch,
+            best_score=self.best_score,
+        )
+        self.latest = _manager(state, run, "latest")
+        self.best = _manager(state, run, "best")
+
+    def restore(self) -> int:
+        """Restores the latest checkpoint; returns the number of epochs done."""
+        self.latest.restore_or_initialize()
+        return int(self.epochs_done.numpy())
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the best epoch is `patience` epochs past."""
+        done, best = int(self.epochs_done.numpy()), int(self.best_epoch.numpy())
+        return done > 0 and done - best >= self.patience
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Saves the model."""
+        score = (logs or {})["val_mean_auc"]
+        self.epochs_done.assign(epoch + 1)
+        if score > float(self.best_score.numpy()):
+            self.best_score.assign(score)
+            self.best_epoch.assign(epoch + 1)
+            self.best.save(checkpoint_number=epoch + 1)
+        self.latest.save(checkpoint_number=epoch + 1)
+        if self.exhausted:
+            self.model.stop_training = True
+
+
+def _manager(state: Any, run: Run, name: str) -> tf.train.CheckpointManager:
+    folder = str(run.checkpoints / name)
+    return tf.train.CheckpointManager(state, folder, max_to_keep=1)
+
+
+class Speed(keras.callbacks.Callback):
+    """Measures training examples per second, without tracing and validation."""
+
+    def __init__(self, batch_size: int) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        self.examples = 0
+        self.seconds = 0.0
+
+    @property
+    def examples_per_second(self) -> float | None:
+        """Examples per second; None if there were too few steps to tell."""
+        return self.examples / self.seconds if self.seconds else None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts an epoch."""
+        self._start: float | None = None
+        self._last = 0
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Starts the clock once the first steps, which trace the graph, are over."""
+        if self._start is None and batch >= WARM_UP_STEPS:
+            self._start = time.perf_counter()
+            self._first = batch
+        self._last = batch
+        self._now = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds up an epoch."""
+        if self._start is not None and self._last > self._first:
+            self.examples += (self._last - self._first) * self.batch_size
+            self.seconds += self._now - self._start
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """A bar for the steps of an epoch, and a line for each epoch that is done."""
+
+    def __init__(self, epochs: int, steps: int, speed: Speed, console: Console) -> None:
+        super().__init__()
+        self.epochs = epochs
+        self.steps = steps
+        self.speed = speed
+        self.console = console
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Shows a new bar."""
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(f"epoch {epoch + 1}", total=self.steps)
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Moves the bar."""
+        self._bar.update(self._task, completed=batch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Replaces the bar with the epoch's results."""
+        self._bar.stop()
+        logs = logs or {}
+        speed = self.speed.examples_per_second
+        self.console.print(
+            f"epoch {epoch + 1}/{self.epochs}  loss {logs['loss']:.4f}  validation: "
+            f"AUC {logs['val_mean_auc']:.4f}  GAUC {logs['val_mean_gauc']:.4f}"
+            + (f"  {speed:,.0f} examples/s" if speed else ""),
+            highlight=False,
+            soft_wrap=True,
+        )

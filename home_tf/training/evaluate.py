@@ -1,0 +1,80 @@
+"""Measuring a run's best checkpoint."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from home_tf.config import Config
+from home_tf.errors import HomeError
+from home_tf.features import Preprocessor
+from home_tf.models import RankingNetwork
+from home_tf.models.build_network import build_network
+from home_tf.run import Run, write_json
+from home_tf.training.broken_records import explain_broken_records
+from home_tf.training.predictions import Predictor
+from home_tf.training.ranking_dataset import ranking_dataset
+
+
+def evaluate_run(
+    run: Run,
+    *,
+    data: str | Path | None = None,
+    splits: Sequence[str] = ("validation", "test"),
+) -> dict[str, Any]:
+    """Measures the best checkpoint of a run and writes `metrics.json`.
+
+    Args:
+        run: The run.
+        data: The prepared folder; by default the one that the run was trained on.
+        splits: Which splits to measure.
+
+    Returns:
+        What `metrics.json` holds: `{split: {"auc": {task: value}, ...}}` as
+        `home_tf.evaluation.evaluate_tasks` defines it, and `examples_per_second` of the
+        training.
+
+    Raises:
+        HomeError: If the run has no checkpoint, or the data has no such split.
+    """
+    config = run.load_config()
+    data = data or run.data
+    preprocessor = Preprocessor(config, data)
+    predictor = Predictor(load_network(run, config, preprocessor))
+    metrics: dict[str, Any] = {}
+    for split in splits:
+        dataset = ranking_dataset(config, data, split, preprocessor, with_groups=True)
+        with explain_broken_records(data, split):
+            metrics[split] = predictor.predict(dataset).evaluate(config)
+    metrics["examples_per_second"] = run.load_state().get("examples_per_second")
+    write_json(run.metrics_file, metrics)
+    return metrics
+
+
+def load_network(
+    run: Run, config: Config, preprocessor: Preprocessor
+) -> RankingNetwork:
+    """The network of a run's best checkpoint.
+
+    Raises:
+        HomeError: If the run has no checkpoint, or one that does not fit the data.
+    """
+    path = tf.train.latest_checkpoint(str(run.checkpoints / "best"))
+    if path is None:
+        raise HomeError(
+            f"{run.checkpoints}: no checkpoint. Run `home-tf train` to the end of an "
+            "epoch first"
+        )
+    network = build_network(config, preprocessor)
+    # The checkpoint holds a model with this network; the rest of it is not needed here.
+    model = tf.train.Checkpoint(network=network)
+    try:
+        status = tf.train.Checkpoint(model=model).restore(path)
+        status.assert_existing_objects_matched().expect_partial()
+    except (ValueError, AssertionError, tf.errors.OpError) as error:
+        raise HomeError(
+            f"{path}: does not fit the data of the run or cannot be read "
+            f"({str(error).splitlines()[0][:200]}). Train again"
+        ) from None
+    return network

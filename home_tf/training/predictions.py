@@ -1,0 +1,81 @@
+"""A model's predictions on a split, as arrays."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from home_tf.config import Config
+from home_tf.evaluation import evaluate_tasks
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Labels, probabilities and groups of the rows of a split.
+
+    Attributes:
+        labels: `{task: (rows,)}`; NaN or -1 where missing.
+        probabilities: `{task: (rows,)}`.
+        groups: `(rows,)`.
+    """
+
+    labels: dict[str, Array]
+    probabilities: dict[str, Array]
+    groups: Array
+
+    def evaluate(self, config: Config) -> dict[str, Any]:
+        """The exact metrics of `home_tf.evaluation`, with bootstrap intervals."""
+        return evaluate_tasks(
+            self.labels,
+            self.probabilities,
+            self.groups,
+            replicates=config.evaluation.bootstrap_replicates,
+            seed=config.training.seed,
+        )
+
+
+class Predictor:
+    """Runs a network over datasets, in one compiled function.
+
+    Args:
+        network: From features to logits `{task: (batch, 1)}`.
+    """
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+
+    def predict(self, dataset: tf.data.Dataset) -> Predictions:
+        """Predicts a dataset.
+
+        Args:
+            dataset: Batches `(features, labels, sample_weights, groups)`.
+
+        Returns:
+            The rows of the whole dataset, in its order.
+        """
+        parts = [
+            (labels, self._probabilities(features), groups)
+            for features, labels, _, groups in dataset
+        ]
+        labels, probabilities, groups = zip(*parts, strict=True)
+        return Predictions(
+            labels=_concatenate(labels),
+            probabilities=_concatenate(probabilities),
+            groups=np.concatenate([group.numpy() for group in groups]),
+        )
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _probabilities(self, features: Any) -> Any:
+        logits = self._network(features, training=False)
+        return {task: tf.reshape(tf.sigmoid(x), [-1]) for task, x in logits.items()}
+
+
+def _concatenate(batches: tuple[dict[str, Any], ...]) -> dict[str, Array]:
+    return {
+        name: np.concatenate([batch[name].numpy() for batch in batches])
+        for name in batches[0]
+    }

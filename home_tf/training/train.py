@@ -1,0 +1,143 @@
+"""Training, from a configuration and prepared data to a run's folder."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from rich.console import Console
+
+from home_tf.backend import keras
+from home_tf.config import Config, dump_config, load_config
+from home_tf.data import RecordSchema
+from home_tf.errors import HomeError
+from home_tf.features import Preprocessor
+from home_tf.run import Run
+from home_tf.training.broken_records import explain_broken_records
+from home_tf.training.build_model import build_model
+from home_tf.training.callbacks import Checkpoints, ProgressBar, Speed, Validation
+from home_tf.training.predictions import Predictor
+from home_tf.training.ranking_dataset import ranking_dataset
+
+
+def train(
+    config: Config,
+    data: str | Path,
+    out: str | Path,
+    *,
+    strategy: tf.distribute.Strategy | None = None,
+    console: Console | None = None,
+) -> Run:
+    """Trains a model, or goes on where an interrupted training stopped.
+
+    Args:
+        config: The configuration.
+        data: The prepared folder.
+        out: The run's folder; if it holds a run of the same configuration, that run is
+            resumed at its last complete epoch.
+        strategy: By default `MirroredStrategy` over all visible GPUs.
+        console: Where progress is shown; by default nowhere.
+
+    Returns:
+        The run, with its best checkpoint.
+
+    Raises:
+        HomeError: If the data does not fit the configuration, or `out` holds a run of
+            another configuration.
+    """
+    run = Run(Path(out))
+    keras.utils.set_random_seed(config.training.seed)
+    preprocessor = Preprocessor(config, data)
+    steps_per_epoch = _steps_per_epoch(config, data)
+    strategy = strategy or tf.distribute.MirroredStrategy()
+    with strategy.scope():
+        steps = steps_per_epoch * config.training.epochs
+        model = build_model(config, preprocessor, steps=steps)
+    _start_run(run, config, data)
+    checkpoints = Checkpoints(run, model, config.training.patience)
+    first_epoch = checkpoints.restore()
+    if first_epoch < config.training.epochs and not checkpoints.exhausted:
+        with explain_broken_records(data, "train", "validation"):
+            _fit(config, data, run, model, preprocessor, checkpoints, console)
+    return run
+
+
+def _steps_per_epoch(config: Config, data: str | Path) -> int:
+    schema = RecordSchema.load(data)
+    for split in ("train", "validation"):
+        if split not in schema.splits or not schema.splits[split].rows:
+            raise HomeError(
+                f"{data}: no rows in the split {split!r}, which training needs. "
+                "Prepare the data again"
+            )
+    return -(-schema.splits["train"].rows // config.training.batch_size)
+
+
+def _start_run(run: Run, config: Config, data: str | Path) -> None:
+    if run.config_file.is_file():
+        if load_config(run.config_file) != config:
+            raise HomeError(
+                f"{run.folder}: holds a run of another configuration (see "
+                f"{run.config_file.name}). Name another folder, or remove this one"
+            )
+    elif run.folder.is_dir() and any(run.folder.iterdir()):
+        raise HomeError(
+            f"{run.folder}: is not empty, and no run. Name another folder for the run"
+        )
+    run.folder.mkdir(parents=True, exist_ok=True)
+    run.save_state(data=str(Path(data).resolve()))
+    dump_config(config, run.config_file)
+
+
+def _fit(
+    config: Config,
+    data: str | Path,
+    run: Run,
+    model: Any,
+    preprocessor: Preprocessor,
+    checkpoints: Checkpoints,
+    console: Console | None,
+) -> None:
+    training = config.training
+    first_epoch = int(checkpoints.epochs_done.numpy())
+    steps = _steps_per_epoch(config, data)
+    speed = Speed(training.batch_size)
+    callbacks = [
+        speed,
+        _validation(config, data, model, preprocessor),
+        checkpoints,
+        keras.callbacks.CSVLogger(str(run.history_file), append=first_epoch > 0),
+        keras.callbacks.TensorBoard(str(run.folder / "logs"), write_graph=False),
+    ]
+    if console is not None:
+        callbacks.append(ProgressBar(training.epochs, steps, speed, console))
+    model.fit(
+        ranking_dataset(
+            config,
+            data,
+            "train",
+            preprocessor,
+            shuffle_rows=training.shuffle_rows,
+            seed=training.seed,
+            epochs=training.epochs,
+            first_epoch=first_epoch,
+        ),
+        initial_epoch=first_epoch,
+        epochs=training.epochs,
+        steps_per_epoch=steps,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=0,
+    )
+    if speed.examples_per_second is not None:
+        run.save_state(examples_per_second=round(speed.examples_per_second, 1))
+
+
+def _validation(
+    config: Config, data: str | Path, model: Any, preprocessor: Preprocessor
+) -> Validation:
+    dataset = ranking_dataset(
+        config, data, "validation", preprocessor, with_groups=True
+    )
+    predictor = Predictor(model.network)
+    monitored = config.training.monitor_tasks or tuple(config.tasks)
+    return Validation(lambda: predictor.predict(dataset), monitored)

@@ -1,0 +1,119 @@
+"""The command line, in fresh processes: the whole way, and what it refuses."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from support.small_config import SMALL_CONFIG
+
+from home_tf.backend import IS_LEGACY
+
+pytestmark = pytest.mark.skipif(
+    IS_LEGACY, reason="the command line picks its Keras itself: once is enough"
+)
+
+
+def home_tf(*arguments, cwd=None):
+    environment = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
+    return subprocess.run(
+        [sys.executable, "-m", "home_tf.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**environment, "COLUMNS": "80", "NO_COLOR": "1"},
+        cwd=cwd,
+        check=False,
+        timeout=300,
+    )
+
+
+def assert_one_line_error(done, *parts):
+    assert done.returncode == 2, done.stdout + done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    for part in parts:
+        assert part in lines[0]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "config.yaml").write_text(SMALL_CONFIG)
+    return folder
+
+
+@pytest.mark.parametrize("framework", ["tfrs", "keras"])
+def test_from_logs_to_a_saved_model(folder, logs, framework):
+    run = folder / framework
+    for arguments in (
+        ["prepare", "kuairand", "--source", logs, "--out", folder / "records"],
+        ["train", "--config", folder / "config.yaml", "--data", folder / "records",
+         "--out", run, "--framework", framework, "--epochs", 1],
+        ["evaluate", "--run", run, "--split", "test"],
+        ["export", "--run", run, "--out", folder / "model"],
+    ):  # fmt: skip
+        done = home_tf(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        assert max(map(len, done.stdout.splitlines())) <= 100
+        assert "wrote " in done.stdout
+        if arguments[0] == "evaluate":
+            assert "is_click" in done.stdout
+            assert all(len(line) <= 80 for line in done.stdout.splitlines()[:-1])
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert 0.4 < metrics["test"]["auc"]["is_click"] < 1
+    assert (folder / "model" / "1" / "saved_model.pb").is_file()
+
+
+def test_generate_writes_logs(tmp_path):
+    done = home_tf("generate", "kuairand", "--out", tmp_path / "logs", "--users", 50,
+                   "--videos", 30, "--days", 4)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "logs").glob("log_standard_*"))
+
+
+def test_missing_and_empty_folders(folder, tmp_path):
+    config = folder / "config.yaml"
+    for data, message in (
+        (tmp_path / "none", "no such folder"),
+        (tmp_path, "is empty"),
+    ):
+        arguments = ("--config", config, "--data", data, "--out", folder / "x")
+        assert_one_line_error(home_tf("train", *arguments), str(data), message)
+    done = home_tf(
+        "prepare", "kuairand", "--source", tmp_path, "--out", tmp_path / "out"
+    )
+    assert_one_line_error(done, str(tmp_path), "log_standard")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_configuration(folder, prepared, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(SMALL_CONFIG.replace("width: 4", "widht: 4", 1))
+    done = home_tf(
+        "train", "--config", config, "--data", prepared, "--out", folder / "x"
+    )
+    assert_one_line_error(done, "config.yaml", "`features.user_id.widht`: unknown key")
+    missing = tmp_path / "no.yaml"
+    done = home_tf(
+        "train", "--config", missing, "--data", prepared, "--out", folder / "x"
+    )
+    assert_one_line_error(done, "no.yaml: no such configuration file")
+
+
+def test_a_run_or_a_split_that_is_not_there(prepared, tmp_path):
+    assert_one_line_error(home_tf("evaluate", "--run", tmp_path), "no run here")
+    assert_one_line_error(
+        home_tf("export", "--run", tmp_path, "--out", tmp_path / "m"), "no run here"
+    )
+
+
+def test_help_and_wrong_options_fit_in_80_columns():
+    for arguments in ((), ("train", "--help"), ("prepare", "kuairand", "--help")):
+        done = home_tf(*arguments)
+        assert all(len(line) <= 80 for line in done.stdout.splitlines())
+    done = home_tf("train", "--epoch", 3)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr

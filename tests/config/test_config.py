@@ -1,0 +1,108 @@
+"""The configuration: what it accepts, and what it says of what it does not."""
+
+import pytest
+
+from home_tf.config import dump_config, load_config
+from home_tf.errors import HomeError
+
+
+def test_a_written_configuration_reads_back_the_same(small_config, tmp_path):
+    config = small_config(training__clip_norm=1.5, tasks__is_like__loss_weight=2.0)
+    dump_config(config, tmp_path / "dumped.yaml")
+    loaded = load_config(tmp_path / "dumped.yaml")
+    assert loaded == config
+    # Equal dicts may differ in order, which decides the order of weights and outputs.
+    assert list(loaded.features) == list(config.features)
+    assert list(loaded.tasks) == list(config.tasks)
+
+
+def test_scientific_notation_is_a_number(write_config):
+    path = write_config(replace={"epochs: 2": "epochs: 2, learning_rate: 1e-2"})
+    assert load_config(path).training.learning_rate == 0.01
+
+
+def test_groups_and_columns_follow_from_tasks_and_features(small_config):
+    config = small_config(
+        tasks__is_like__label="liked",
+        tasks__is_like__sample_weight="weight",
+        tasks__is_like__space={"column": "is_click", "equals": 1},
+    )
+    assert config.task_groups == {
+        "watch": ["long_view"],
+        "inter": ["is_click", "is_like"],
+    }
+    columns = set(config.columns)
+    assert {"liked", "weight", "is_click", "user_id", "duration_ms"} <= columns
+    assert "is_like" not in columns
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            {"features.user_id.widht": 3},
+            r"`features.user_id.widht`: unknown key. Received: 3",
+        ),
+        ({"trainings": {}}, r"`trainings`: unknown key"),
+        ({"model.home.experts": 2}, r"`model.home.experts`: unknown key"),
+        ({"tasks.is_click": {}}, r"`tasks.is_click.group`: this key is required"),
+        ({"training.epochs": 0}, r"`training.epochs`: .* greater than 0"),
+        ({"training.framework": "jax"}, r"`training.framework`: .*'tfrs' or 'keras'"),
+        ({"features.x": {"type": "numerical"}}, r"`features.x`: .*'numeric'"),
+        ({"features.x": {"type": "categorical"}}, r"`features.x`: give `width`"),
+        (
+            {"features.x": {"type": "categorical", "width": 2, "buckets": 9}},
+            r"`features.x`: `buckets` goes with `encoding: hashed`",
+        ),
+        (
+            {"features.x": {"type": "numeric", "encoding": "bucketized"}},
+            r"`buckets` and `width` go with `encoding: bucketized`",
+        ),
+        (
+            {"features.x": {"type": "categorical", "table": "tags"}},
+            r"`features.x.table` names 'tags', which is no categorical feature",
+        ),
+        (
+            {"features.is_like": {"type": "numeric"}},
+            r"feature `is_like` reads `is_like`, which is the label of a task",
+        ),
+        ({"training.monitor_tasks": ["clik"]}, r"names unknown tasks \['clik'\]"),
+    ],
+)
+def test_a_wrong_configuration_names_the_key(write_config, overrides, message):
+    with pytest.raises(HomeError, match=message):
+        load_config(write_config(), overrides)
+
+
+def test_a_task_named_twice_is_an_error(write_config):
+    path = write_config(replace={"  is_like:": "  is_click:"})
+    with pytest.raises(HomeError, match=r"config.yaml, line \d+: .*duplicate key"):
+        load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("features: [", "config.yaml, line 1: "),
+        ("- a\n", "a configuration is a mapping"),
+        ("", "a configuration is a mapping"),
+    ],
+)
+def test_a_file_that_is_no_configuration(tmp_path, text, message):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(HomeError, match=message) as error:
+        load_config(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(HomeError, match=r"nowhere.yaml: no such configuration file"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_a_binary_file_is_an_error(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(HomeError, match=r"config.yaml"):
+        load_config(path)

@@ -1,0 +1,72 @@
+"""What all tests share: small prepared data, and a configuration that fits it."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# The tests are no package: what they share is found beside this file.
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Splits the CPU in two devices, for the tests of distribution strategies."""
+    try:
+        import tensorflow as tf
+    except ImportError:  # the environment of the JAX tests
+        return
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    device = tf.config.LogicalDeviceConfiguration()
+    tf.config.set_logical_device_configuration(cpu, [device, device])
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generated logs in the layout of KuaiRand: 6,000 rows over 6 days."""
+    from home_tf.kuairand import generate
+
+    folder = tmp_path_factory.mktemp("generated") / "logs"
+    generate(folder, users=300, videos=200, days=6, rows=6000)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The logs as records."""
+    from home_tf.kuairand import prepare
+
+    folder = tmp_path_factory.mktemp("prepared") / "records"
+    prepare(logs, folder, shards=2, history_length=5)
+    return folder
+
+
+@pytest.fixture
+def write_config(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the small configuration, with text replaced in it, to a file."""
+
+    def write(**replacements: str) -> Path:
+        from support.small_config import SMALL_CONFIG
+
+        text = SMALL_CONFIG
+        for old, new in replacements.pop("replace", {}).items():  # type: ignore
+            assert old in text, f"{old!r} is not in the configuration"
+            text = text.replace(old, new)
+        path = tmp_path / "config.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def small_config(write_config: Callable[..., Path]) -> Callable[..., Any]:
+    """Loads the small configuration, with overrides by dotted key."""
+    from home_tf.config import load_config
+
+    def load(**overrides: Any) -> Any:
+        dotted = {key.replace("__", "."): value for key, value in overrides.items()}
+        return load_config(write_config(), dotted)
+
+    return load

@@ -1,0 +1,156 @@
+"""The preprocessor, against plain Python over the files that it reads."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from home_tf.data import read
+from home_tf.errors import HomeError
+from home_tf.features import Preprocessor
+
+
+def first_batch(prepared, split="test"):
+    return next(iter(read(prepared, split, batch_size=200)))
+
+
+def vocabulary(prepared, column):
+    with (prepared / "vocabularies" / f"{column}.csv").open(newline="") as file:
+        return {row["value"]: int(row["count"]) for row in csv.DictReader(file)}
+
+
+def test_known_values_keep_apart_and_rare_and_unknown_ones_share_an_id(
+    small_config, prepared
+):
+    batch = first_batch(prepared)
+    ids = Preprocessor(small_config(), prepared)(batch)["user_id"].numpy()
+    counts = vocabulary(prepared, "user_id")
+    users = batch["user_id"].numpy()
+    known = np.array([counts.get(str(user), 0) >= 2 for user in users])
+    assert known.any()
+    assert not known.all()
+    assert set(ids[~known]) == {1}
+    assert (ids[known] > 1).all()
+    pairs = {(user, i) for user, i in zip(users[known], ids[known], strict=True)}
+    assert len(pairs) == len(set(users[known])) == len(set(ids[known]))
+
+
+def test_missing_values_and_padding_get_id_zero(small_config, prepared):
+    batch = {name: values[:2] for name, values in first_batch(prepared).items()}
+    batch["video_id"] = tf.constant([-1, 10**9], tf.int64)
+    batch["user_active_degree"] = tf.constant(["", "never seen"])
+    batch["author_id"] = tf.constant([-1, 7], tf.int64)
+    batch["tag"] = tf.constant([[-1, -1, -1, -1], [10**6, -1, -1, -1]])
+    encoded = Preprocessor(small_config(), prepared)(batch)
+    assert encoded["video_id"][0] == 0
+    assert encoded["video_id"][1] in (1, 2)  # two out-of-vocabulary buckets
+    assert encoded["user_active_degree"].numpy().tolist() == [0, 1]
+    assert encoded["author_id"][0] == 0
+    assert 0 < encoded["author_id"][1] <= 50
+    assert encoded["tag"].numpy().tolist() == [[0, 0, 0, 0], [1, 0, 0, 0]]
+
+
+def test_a_shared_table_shares_ids(small_config, prepared):
+    preprocessor = Preprocessor(small_config(), prepared)
+    batch = first_batch(prepared)
+    encoded = preprocessor(batch)
+    seen = batch["user_watched_videos"].numpy()
+    watched = encoded["user_watched_videos"].numpy()
+    assert watched.shape == seen.shape
+    ids = dict(
+        zip(
+            batch["video_id"].numpy().tolist(), encoded["video_id"].numpy(), strict=True
+        )
+    )
+    both = [
+        (i, ids[v])
+        for v, i in zip(seen.ravel(), watched.ravel(), strict=True)
+        if v in ids
+    ]
+    assert both
+    assert all(a == b for a, b in both)
+    assert "user_watched_videos" not in preprocessor.tables
+
+
+def test_every_id_is_inside_its_table(small_config, prepared):
+    preprocessor = Preprocessor(small_config(), prepared)
+    for split in ("train", "test"):
+        encoded = preprocessor(first_batch(prepared, split))
+        for name, feature in preprocessor.embedded_features.items():
+            ids = encoded[name].numpy()
+            assert ids.min() >= 0
+            assert ids.max() < preprocessor.tables[feature.table].size
+
+
+def test_numbers_have_mean_zero_and_variance_one_over_the_training_rows(
+    small_config, prepared
+):
+    preprocessor = Preprocessor(small_config(), prepared)
+    parts = [
+        preprocessor(batch)["numeric_features"].numpy()
+        for batch in read(prepared, "train", batch_size=1000)
+    ]
+    numbers = np.concatenate(parts).astype(np.float64)
+    assert preprocessor.numeric_features == ["video_impressions", "user_is_click_rate"]
+    np.testing.assert_allclose(numbers.mean(0), 0, atol=1e-3)
+    np.testing.assert_allclose(numbers.var(0), 1, atol=1e-3)
+
+
+def test_buckets_hold_equal_shares_of_the_training_rows(small_config, prepared):
+    preprocessor = Preprocessor(small_config(), prepared)
+    parts = [
+        preprocessor(batch)["duration_ms"].numpy()
+        for batch in read(prepared, "train", batch_size=1000)
+    ]
+    shares = np.bincount(np.concatenate(parts)) / sum(map(len, parts))
+    assert len(shares) == 5
+    np.testing.assert_allclose(shares, 0.2, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            {"features__clicks": {"type": "numeric"}},
+            r"feature `clicks` reads column 'clicks', which is not in the prepared "
+            r"data",
+        ),
+        (
+            {"features__tag": {"type": "numeric"}},
+            r"feature `tag` is numeric, but column 'tag' has dtype int32 and shape "
+            r"\(4,\)",
+        ),
+        (
+            {"features__video_impressions": {"type": "categorical", "width": 2}},
+            r"feature `video_impressions` is categorical, but .* has dtype float32",
+        ),
+        (
+            {"features__date": {"type": "categorical", "width": 2}},
+            r"vocabularies/date.csv: no such vocabulary",
+        ),
+    ],
+)
+def test_a_feature_that_the_data_cannot_give(small_config, prepared, override, message):
+    with pytest.raises(HomeError, match=message) as error:
+        Preprocessor(small_config(**override), prepared)
+    assert "\n" not in str(error.value)
+
+
+def test_broken_side_files_are_named(small_config, prepared, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(prepared, copy)
+    (copy / "vocabularies" / "user_id.csv").write_text("id\n3\n")
+    with pytest.raises(HomeError, match=r"user_id.csv: a vocabulary has the columns"):
+        Preprocessor(small_config(), copy)
+    statistics = json.loads((copy / "statistics.json").read_text())
+    del statistics["video_impressions"]
+    shutil.copy(prepared / "vocabularies" / "user_id.csv", copy / "vocabularies")
+    (copy / "statistics.json").write_text(json.dumps(statistics))
+    with pytest.raises(HomeError, match=r"no statistics of column 'video_impressions'"):
+        Preprocessor(small_config(), copy)
+    (copy / "statistics.json").write_text("{")
+    with pytest.raises(HomeError, match=r"statistics.json: no readable statistics"):
+        Preprocessor(small_config(), copy)

@@ -1,0 +1,112 @@
+"""The three gates: expert gate, self gate and feature gate."""
+
+import numpy as np
+import pytest
+from support import home_reference
+from support.backends import randomize, to_numpy
+
+from home_tf.backend import keras
+from home_tf.layers import ExpertGate, FeatureGate, SelfGate
+
+X = np.random.default_rng(3).normal(size=(20, 12)).astype(np.float32)
+EXPERTS = np.random.default_rng(4).normal(size=(20, 3, 5)).astype(np.float32)
+
+
+def built(layer, *inputs):
+    layer(*inputs)
+    randomize(layer)
+    return layer
+
+
+@pytest.mark.parametrize("hidden_units", [(), (6,)])
+def test_an_expert_gate_mixes_by_a_softmax(hidden_units):
+    gate = built(ExpertGate(3, hidden_units=hidden_units), X, EXPERTS)
+    experts = list(EXPERTS.transpose(1, 0, 2))
+    expected = home_reference.gate(gate, X, experts, home_reference.softmax)
+    np.testing.assert_allclose(to_numpy(gate(X, EXPERTS)), expected, atol=1e-5)
+    weights = to_numpy(gate.gate_values(X))
+    np.testing.assert_allclose(weights.sum(1), 1, atol=1e-6)
+    assert weights.min() > 0
+
+
+def test_a_self_gate_over_one_expert_is_a_sigmoid():
+    gate = built(SelfGate(1), X, EXPERTS[:, :1])
+    weights = to_numpy(gate.gate_values(X))
+    logits = home_reference.mlp(gate.mlp, X.astype(np.float64))
+    np.testing.assert_allclose(weights, 1 / (1 + np.exp(-logits)), atol=1e-6)
+    expected = home_reference.self_gate(gate, X, [EXPERTS[:, 0]])
+    np.testing.assert_allclose(to_numpy(gate(X, EXPERTS[:, :1])), expected, atol=1e-5)
+
+
+def test_a_self_gate_over_more_experts_sums_to_one():
+    gate = built(SelfGate(3), X, EXPERTS)
+    np.testing.assert_allclose(to_numpy(gate.gate_values(X)).sum(1), 1, atol=1e-6)
+    expected = home_reference.self_gate(gate, X, list(EXPERTS.transpose(1, 0, 2)))
+    np.testing.assert_allclose(to_numpy(gate(X, EXPERTS)), expected, atol=1e-5)
+
+
+def test_a_feature_gate_is_exactly_one_at_step_0():
+    gate = FeatureGate(num_loras=3)
+    np.testing.assert_array_equal(to_numpy(gate(X)), X.astype(np.float64))
+    np.testing.assert_array_equal(to_numpy(gate.gate_values(X)), np.ones_like(X))
+
+
+def test_a_feature_gate_lies_between_0_and_2_and_equals_the_reference():
+    gate = built(FeatureGate(num_loras=3, rank=5), X)
+    values = to_numpy(gate.gate_values(X * 3))
+    assert 0 < values.min() < 0.7
+    assert 1.3 < values.max() < 2
+    np.testing.assert_allclose(
+        values, home_reference.feature_gate(gate, X * 3), atol=1e-5
+    )
+    np.testing.assert_allclose(to_numpy(gate(X * 3)), values * X * 3, atol=1e-5)
+
+
+@pytest.mark.parametrize("loras", [1, 2, 3, 4, 6])
+def test_the_papers_rank_makes_the_parameters_independent_of_the_number_of_loras(loras):
+    gate = FeatureGate(num_loras=loras)
+    gate(X)
+    width = 12
+    # 2 |v|^2 + L |v| of the paper, and the bias of the mixture's gate.
+    assert gate.count_params() == 2 * width**2 + loras * width + loras
+
+
+def test_a_rank_of_its_own_makes_a_feature_gate_small():
+    gate = FeatureGate(num_loras=2, rank=3)
+    gate(X)
+    assert gate.count_params() == 2 * (2 * 12 * 3) + 2 * 12 + 2
+
+
+def test_loras_that_do_not_divide_the_width_are_told():
+    message = r"`num_loras` must divide the input width.*num_loras=5, input width=12"
+    with pytest.raises(ValueError, match=message):
+        FeatureGate(num_loras=5)(X)
+
+
+@pytest.mark.parametrize("kind", [ExpertGate, SelfGate])
+def test_weights_are_computed_in_float32_under_mixed_precision(kind):
+    """Logits beyond the range of float16 differences stay ordered and finite."""
+    gate = kind(3, dtype="mixed_float16")
+    gate(X, EXPERTS)
+    dense = gate.mlp.dense_layers[-1]
+    kernel = np.zeros((12, 3), np.float32)
+    dense.set_weights([kernel, np.array([1e4, 1e4 - 8, -6e4], np.float32)])
+    weights = to_numpy(gate.gate_values(X))
+    assert np.isfinite(weights).all()
+    # exp(-8): a softmax in float16 rounds it to a coarser number.
+    np.testing.assert_allclose(weights[:, 1], 1 / (1 + np.exp(8)), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ExpertGate(0), r"`num_experts` must be a positive integer"),
+        (lambda: SelfGate(2, hidden_units=4), r"`hidden_units` must be a sequence"),
+        (lambda: FeatureGate(num_loras=0), r"`num_loras` must be a positive integer"),
+        (lambda: FeatureGate(rank=0), r"`rank` must be a positive integer"),
+        (lambda: FeatureGate()(keras.Input((None,))), r"last dimension of the input"),
+    ],
+)
+def test_wrong_arguments_are_told(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,198 @@
+"""HoME against its NumPy reference, and the hierarchy against gradients."""
+
+import numpy as np
+import pytest
+from support import home_reference
+from support.backends import gradients, randomize, sum_of_squares, to_numpy
+
+from home_tf.backend import keras
+from home_tf.layers import HoME
+
+# The order of the groups and tasks is not the alphabet's, which some savers use.
+GROUPS = {"watch": ["long_view", "finish"], "inter": ["click", "like", "follow"]}
+TASKS = ["long_view", "finish", "click", "like", "follow"]
+V = np.random.default_rng(1).normal(size=(32, 12)).astype(np.float32)
+
+SWITCHES = {
+    "home": {},
+    "w/o fg2": {"feature_gate": "meta"},
+    "w/o fg": {"feature_gate": "none"},
+    "w/o sg": {"self_gate": "none"},
+    "meta self gates": {"self_gate": "meta"},
+    "w/o mask": {"hierarchy_mask": False},
+    "w/o fg-sg": {"feature_gate": "none", "self_gate": "none"},
+    "w/o fg-sg-mask": {
+        "feature_gate": "none",
+        "self_gate": "none",
+        "hierarchy_mask": False,
+    },
+    "relu": {"expert": "relu"},
+    "a feature gate an expert": {"feature_gate_scope": "expert"},
+    "low rank": {"lora_rank": 2, "num_loras": 5},
+    "one expert": {"num_shared_experts": 1, "num_group_experts": 1},
+    "many experts": {"num_shared_experts": 4, "num_task_experts": 3},
+    "hidden gate layers": {"gate_units": (7, 5)},
+    "one linear layer": {"expert_units": (6,)},
+}
+
+
+def make(seed=0, groups=GROUPS, **switches):
+    layer = HoME(groups, **{"expert_units": (10, 6), **switches})
+    layer(V)
+    randomize(layer, seed)
+    return layer
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["inference", "training"])
+@pytest.mark.parametrize("name", SWITCHES)
+def test_the_forward_pass_equals_the_numpy_reference(name, training):
+    layer = make(**SWITCHES[name])
+    expected = home_reference.home(layer, V, training)
+    found = to_numpy(layer(V, training=training))
+    assert list(found) == list(expected) == TASKS
+    for task in TASKS:
+        # 1e-5 of the largest value: rounding grows with the sums, not with the value.
+        tolerance = 1e-5 * max(1.0, np.abs(expected[task]).max())
+        np.testing.assert_allclose(found[task], expected[task], atol=tolerance)
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_every_switch_changes_the_result(name):
+    """So that the test above could not pass with a switch that does nothing."""
+    if name == "home":
+        return
+    with_switch, without = make(**SWITCHES[name]), make()
+    counts = [layer.count_params() for layer in (with_switch, without)]
+    outputs = [to_numpy(layer(V))["click"] for layer in (with_switch, without)]
+    assert counts[0] != counts[1] or not np.allclose(*outputs, atol=1e-3)
+
+
+def squares_of(task):
+    return lambda outputs: sum_of_squares(outputs[task])
+
+
+def test_a_task_learns_in_its_own_and_its_groups_and_the_shared_experts_only():
+    layer = make()
+    gradient_of = gradients(layer, V, squares_of("click"))
+    experts = layer.task_experts
+    for owner in ("shared", "inter", "task:click"):
+        assert gradient_of(experts[owner]) > 0
+    for owner in ("watch", "task:like", "task:follow", "task:long_view", "task:finish"):
+        assert gradient_of(experts[owner]) == 0
+    gates = {name: gradient_of(gate) for name, gate in layer.task_gates.items()}
+    assert {name for name, size in gates.items() if size > 0} == {"click"}
+
+
+def test_without_the_mask_a_task_learns_in_all_experts():
+    layer = make(hierarchy_mask=False)
+    gradient_of = gradients(layer, V, squares_of("click"))
+    for bank in [*layer.task_experts.values(), *layer.meta_experts.values()]:
+        assert gradient_of(bank) > 0
+
+
+def test_another_groups_experts_are_reached_through_the_shared_output_only():
+    layer = make()
+    gradient_of = gradients(layer, V, squares_of("long_view"))
+    assert gradient_of(layer.meta_experts["inter"]) > 0
+    assert gradient_of(layer.meta_gates["inter"]) == 0
+    # The shared gate sees [shared, shared, watch, watch, inter, inter]: shut the last.
+    output = layer.meta_gates["shared"].mlp.dense_layers[-1]
+    kernel, bias = output.get_weights()
+    kernel[:, 4:], bias[4:] = 0, -1e4
+    output.set_weights([kernel, bias])
+    gradient_of = gradients(layer, V, squares_of("long_view"))
+    assert gradient_of(layer.meta_experts["inter"]) == 0
+    assert gradient_of(layer.meta_experts["watch"]) > 0
+
+
+def test_all_experts_and_gates_start_different():
+    for initializer in (
+        "glorot_uniform",
+        keras.initializers.GlorotUniform(seed=7),
+        keras.initializers.HeNormal(seed=7),
+    ):
+        layer = HoME(GROUPS, expert_units=(8, 8), kernel_initializer=initializer)
+        layer(np.zeros((1, 8), np.float32))
+        banks = [*layer.meta_experts.values(), *layer.task_experts.values()]
+        kernels = [
+            kernel
+            for bank in banks
+            for stacked in bank.kernels
+            for kernel in np.split(np.array(stacked), bank.num_experts, axis=1)
+        ]
+        gates = [
+            np.array(gate.mlp.dense_layers[0].kernel)
+            for gate in (*layer.meta_gates.values(), *layer.meta_self_gates.values())
+        ]
+        for values in (kernels, gates):
+            heads = {value[0, :2].tobytes() for value in values}
+            assert len(heads) == len(values)
+
+
+def test_an_int_seed_repeats_the_weights_and_another_changes_them():
+    def weights(seed):
+        initializer = keras.initializers.GlorotUniform(seed=seed)
+        layer = HoME(GROUPS, expert_units=(8, 4), kernel_initializer=initializer)
+        layer(V)
+        return layer.get_weights()
+
+    first, again, other = weights(3), weights(3), weights(4)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("groups", [{"all": ["click"]}, {f"g{i}": [f"t{i}"] for i in
+                                                        range(7)}])  # fmt: skip
+def test_any_number_of_groups(groups):
+    layer = make(groups=groups)
+    expected = home_reference.home(layer, V, training=False)
+    for task, values in to_numpy(layer(V)).items():
+        np.testing.assert_allclose(values, expected[task], atol=1e-4)
+
+
+def test_a_group_may_have_the_name_of_its_task():
+    layer = make(groups={"click": ["click"], "like": ["like"]})
+    expected = home_reference.home(layer, V, training=False)
+    for task, values in to_numpy(layer(V)).items():
+        np.testing.assert_allclose(values, expected[task], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"task_groups": {}}, r"`task_groups` must be a dict .* Received: \{\}"),
+        ({"task_groups": ["click"]}, r"`task_groups` must be a dict"),
+        ({"task_groups": {"a": []}}, r"at least one task for group 'a'"),
+        ({"task_groups": {"a": "click"}}, r"at least one task for group 'a'"),
+        (
+            {"task_groups": {"a": ["x"], "b": ["x"]}},
+            r"task 'x' in group 'a' and in group 'b'",
+        ),
+        ({"task_groups": {"a": ["x", "x"]}}, r"name every task once"),
+        ({"task_groups": {"shared": ["x"]}}, r"must not name a group 'shared'"),
+        ({"expert": "gelu"}, r"`expert` must be one of .* Received: 'gelu'"),
+        ({"feature_gate": True}, r"`feature_gate` must be one of"),
+        ({"self_gate": "task"}, r"`self_gate` must be one of"),
+        ({"feature_gate_scope": "task"}, r"`feature_gate_scope` must be one of"),
+        ({"num_shared_experts": 0}, r"`num_shared_experts` must be a positive integer"),
+        ({"num_task_experts": 1.5}, r"`num_task_experts` must be a positive integer"),
+        ({"expert_units": ()}, r"`expert_units` must be a sequence of at least 1"),
+        ({"expert_units": 64}, r"`expert_units` must be a sequence"),
+        ({"gate_units": (0,)}, r"`gate_units` must be a positive integer"),
+        ({"momentum": 1.0}, r"`momentum` must be in \[0, 1\). Received: 1.0"),
+        ({"lora_rank": -1}, r"`lora_rank` must be a positive integer"),
+    ],
+)
+def test_wrong_arguments_are_told(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        HoME(**{"task_groups": GROUPS, **arguments})
+
+
+def test_an_unknown_input_width_is_told():
+    with pytest.raises(ValueError, match=r"last dimension of the input of `home"):
+        HoME(GROUPS)(keras.Input((None,)))
+
+
+def test_loras_that_do_not_divide_the_width_are_told():
+    with pytest.raises(ValueError, match=r"num_loras=5, input width=12. Give `rank`"):
+        HoME(GROUPS, num_loras=5)(V)

@@ -1,0 +1,47 @@
+"""Task towers: one MLP a task, from representation to logit."""
+
+import numpy as np
+import pytest
+from support import home_reference
+from support.backends import randomize, to_numpy
+
+from home_tf.layers import TaskTowers
+
+X = {
+    "click": np.random.default_rng(5).normal(size=(9, 6)).astype(np.float32),
+    "like": np.random.default_rng(6).normal(size=(9, 3)).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("hidden_units", [(), (5,), (8, 5)])
+def test_a_tower_is_an_mlp_of_its_own_task(hidden_units):
+    towers = TaskTowers(["click", "like"], hidden_units=hidden_units)
+    towers(X)
+    randomize(towers)
+    for task, logits in to_numpy(towers(X)).items():
+        expected = home_reference.mlp(towers.towers[task], X[task].astype(np.float64))
+        assert logits.shape == (9, 1)
+        np.testing.assert_allclose(logits, expected, atol=1e-5)
+
+
+def test_logits_are_float32_under_mixed_precision():
+    logits = TaskTowers(["click", "like"], dtype="mixed_float16")(X)
+    assert all("float32" in str(values.dtype) for values in logits.values())
+
+
+def test_towers_start_different():
+    towers = TaskTowers(["a", "b"], kernel_initializer="he_uniform", hidden_units=(4,))
+    towers({"a": X["click"], "b": X["click"]})
+    first, second = (t.get_weights()[0] for t in towers.towers.values())
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("tasks", [[], ["click", "click"], "click"])
+def test_tasks_must_be_different_names(tasks):
+    with pytest.raises(ValueError, match=r"`tasks` must be a sequence of different"):
+        TaskTowers(tasks)
+
+
+def test_a_missing_task_is_named():
+    with pytest.raises(ValueError, match=r"lacks tasks \['follow'\]. Received: tasks"):
+        TaskTowers(["click", "follow"])(X)

@@ -1,0 +1,98 @@
+"""The loss and the streaming metrics, where labels are missing."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.metrics import log_loss, roc_auc_score
+
+from home_tf.backend import keras
+from home_tf.losses import MaskedBinaryCrossentropy
+from home_tf.metrics import MaskedAUC, MaskedLogLoss
+
+LABELS = np.array([1, 0, np.nan, 1, -1, 0, 0, 1], np.float32)
+LOGITS = np.array([0.3, -2.0, 5.0, 4.0, -3.0, 0.1, 30.0, -90.0], np.float32)
+VALID = np.array([True, True, False, True, False, True, True, True])
+
+
+def crossentropy(labels, logits):
+    p = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    with np.errstate(divide="ignore"):
+        return -np.where(labels == 1, np.log(p), np.log1p(-p))
+
+
+def test_missing_labels_do_not_count():
+    loss = MaskedBinaryCrossentropy()(LABELS, LOGITS)
+    expected = crossentropy(LABELS[VALID], LOGITS[VALID]).mean()
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_columns_of_shape_batch_by_one_mean_the_same():
+    flat = MaskedBinaryCrossentropy()(LABELS, LOGITS)
+    column = MaskedBinaryCrossentropy()(LABELS[:, None], LOGITS[:, None])
+    mixed = MaskedBinaryCrossentropy()(LABELS, LOGITS[:, None])
+    assert float(flat) == float(column) == float(mixed)
+
+
+def test_weights_scale_rows_but_not_the_divisor():
+    weights = np.array([2, 0, 7, 1, 7, 0.5, 0, 3], np.float32)
+    loss = MaskedBinaryCrossentropy()(LABELS, LOGITS, weights)
+    rows = weights[VALID] * crossentropy(LABELS[VALID], LOGITS[VALID])
+    np.testing.assert_allclose(loss, rows.sum() / VALID.sum(), rtol=1e-5)
+
+
+def test_a_weight_that_is_not_a_number_on_a_row_without_label_does_no_harm():
+    weights = np.where(VALID, 1, np.nan).astype(np.float32)
+    assert np.isfinite(MaskedBinaryCrossentropy()(LABELS, LOGITS, weights))
+
+
+@pytest.mark.parametrize("missing", [np.nan, -1.0])
+def test_a_batch_without_labels_has_zero_loss_and_zero_gradients(missing):
+    logits = tf.Variable(LOGITS)
+    with tf.GradientTape() as tape:
+        loss = MaskedBinaryCrossentropy()(np.full_like(LABELS, missing), logits)
+    assert float(loss) == 0.0
+    np.testing.assert_array_equal(tape.gradient(loss, logits), np.zeros_like(LOGITS))
+
+
+def test_gradients_are_finite_and_zero_on_rows_without_label():
+    logits = tf.Variable(LOGITS)
+    with tf.GradientTape() as tape:
+        loss = MaskedBinaryCrossentropy()(LABELS, logits)
+    gradient = tape.gradient(loss, logits).numpy()
+    p = 1 / (1 + np.exp(-LOGITS.astype(np.float64)))
+    expected = np.where(VALID, p - np.nan_to_num(LABELS), 0) / VALID.sum()
+    np.testing.assert_allclose(gradient, expected, atol=1e-6)
+
+
+def test_the_loss_works_in_a_plain_keras_compile():
+    inputs = keras.Input((3,))
+    logits = {"click": keras.layers.Dense(1, name="click")(inputs)}
+    model = keras.Model(inputs, logits)
+    model.compile("sgd", loss={"click": MaskedBinaryCrossentropy()})
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+    history = model.fit(x, {"click": LABELS}, batch_size=8, epochs=2, verbose=0)
+    assert history.history["loss"][1] < history.history["loss"][0]
+
+
+def test_streaming_log_loss_equals_that_of_scikit_learn():
+    logits = np.clip(LOGITS, -15, 15)
+    metric = MaskedLogLoss()
+    for part in (slice(0, 3), slice(3, 8)):
+        metric.update_state(LABELS[part], logits[part])
+    p = 1 / (1 + np.exp(-logits[VALID].astype(np.float64)))
+    assert float(metric.result()) == pytest.approx(log_loss(LABELS[VALID], p), rel=1e-5)
+    metric.reset_state()
+    assert float(metric.result()) == 0.0
+
+
+def test_streaming_auc_is_near_that_of_scikit_learn():
+    random = np.random.default_rng(0)
+    logits = random.normal(size=4000).astype(np.float32)
+    labels = (random.random(4000) < 1 / (1 + np.exp(-logits))).astype(np.float32)
+    labels[random.random(4000) < 0.3] = np.nan
+    metric = MaskedAUC()
+    for start in range(0, 4000, 500):
+        metric.update_state(labels[start : start + 500], logits[start : start + 500])
+    valid = ~np.isnan(labels)
+    exact = roc_auc_score(labels[valid], logits[valid])
+    assert float(metric.result()) == pytest.approx(exact, abs=2e-3)

@@ -1,0 +1,268 @@
+"""The two ranking models: same network, loss and metrics in TFRS and Keras."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from home_tf.backend import IS_LEGACY, keras
+from home_tf.features import EmbeddedFeature, EmbeddingTable, FeatureEmbedding
+from home_tf.layers import HoME, TaskTowers
+from home_tf.models import RankingModel, RankingNetwork
+
+TASKS = ["long_view", "like", "click"]
+GROUPS = {"watch": ["long_view"], "inter": ["like", "click"]}
+
+needs_tfrs = pytest.mark.skipif(not IS_LEGACY, reason="TFRS needs legacy Keras")
+
+
+def make_network(embedding_l2=0.01):
+    features = FeatureEmbedding(
+        {"user": EmbeddingTable(50, 4), "item": EmbeddingTable(60, 4)},
+        {
+            "user": EmbeddedFeature("user"),
+            "item": EmbeddedFeature("item"),
+            "seen": EmbeddedFeature("item", "attention", "item"),
+        },
+        num_numeric=2,
+        embedding_l2=embedding_l2,
+    )
+    home = HoME(GROUPS, expert_units=(8, 4))
+    return RankingNetwork(features, home, TaskTowers(home.tasks))
+
+
+def make_batches(rows=103, batch_size=32):
+    """Uneven batches, with missing labels in the first rows of a batch only."""
+    random = np.random.default_rng(0)
+    features = {
+        "user": random.integers(0, 50, rows),
+        "item": random.integers(1, 60, rows),
+        "seen": random.integers(0, 60, (rows, 5)),
+        "numeric_features": random.normal(size=(rows, 2)).astype(np.float32),
+    }
+    labels = {t: random.integers(0, 2, rows).astype(np.float32) for t in TASKS}
+    labels["like"][:14] = np.nan
+    labels["click"][32:64] = -1
+    weights = {"like": random.random(rows).astype(np.float32)}
+    return tf.data.Dataset.from_tensor_slices((features, labels, weights)).batch(
+        batch_size
+    )
+
+
+def model_classes():
+    classes = [pytest.param(lambda: RankingModel, id="keras")]
+
+    def tfrs_model():
+        from home_tf.tfrs import RankingModel as TFRSRankingModel
+
+        return TFRSRankingModel
+
+    return [*classes, pytest.param(tfrs_model, id="tfrs", marks=needs_tfrs)]
+
+
+def train(model_class, strategy, weights=None):
+    batches = make_batches()
+    with strategy.scope():
+        model = model_class(make_network(), TASKS, loss_weights={"like": 2.0})
+        model.compile(keras.optimizers.SGD(0.1))
+        model(next(iter(batches))[0])
+        if weights is not None:
+            model.set_weights(weights)
+    start = model.get_weights()
+    history = model.fit(batches, epochs=2, verbose=0, shuffle=False).history
+    return {
+        "start": start,
+        "weights": model.get_weights(),
+        "history": history,
+        "evaluation": model.evaluate(batches, verbose=0, return_dict=True),
+        "prediction": model.predict(batches, verbose=0),
+    }
+
+
+@pytest.mark.parametrize("model_class", model_classes())
+def test_two_devices_agree_with_one(model_class):
+    """Loss, gradients, BatchNorm moments and metrics, for the same global batch."""
+    one = train(model_class(), tf.distribute.get_strategy())
+    devices = ["CPU:0", "CPU:1"]
+    two = train(model_class(), tf.distribute.MirroredStrategy(devices), one["start"])
+    for a, b in zip(one["weights"], two["weights"], strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+    assert any(
+        np.abs(a - b).max() > 1e-3
+        for a, b in zip(one["start"], one["weights"], strict=True)
+    )
+    for key in ("history", "evaluation", "prediction"):
+        assert set(one[key]) == set(two[key])
+        for name in one[key]:
+            np.testing.assert_allclose(one[key][name], two[key][name], atol=1e-5)
+
+
+@needs_tfrs
+def test_the_twins_train_alike():
+    from home_tf.tfrs import RankingModel as TFRSRankingModel
+
+    keras_run = train(RankingModel, tf.distribute.get_strategy())
+    tfrs_run = train(TFRSRankingModel, tf.distribute.get_strategy(), keras_run["start"])
+    for a, b in zip(keras_run["weights"], tfrs_run["weights"], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    for key in ("history", "evaluation", "prediction"):
+        assert set(keras_run[key]) == set(tfrs_run[key])
+        for name in keras_run[key]:
+            np.testing.assert_allclose(
+                keras_run[key][name], tfrs_run[key][name], atol=1e-5
+            )
+
+
+@pytest.mark.parametrize("model_class", model_classes())
+def test_the_reported_loss_is_the_weighted_sum_of_the_log_losses(model_class):
+    results = train(model_class(), tf.distribute.get_strategy())["evaluation"]
+    expected = sum(
+        weight * results[f"{task}_log_loss"]
+        for task, weight in {"long_view": 1, "like": 2, "click": 1}.items()
+    )
+    assert results["loss"] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("model_class", model_classes())
+def test_predict_gives_probabilities_and_the_call_logits(model_class):
+    model = model_class()(make_network(), TASKS)
+    model.compile()
+    features = next(iter(make_batches()))[0]
+    logits = model(features)
+    predicted = model.predict(features, verbose=0)
+    for task in TASKS:
+        expected = 1 / (1 + np.exp(-np.asarray(logits[task], np.float64)))
+        np.testing.assert_allclose(predicted[task], expected, atol=1e-6)
+        assert predicted[task].shape == (32, 1)
+
+
+@pytest.mark.parametrize("model_class", model_classes())
+def test_a_batch_without_any_label_leaves_the_weights_finite(model_class):
+    model = model_class()(make_network(), TASKS)
+    model.compile("sgd")
+    features, labels, _ = next(iter(make_batches()))
+    none = {task: tf.fill(tf.shape(labels[task]), np.nan) for task in TASKS}
+    model.fit(tf.data.Dataset.from_tensors((features, none)), verbose=0)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("model_class", model_classes())
+def test_mixed_precision_trains(model_class, policy):
+    network = RankingNetwork(
+        FeatureEmbedding(
+            {"user": EmbeddingTable(50, 8)},
+            {"user": EmbeddedFeature("user")},
+            dtype=policy,
+        ),
+        HoME({"a": ["click"]}, expert_units=(8,), dtype=policy),
+        TaskTowers(["click"], dtype=policy),
+        dtype=policy,
+    )
+    model = model_class()(network, ["click"], dtype=policy)
+    model.compile(keras.optimizers.SGD(0.5))
+    features = {"user": np.arange(48) % 50}
+    labels = {"click": (np.arange(48) % 2).astype(np.float32)}
+    batches = tf.data.Dataset.from_tensors((features, labels)).repeat(8)
+    history = model.fit(batches, epochs=4, verbose=0, shuffle=False).history["loss"]
+    assert np.isfinite(history).all()
+    assert history[-1] < history[0]
+
+
+def test_a_saved_keras_model_predicts_the_same(tmp_path):
+    model = RankingModel(make_network(), TASKS, loss_weights={"like": 2.0})
+    model.compile("adam")
+    batches = make_batches()
+    model.fit(batches, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.loss_weights == model.loss_weights
+    before, after = (
+        model.predict(batches, verbose=0),
+        loaded.predict(batches, verbose=0),
+    )
+    for task in TASKS:
+        np.testing.assert_allclose(before[task], after[task], atol=1e-6)
+
+
+@pytest.mark.parametrize("model_class", model_classes())
+def test_any_network_of_the_keras_in_force_can_be_trained(model_class):
+    inputs = keras.Input((3,))
+    network = keras.Model(inputs, {"click": keras.layers.Dense(1)(inputs)})
+    model = model_class()(network, ["click"])
+    model.compile("sgd")
+    x = np.ones((8, 3), np.float32)
+    y = {"click": np.ones(8, np.float32)}
+    history = model.fit(tf.data.Dataset.from_tensors((x, y)), epochs=2, verbose=0)
+    assert history.history["loss"][1] < history.history["loss"][0]
+
+
+@pytest.mark.parametrize("model_class", model_classes())
+def test_wrong_use_is_told_in_one_line(model_class):
+    model_class = model_class()
+    with pytest.raises(ValueError, match=r"`network` must be a layer or model"):
+        model_class(object(), TASKS)
+    with pytest.raises(ValueError, match=r"`loss_weights` must name tasks.*'clik'"):
+        model_class(make_network(), TASKS, loss_weights={"clik": 1.0})
+    model = model_class(make_network(), TASKS)
+    with pytest.raises(ValueError, match=r"`compile` must not be given a `loss`"):
+        model.compile("sgd", loss="mse")
+    model.compile("sgd")
+    features, labels, _ = next(iter(make_batches()))
+    del labels["like"]
+    with pytest.raises(ValueError, match=r"The labels lack tasks \['like'\]"):
+        model.fit(tf.data.Dataset.from_tensors((features, labels)), verbose=0)
+
+
+def test_features_of_the_embedding_are_checked():
+    tables = {"user": EmbeddingTable(5, 2)}
+    with pytest.raises(ValueError, match=r"feature 'u' with table 'item'"):
+        FeatureEmbedding(tables, {"u": EmbeddedFeature("item")})
+    with pytest.raises(ValueError, match=r"feature 'u' with attend_with='item'"):
+        FeatureEmbedding(tables, {"u": EmbeddedFeature("user", "attention", "item")})
+
+
+@pytest.mark.parametrize("pooling", ["mean", "sum", "attention"])
+def test_pooling_equals_a_plain_loop_and_ignores_padding(pooling):
+    attend = "item" if pooling == "attention" else None
+    layer = FeatureEmbedding(
+        {"item": EmbeddingTable(9, 4)},
+        {
+            "item": EmbeddedFeature("item"),
+            "seen": EmbeddedFeature("item", pooling, attend),
+        },
+    )
+    inputs = {
+        "item": np.array([1, 2, 3]),
+        "seen": np.array([[4, 5, 0], [6, 0, 0], [0] * 3]),
+    }
+    output = np.asarray(layer(inputs))
+    table = np.asarray(layer.embeddings["item"].get_weights()[0])
+    for row, (item, seen) in enumerate(
+        zip(inputs["item"], inputs["seen"], strict=True)
+    ):
+        vectors = table[seen[seen > 0]]
+        if pooling == "attention":
+            scores = np.exp(vectors @ table[item] / 2.0)
+            weights = scores / scores.sum() if len(vectors) else scores
+        else:
+            weights = np.full(len(vectors), 1.0)
+            weights /= len(vectors) if pooling == "mean" and len(vectors) else 1
+        np.testing.assert_allclose(output[row, :4], table[item], atol=1e-6)
+        np.testing.assert_allclose(output[row, 4:], weights @ vectors, atol=1e-6)
+
+
+def test_tfrs_under_keras_3_says_what_to_set():
+    script = "import home_tf.tfrs; home_tf.tfrs.RankingModel"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"PATH": "/usr/bin", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "Set TF_USE_LEGACY_KERAS=1" in done.stderr

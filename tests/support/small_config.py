@@ -1,0 +1,25 @@
+"""A small configuration for the generated data."""
+
+SMALL_CONFIG = """
+features:
+  user_id: {type: categorical, width: 4, min_count: 2}
+  video_id: {type: categorical, width: 4, oov_buckets: 2}
+  author_id: {type: categorical, width: 4, encoding: hashed, buckets: 50}
+  user_active_degree: {type: categorical, width: 2}
+  tag: {type: categorical, width: 2, pooling: sum}
+  duration_ms: {type: numeric, encoding: bucketized, buckets: 5, width: 2}
+  user_watched_videos:
+    {type: categorical, table: video_id, pooling: attention, attend_with: video_id}
+  user_liked_videos: {type: categorical, table: video_id}
+  video_impressions: {type: numeric, transform: log1p}
+  user_is_click_rate: {type: numeric}
+tasks:
+  long_view: {group: watch}
+  is_click: {group: inter}
+  is_like: {group: inter}
+model:
+  home: {expert_units: [8, 4], lora_rank: 2}
+  tower_units: [4]
+training: {batch_size: 256, epochs: 2, patience: 5, shuffle_rows: 2048}
+evaluation: {group_by: user_id, bootstrap_replicates: 20}
+"""

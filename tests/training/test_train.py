@@ -1,0 +1,226 @@
+"""Training runs: what they leave, how they resume, and what they say of bad input."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.metrics import roc_auc_score
+
+from home_tf.backend import IS_LEGACY
+from home_tf.errors import HomeError
+from home_tf.features import Preprocessor
+from home_tf.run import Run
+from home_tf.training import evaluate_run, ranking_dataset, train
+from home_tf.training.evaluate import load_network
+
+FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
+
+
+@pytest.fixture
+def config(small_config):
+    return small_config(training__framework=FRAMEWORK)
+
+
+def weights_of(run):
+    reader = tf.train.load_checkpoint(
+        tf.train.latest_checkpoint(str(run.checkpoints / "latest"))
+    )
+    shapes = reader.get_variable_to_shape_map()
+    return {name: reader.get_tensor(name) for name in shapes if "model/network" in name}
+
+
+def test_a_run_leaves_what_its_documentation_says(config, prepared, tmp_path):
+    run = train(config, prepared, tmp_path / "run")
+    metrics = evaluate_run(run)
+    names = {path.name for path in run.folder.iterdir()}
+    assert {
+        "config.yaml",
+        "run.json",
+        "checkpoints",
+        "logs",
+        "history.csv",
+        "metrics.json",
+    } == names
+    assert run.load_config() == config
+    with run.history_file.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert {"loss", "val_mean_auc", "val_is_click_gauc"} <= set(rows[0])
+    assert list((run.folder / "logs").rglob("events.out.tfevents.*"))
+    assert json.loads(run.metrics_file.read_text()) == metrics
+    assert set(metrics) == {"validation", "test", "examples_per_second"}
+    for name in ("auc", "gauc", "log_loss", "calibration", "auc_interval"):
+        assert list(metrics["test"][name]) == ["long_view", "is_click", "is_like"]
+
+
+def test_metrics_are_those_of_the_best_epoch(config, prepared, tmp_path):
+    run = train(config, prepared, tmp_path / "run")
+    with run.history_file.open() as file:
+        scores = [float(row["val_mean_auc"]) for row in csv.DictReader(file)]
+    found = evaluate_run(run, splits=["validation"])["validation"]
+    assert np.mean(list(found["auc"].values())) == pytest.approx(max(scores), abs=1e-5)
+
+
+def test_metrics_equal_those_of_scikit_learn(config, prepared, tmp_path):
+    run = train(config, prepared, tmp_path / "run")
+    found = evaluate_run(run, splits=["test"])["test"]
+    preprocessor = Preprocessor(config, prepared)
+    network = load_network(run, config, preprocessor)
+    labels, logits = [], []
+    for features, y, _ in ranking_dataset(config, prepared, "test", preprocessor):
+        labels.append(y["is_click"].numpy())
+        logits.append(network(features)["is_click"].numpy().ravel())
+    exact = roc_auc_score(np.concatenate(labels), np.concatenate(logits))
+    assert found["auc"]["is_click"] == pytest.approx(exact, abs=1e-6)
+
+
+def test_training_learns(config, prepared, tmp_path):
+    found = evaluate_run(train(config, prepared, tmp_path / "run"), splits=["test"])
+    assert found["test"]["auc"]["is_click"] > 0.55
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(
+    config, small_config, prepared, tmp_path, monkeypatch
+):
+    whole = train(config, prepared, tmp_path / "whole")
+
+    class KilledError(Exception):
+        pass
+
+    def kill(*_):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("home_tf.training.callbacks.Speed.on_epoch_begin", second(kill))
+        with pytest.raises(KilledError):
+            train(config, prepared, tmp_path / "resumed")
+    resumed = train(config, prepared, tmp_path / "resumed")
+    expected, found = weights_of(whole), weights_of(resumed)
+    assert set(expected) == set(found)
+    for name, values in expected.items():
+        np.testing.assert_allclose(values, found[name], atol=1e-5, err_msg=name)
+    with resumed.history_file.open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
+
+
+def second(action):
+    """A method that does its usual job on the first call and `action` on the second."""
+    from home_tf.training.callbacks import Speed
+
+    usual, calls = Speed.on_epoch_begin, []
+
+    def method(self, epoch, logs=None):
+        calls.append(epoch)
+        return usual(self, epoch, logs) if len(calls) == 1 else action()
+
+    return method
+
+
+def test_a_finished_run_is_not_trained_again(config, prepared, tmp_path):
+    run = train(config, prepared, tmp_path / "run")
+    before = run.history_file.read_bytes()
+    train(config, prepared, tmp_path / "run")
+    assert run.history_file.read_bytes() == before
+
+
+def test_training_stops_when_the_best_epoch_is_long_past(
+    small_config, prepared, tmp_path
+):
+    config = small_config(
+        training__framework=FRAMEWORK,
+        training__epochs=30,
+        training__patience=1,
+        training__learning_rate=0.05,
+    )
+    run = train(config, prepared, tmp_path / "run")
+    with run.history_file.open() as file:
+        scores = [float(row["val_mean_auc"]) for row in csv.DictReader(file)]
+    assert len(scores) < 30
+    assert int(np.argmax(scores)) == len(scores) - 2
+
+
+def test_the_seed_decides_the_run(config, small_config, prepared, tmp_path):
+    a = weights_of(train(config, prepared, tmp_path / "a"))
+    b = weights_of(train(config, prepared, tmp_path / "b"))
+    other = small_config(training__framework=FRAMEWORK, training__seed=1)
+    c = weights_of(train(other, prepared, tmp_path / "c"))
+    assert all(np.allclose(a[name], b[name], atol=1e-5) for name in a)
+    assert not all(np.allclose(a[name], c[name], atol=1e-5) for name in a)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"training__mixed_precision": "mixed_bfloat16"},
+        {"training__jit_compile": True},
+        {"training__steps_per_execution": 4},
+        {"training__learning_rate_decay": "cosine", "training__clip_norm": 1.0},
+    ],
+    ids=str,
+)
+def test_the_options_of_training_work(small_config, prepared, tmp_path, options):
+    config = small_config(training__framework=FRAMEWORK, training__epochs=1, **options)
+    found = evaluate_run(train(config, prepared, tmp_path / "run"), splits=["test"])
+    assert 0.4 < found["test"]["auc"]["is_click"] < 1.0
+
+
+def test_another_configuration_is_not_trained_over_a_run(
+    config, small_config, prepared, tmp_path
+):
+    train(config, prepared, tmp_path / "run")
+    other = small_config(training__framework=FRAMEWORK, training__learning_rate=0.5)
+    with pytest.raises(HomeError, match=r"holds a run of another configuration"):
+        train(other, prepared, tmp_path / "run")
+
+
+def test_a_folder_of_something_else_is_left_alone(config, prepared, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(HomeError, match=r"is not empty, and no run"):
+        train(config, prepared, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()].count("thesis.txt") == 1
+
+
+def test_a_run_without_a_checkpoint_cannot_be_measured(tmp_path):
+    with pytest.raises(HomeError, match=r"no run here \(no config.yaml\)"):
+        evaluate_run(Run(tmp_path))
+
+
+@pytest.mark.skipif(IS_LEGACY, reason="legacy Keras is what TFRS needs")
+def test_tfrs_under_keras_3_is_told_in_one_line(small_config, prepared, tmp_path):
+    with pytest.raises(HomeError, match=r"set TF_USE_LEGACY_KERAS=1"):
+        train(small_config(training__framework="tfrs"), prepared, tmp_path / "run")
+
+
+def test_a_width_that_the_loras_do_not_divide_is_told_in_one_line(
+    small_config, prepared, tmp_path
+):
+    config = small_config(
+        training__framework=FRAMEWORK,
+        model__home={"num_loras": 7, "expert_units": [8, 4]},
+    )
+    with pytest.raises(HomeError, match=r"`num_loras` must divide the input width"):
+        train(config, prepared, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_corrupt_record_is_named(config, prepared, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(prepared, broken)
+    path = broken / "train-00001-of-00002.tfrecord"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(bytes(content))
+    with pytest.raises(HomeError, match=r"train-00001-of-00002.tfrecord: record \d+"):
+        train(config, broken, tmp_path / "run")
+
+
+def test_a_truncated_record_file_is_named_before_training(config, prepared, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(prepared, broken)
+    path = broken / "train-00000-of-00002.tfrecord"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(HomeError, match=r"train-00000-of-00002.tfrecord"):
+        train(config, broken, tmp_path / "run")

@@ -39,6 +39,7 @@ __all__ = [
     "num_replicas",
     "ops",
     "sum_over_replicas",
+    "without_autograph",
 ]
 
 
@@ -61,6 +62,19 @@ def sum_over_replicas(values: Any) -> Any:
     if context is None or context.num_replicas_in_sync == 1:
         return values
     return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def without_autograph(function: Any) -> Any:
+    """The function, whose Python legacy Keras then does not rewrite as graph code.
+
+    Keras 3 never does. The layers of this package have nothing to rewrite, and looking
+    for it takes as long as building their graph.
+    """
+    if not IS_LEGACY:
+        return function
+    import tensorflow as tf
+
+    return tf.autograph.experimental.do_not_convert(function)
 
 
 def num_replicas() -> int:

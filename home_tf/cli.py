@@ -10,6 +10,13 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+)
 
 from home_tf.errors import HomeError
 
@@ -49,7 +56,7 @@ def generate_kuairand(
     from home_tf.kuairand import generate
 
     generate(out, users=users, videos=videos, days=days, seed=seed)
-    console.print(f"wrote {out}")
+    _report_written(out)
 
 
 @prepare_app.command("kuairand")
@@ -74,19 +81,49 @@ def prepare_kuairand(
     start_tensorflow()
     from home_tf.kuairand import prepare
 
-    schema = prepare(
-        source,
-        out,
-        layout=layout,
-        compression="GZIP" if gzip else None,
-        shards=shards,
-        validation_date=validation_date,
-        test_date=test_date,
-        first_date=first_date,
-        seed=seed,
-    )
+    with _progress_bars() as progress:
+        schema = prepare(
+            source,
+            out,
+            layout=layout,
+            compression="GZIP" if gzip else None,
+            shards=shards,
+            validation_date=validation_date,
+            test_date=test_date,
+            first_date=first_date,
+            seed=seed,
+            progress=progress,
+            on_warning=lambda line: console.print(f"warning: {line}", soft_wrap=True),
+        )
     rows = "  ".join(f"{name} {split.rows:,}" for name, split in schema.splits.items())
-    console.print(f"wrote {out}: {rows} rows")
+    console.print(f"rows: {rows}")
+    _report_written(out)
+
+
+def _report_written(path: Path) -> None:
+    # A path is for copying: it is not broken into lines.
+    console.print(f"wrote {path}", soft_wrap=True)
+
+
+@contextmanager
+def _progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Lends a function that shows how much of a stage is done, of how much."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bars:
+        shown: dict[str, TaskID] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in shown:
+                shown[stage] = bars.add_task(stage, total=total)
+            bars.update(shown[stage], completed=done, total=total)
+
+        yield show
 
 
 @app.command()
@@ -110,7 +147,7 @@ def train(
     from home_tf.training import train as train_run
 
     run = train_run(loaded, data, out, console=console)
-    console.print(f"wrote {run.folder}")
+    _report_written(run.folder)
 
 
 @app.command()
@@ -130,7 +167,7 @@ def evaluate(
     metrics = evaluate_run(found, data=data, splits=splits)
     for name in splits:
         console.print(metrics_table(metrics[name], title=name))
-    console.print(f"wrote {found.metrics_file}")
+    _report_written(found.metrics_file)
 
 
 @app.command()
@@ -144,13 +181,14 @@ def export(
     from home_tf.export import export_run
 
     version = export_run(found, out, data=data, on_check=_report_check)
-    console.print(f"wrote {version}")
+    _report_written(version)
 
 
 def _report_check(difference: float) -> None:
     console.print(
         "checked in a process with only TensorFlow: largest difference "
-        f"{difference:.1e}"
+        f"{difference:.1e}",
+        soft_wrap=True,
     )
 
 

@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 def pytest_configure(config: pytest.Config) -> None:
     """Splits the CPU in two devices, for the tests of distribution strategies."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # the process that only hands out the tests
     try:
         import tensorflow as tf
     except ImportError:  # the environment of the JAX tests
@@ -42,8 +44,8 @@ def prepared(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def write_config(tmp_path: Path) -> Callable[..., Path]:
+@pytest.fixture(scope="session")
+def write_config(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Writes the small configuration, with text replaced in it, to a file."""
 
     def write(**replacements: str) -> Path:
@@ -53,14 +55,14 @@ def write_config(tmp_path: Path) -> Callable[..., Path]:
         for old, new in replacements.pop("replace", {}).items():  # type: ignore
             assert old in text, f"{old!r} is not in the configuration"
             text = text.replace(old, new)
-        path = tmp_path / "config.yaml"
+        path = tmp_path_factory.mktemp("config") / "config.yaml"
         path.write_text(text, encoding="utf-8")
         return path
 
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small_config(write_config: Callable[..., Path]) -> Callable[..., Any]:
     """Loads the small configuration, with overrides by dotted key."""
     from home_tf.config import load_config

@@ -87,6 +87,8 @@ def read(
     window = math.ceil(shuffle_rows / _rows_per_record(found))
     chunk = window or math.ceil(max(batch_size, _PARSE_ROWS) / _rows_per_record(found))
 
+    # There is nothing to convert, and looking for it takes seconds.
+    @tf.autograph.experimental.do_not_convert
     def one_epoch(epoch: Any) -> tf.data.Dataset:
         seeds = _epoch_seeds(seed, epoch)
         records = source(seeds[0])
@@ -209,10 +211,10 @@ def _decoded(
     def decode(chunk: Any) -> Tensors:
         parsed = tf.io.parse_example(chunk, features)
         rows = parsed.pop(ROWS_FEATURE)
-        return {
-            name: _joined(name, column, parsed[name], rows)
-            for name, column in columns.items()
-        }
+        with tf.control_dependencies([_check_lengths(columns, parsed, rows)]):
+            return {
+                name: _joined(column, parsed[name]) for name, column in columns.items()
+            }
 
     def decode_mixed(index: Any, chunk: Any) -> Tensors:
         decoded = decode(chunk)
@@ -225,33 +227,40 @@ def _decoded(
     return chunks.enumerate().map(decode_mixed, num_parallel_calls=_PARALLEL_CHUNKS)
 
 
-def _joined(name: str, column: Column, values: Any, rows: Any) -> Any:
-    """A column of several packed records: `(sum of rows, *shape)`.
+def _check_lengths(columns: Mapping[str, Column], parsed: Tensors, rows: Any) -> Any:
+    """An op that fails if a packed column has not the values of its records' rows.
 
     Args:
-        name: The column's name, for the error.
-        column: The column.
-        values: Of each record the raw array, `(records,)`, or its strings (ragged).
+        columns: The columns.
+        parsed: Of each column the raw arrays, `(records,)`, or its strings (ragged).
         rows: Number of rows of each record, `(records,)`.
     """
-    if column.dtype == "string":
-        unit, unit_size, found = "strings", 1, values.row_lengths()
-    else:
-        unit, unit_size = "bytes", tf.as_dtype(column.dtype).size
-        found = tf.strings.length(values)
-    check = tf.debugging.assert_equal(
-        tf.cast(found, tf.int64),
-        rows * (column.values_per_row * unit_size),
-        message=f"column {name!r}: a packed record's number of {unit} does not fit its "
-        "number of rows; run `home-tf prepare` again",
-    )
-    with tf.control_dependencies([check]):
+    # One check for all columns: one for each takes seconds to trace.
+    found, per_row = [], []
+    for name, column in columns.items():
         if column.dtype == "string":
-            joined = tf.identity(values.values)
+            lengths, size = parsed[name].row_lengths(), 1
         else:
-            raw = tf.strings.reduce_join(values)
-            joined = tf.io.decode_raw(raw, column.dtype, little_endian=True)
-        return tf.reshape(joined, (-1, *column.shape))
+            lengths = tf.strings.length(parsed[name])
+            size = tf.as_dtype(column.dtype).size
+        found.append(tf.cast(lengths, tf.int64))
+        per_row.append([column.values_per_row * size])
+    wrong = tf.reduce_any(tf.stack(found) != tf.constant(per_row, tf.int64) * rows, 1)
+    first = tf.gather(list(columns), tf.argmax(tf.cast(wrong, tf.int32)))
+    problem = tf.strings.join(
+        ["column '", first, "': a packed record does not fit its number of rows"]
+    )
+    return tf.debugging.Assert(~tf.reduce_any(wrong), [problem])
+
+
+def _joined(column: Column, values: Any) -> Any:
+    """A column of several packed records: `(sum of rows, *shape)`."""
+    if column.dtype == "string":
+        joined = tf.identity(values.values)
+    else:
+        raw = tf.strings.reduce_join(values)
+        joined = tf.io.decode_raw(raw, column.dtype, little_endian=True)
+    return tf.reshape(joined, (-1, *column.shape))
 
 
 def _epoch_seeds(seed: int, epoch: Any) -> Any:

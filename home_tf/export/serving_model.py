@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from home_tf.checkpointable_weights import checkpointable_weights
 from home_tf.data import RecordSchema
 from home_tf.features import Preprocessor
 
@@ -35,6 +36,8 @@ class ServingModel(tf.Module):
         super().__init__(name="serving_model")
         self.preprocessor = preprocessor
         self.network = network
+        # TF Serving's loader finds the variables here, also those in dicts of layers.
+        self.network_weights = checkpointable_weights(network)
         self.tasks = list(tasks)
         self._columns = preprocessor.columns
         self._example_features = {

@@ -23,6 +23,7 @@ from home_tf.kuairand.vocabularies import Vocabularies
 from home_tf.kuairand.written_aside import written_aside
 
 Progress = Callable[[str, int, int], None]
+Warn = Callable[[str], None]
 
 # Rows that are joined and written at once: bounds the memory, not the result.
 CHUNK_ROWS = 32_768
@@ -42,6 +43,7 @@ def prepare(
     smoothing: float = 20.0,
     seed: int = 0,
     progress: Progress | None = None,
+    on_warning: Warn | None = None,
 ) -> RecordSchema:
     """Prepares KuaiRand (Pure, 1K, 27K or synthetic) for training.
 
@@ -67,8 +69,9 @@ def prepare(
             authors, in impressions.
         seed: Seed of the order of the rows within a day, and of the sample that
             quantiles are taken from.
-        progress: Called with a stage and how much of it is done, of how much. Stages
-            that count doubtful rows come last, and only if there are such rows.
+        progress: Called with a stage and how much of it is done, of how much.
+        on_warning: Called at the end with a line about rows that are doubtful, such as
+            those of users without features.
 
     Returns:
         The schema of the prepared folder.
@@ -100,7 +103,7 @@ def prepare(
             past = job.past(history_length=history_length, smoothing=smoothing)
             job.write_days(splits, past, writer)
             job.save(result)
-    job.report()
+    job.warn(on_warning or _silent)
     return RecordSchema.load(out)
 
 
@@ -193,12 +196,14 @@ class _Preparation:
         self.vocabularies.save(folder / "vocabularies")
         self.statistics.save(folder / "statistics.json")
 
-    def report(self) -> None:
-        """Reports rows whose user or video is not in the feature files."""
+    def warn(self, on_warning: Warn) -> None:
+        """Tells of rows whose user or video is not in the feature files."""
         for name, rows in self._without_features.items():
             if rows:
-                stage = f"rows whose {name}_id is not in the {name} features"
-                self._progress(stage, rows, self._rows)
+                on_warning(
+                    f"{rows:,} of {self._rows:,} rows have a {name}_id that is not in "
+                    f"the {name} features"
+                )
 
 
 def _check(history_length: int, smoothing: float) -> None:
@@ -218,5 +223,5 @@ def _is_prepared(folder: Path) -> bool:
     return True
 
 
-def _silent(stage: str, done: int, total: int) -> None:
-    del stage, done, total
+def _silent(*_: object) -> None:
+    pass

@@ -74,6 +74,8 @@ class ExpertGate(Layer):
         return ops.cast(self._activate(logits), self.compute_dtype)
 
     def _activate(self, logits: Any) -> Any:
+        if self.num_experts == 1:
+            return ops.zeros_like(logits) + 1.0  # Keras 3 warns of a softmax over one
         return ops.softmax(logits, axis=-1)
 
     def compute_output_shape(

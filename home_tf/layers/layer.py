@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from home_tf.backend import check_one_keras, keras
+from home_tf.backend import check_one_keras, keras, without_autograph
 
 
 class Layer(keras.layers.Layer):
@@ -16,7 +16,7 @@ class Layer(keras.layers.Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the layer, if it is the one of the Keras in force."""
         check_one_keras(type(self).__name__, args, kwargs)
-        return super().__call__(*args, **kwargs)
+        return without_autograph(super().__call__)(*args, **kwargs)
 
 
 def check_positive(name: str, value: int) -> int:

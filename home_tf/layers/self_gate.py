@@ -26,4 +26,4 @@ class SelfGate(ExpertGate):
     def _activate(self, logits: Any) -> Any:
         if self.num_experts == 1:
             return ops.sigmoid(logits)
-        return ops.softmax(logits, axis=-1)
+        return super()._activate(logits)

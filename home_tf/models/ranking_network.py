@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from home_tf.backend import keras
-from home_tf.layers.layer import Layer
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class RankingNetwork(Layer):
+class RankingNetwork(keras.layers.Layer):
     """Feature embedding, task representations and task towers, one after the other.
 
     Args:

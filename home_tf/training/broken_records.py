@@ -37,4 +37,4 @@ def explain_broken_records(data: str | Path, *splits: str) -> Iterator[None]:
 def _line_about(message: str) -> str | None:
     """The line about a column, which the checks of this package put into the error."""
     lines = [line.strip() for line in message.splitlines() if "column" in line]
-    return lines[0][lines[0].index("column") :] if lines else None
+    return lines[0][lines[0].index("column") :].rstrip("]") if lines else None

@@ -16,6 +16,7 @@ from rich.progress import (
 )
 
 from home_tf.backend import keras
+from home_tf.checkpointable_weights import checkpointable_weights
 from home_tf.evaluation import auc, gauc
 from home_tf.run import Run
 from home_tf.training.predictions import Predictions
@@ -79,7 +80,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.best_epoch = tf.Variable(0, dtype=tf.int64)
         self.best_score = tf.Variable(-np.inf, dtype=tf.float32)
         state = tf.train.Checkpoint(
-            model=model,
+            network=checkpointable_weights(model.network),
             optimizer=model.optimizer,
             epochs_done=self.epochs_done,
             best_epoch=self.best_epoch,

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from home_tf.checkpointable_weights import checkpointable_weights
 from home_tf.config import Config
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
@@ -67,10 +68,10 @@ def load_network(
             "epoch first"
         )
     network = build_network(config, preprocessor)
-    # The checkpoint holds a model with this network; the rest of it is not needed here.
-    model = tf.train.Checkpoint(network=network)
+    weights = tf.train.Checkpoint(network=checkpointable_weights(network))
     try:
-        status = tf.train.Checkpoint(model=model).restore(path)
+        # The rest of the checkpoint is for going on with the training.
+        status = weights.restore(path)
         status.assert_existing_objects_matched().expect_partial()
     except (ValueError, AssertionError, tf.errors.OpError) as error:
         raise HomeError(

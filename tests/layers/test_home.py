@@ -189,7 +189,7 @@ def test_wrong_arguments_are_told(arguments, message):
 
 
 def test_an_unknown_input_width_is_told():
-    with pytest.raises(ValueError, match=r"last dimension of the input of `home"):
+    with pytest.raises(ValueError, match=r"last dimension of the input of `"):
         HoME(GROUPS)(keras.Input((None,)))
 
 

@@ -8,7 +8,7 @@ from home_tf.backend import IS_TENSORFLOW, keras
 from support.backends import dtype_name, randomize, to_numpy
 
 
-def run_layer_test(make, inputs, shapes, tmp_path):
+def run_layer_test(make, inputs, shapes, tmp_path, *, quick=False):
     """Checks a layer as a part of a model.
 
     Args:
@@ -16,6 +16,8 @@ def run_layer_test(make, inputs, shapes, tmp_path):
         inputs: Its call arguments: arrays, or dicts of arrays.
         shapes: The expected output shape without the batch, or a dict of them.
         tmp_path: Where models are saved.
+        quick: Whether to leave out what takes long in a large layer: SavedModel,
+            training with XLA, mixed precision.
     """
     layer = make()
     check_config(layer)
@@ -26,6 +28,9 @@ def run_layer_test(make, inputs, shapes, tmp_path):
     model = functional(layer, inputs)
     check_equal(model.predict(feed(inputs), verbose=0), expected)
     check_saving(model, inputs, expected, tmp_path)
+    if quick:
+        return
+    check_export(model, inputs, expected, tmp_path)
     check_training(make, inputs)
     for policy in ("mixed_float16", "mixed_bfloat16"):
         check_policy(make, inputs, shapes, policy)
@@ -60,12 +65,16 @@ def check_saving(model, inputs, expected, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     check_equal(loaded.predict(feed(inputs), verbose=0), expected)
-    if IS_TENSORFLOW:
-        import tensorflow as tf
 
-        model.export(str(tmp_path / "saved_model"))
-        served = tf.saved_model.load(str(tmp_path / "saved_model"))
-        check_equal(served.serve(feed(inputs)), expected)
+
+def check_export(model, inputs, expected, tmp_path):
+    if not IS_TENSORFLOW:
+        return
+    import tensorflow as tf
+
+    model.export(str(tmp_path / "saved_model"))
+    served = tf.saved_model.load(str(tmp_path / "saved_model"))
+    check_equal(served.serve(feed(inputs)), expected)
 
 
 def check_training(make, inputs):
@@ -105,10 +114,10 @@ def functional(layer, inputs):
     return model
 
 
-def symbol_of(value):
+def symbol_of(value, name=None):
     if isinstance(value, dict):
-        return {name: symbol_of(item) for name, item in value.items()}
-    return keras.Input(value.shape[1:], dtype=value.dtype.name)
+        return {key: symbol_of(item, key) for key, item in value.items()}
+    return keras.Input(value.shape[1:], dtype=value.dtype.name, name=name)
 
 
 def feed(inputs):

@@ -1,4 +1,8 @@
-"""A small configuration for the generated data."""
+"""A small configuration for the generated data.
+
+Its HoME has few parts, because building the graph is what takes time; the tests of the
+layers have them all.
+"""
 
 SMALL_CONFIG = """
 features:
@@ -18,8 +22,13 @@ tasks:
   is_click: {group: inter}
   is_like: {group: inter}
 model:
-  home: {expert_units: [8, 4], lora_rank: 2}
-  tower_units: [4]
-training: {batch_size: 256, epochs: 2, patience: 5, shuffle_rows: 2048}
+  home: {expert_units: [8], feature_gate: none, self_gate: none}
+  tower_units: []
+training:
+  batch_size: 256
+  epochs: 2
+  patience: 5
+  learning_rate: 0.02
+  shuffle_rows: 2048
 evaluation: {group_by: user_id, bootstrap_replicates: 20}
 """

@@ -1,0 +1,137 @@
+"""The README and the docs as code: every block runs as a reader would run it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import pytest
+from support.small_config import SMALL_CONFIG
+
+from home_tf.backend import IS_LEGACY
+from home_tf.config import load_config, schema
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.skipif(
+    IS_LEGACY, reason="each block picks its Keras: once is enough"
+)
+
+
+def blocks(file, language):
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def run(*arguments, cwd):
+    environment = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd,
+        env={**environment, "COLUMNS": "80", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def demo(logs, tmp_path_factory):
+    """The folder in which the pipeline ran, on small logs with a small model."""
+    folder = tmp_path_factory.mktemp("demo")
+    config = SMALL_CONFIG.replace("training:", "training:\n  framework: tfrs")
+    # The whole of HoME.
+    config = config.replace("feature_gate: none, self_gate: none", "lora_rank: 2")
+    assert "lora_rank" in config
+    (folder / "small.yaml").write_text(config)
+    pipeline = ROOT / "pipelines" / "kuairand.py"
+    done = run(pipeline, "--data", logs, "--config", "small.yaml", cwd=folder)
+    return folder, done
+
+
+def test_the_pipeline_leaves_what_the_readme_says(demo):
+    folder, done = demo
+    assert done.stderr == ""
+    assert "is_click" in done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout
+    metrics = json.loads((folder / "runs/kuairand/metrics.json").read_text())
+    assert set(metrics["test"]["gauc"]) == {"long_view", "is_click", "is_like"}
+    assert (folder / "runs/kuairand/checkpoints/best").is_dir()
+    assert (folder / "saved_models/kuairand/1/saved_model.pb").is_file()
+
+
+def test_the_pipeline_tells_of_a_missing_folder_in_one_line(tmp_path):
+    pipeline = ROOT / "pipelines" / "kuairand.py"
+    done = subprocess.run(
+        [sys.executable, str(pipeline), "--data", "nowhere"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: `source` should be a folder")
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["keras", "tfrs"])
+def test_the_readmes_training_scripts_run(tmp_path, number):
+    run("-c", blocks("README.md", "python")[number], cwd=tmp_path)
+
+
+def test_the_readmes_serving_script_runs_on_the_export(demo):
+    folder, _ = demo
+    if not (folder / "saved_models/demo").exists():
+        (folder / "saved_models/kuairand").rename(folder / "saved_models/demo")
+    scripts = blocks("README.md", "python")
+    assert len(scripts) == 3
+    done = run("-I", "-c", scripts[2], cwd=folder)
+    assert re.search(r"^is_click +\[0\.\d+ +0\.\d+\]$", done.stdout, re.MULTILINE)
+
+
+def test_the_reading_example_runs(prepared, tmp_path):
+    (tmp_path / "records").symlink_to(prepared)
+    (script,) = blocks("docs/data.md", "python")
+    run("-c", script + "\nfor batch in dataset: pass", cwd=tmp_path)
+
+
+def test_the_example_configuration_is_one(tmp_path):
+    (text,) = blocks("docs/config.md", "yaml")
+    (tmp_path / "config.yaml").write_text(text)
+    assert load_config(tmp_path / "config.yaml").training.epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("section", "heading"),
+    [
+        (schema.CategoricalFeature, "### type: categorical"),
+        (schema.NumericFeature, "### type: numeric"),
+        (schema.Task, "## tasks"),
+        (schema.EvaluationConfig, "## evaluation"),
+        (schema.ModelConfig, "## model"),
+        (schema.HoMEConfig, "### model.home"),
+        (schema.TrainingConfig, "## training"),
+    ],
+)
+def test_every_key_is_documented_with_its_default(section, heading):
+    text = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
+    part = text.split(f"\n{heading}\n")[1].split("\n## ")[0].split("\n### ")[0]
+    documented = dict(re.findall(r"^\| `(\w+)` \| ([^|]*?) \|", part, re.MULTILINE))
+    keys = {field.name: field.default for field in fields(section)}
+    keys.pop("type", None)
+    assert set(documented) == set(keys)
+    for name, default in keys.items():
+        told = documented[name].strip("`")
+        if isinstance(default, bool | str):
+            assert told == str(default).lower(), name
+        elif isinstance(default, int | float):
+            assert float(told) == default, name
+        elif default is MISSING:
+            assert told in ("required", ""), name

@@ -200,13 +200,17 @@ def _open_run(folder: Path) -> Any:
     return run
 
 
-def start_tensorflow(framework: str = "keras") -> None:
+def start_tensorflow(framework: str | None = None) -> None:
     """Imports TensorFlow with the Keras that a framework needs, without its chatter.
 
     Must run before anything else imports TensorFlow or Keras.
+
+    Args:
+        framework: `tfrs` or `keras`; None where no Keras is needed.
     """
-    if framework == "tfrs":
-        os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    if framework is not None:
+        os.environ["TF_USE_LEGACY_KERAS"] = "1" if framework == "tfrs" else "0"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _standard_error_closed():
         import tensorflow  # noqa: F401
@@ -231,12 +235,15 @@ def _standard_error_closed() -> Iterator[None]:
 def run_command(command: Callable[[], Any]) -> NoReturn:
     """Runs a command of the command line and exits.
 
-    A `HomeError` is one line on the standard error and exit code 2; an interruption is
-    exit code 130.
+    A `HomeError`, or an error of the file system, is one line on the standard error and
+    exit code 2; an interruption is exit code 130.
     """
     try:
         command()
     except HomeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:  # such as a full disk, or a folder that is not ours
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """Training, from a configuration and prepared data to a run's folder."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def train(
         data: The prepared folder.
         out: The run's folder; if it holds a run of the same configuration, that run is
             resumed at its last complete epoch.
-        strategy: By default `MirroredStrategy` over all visible GPUs.
+        strategy: By default `MirroredStrategy` over all visible GPUs, or the CPU.
         console: Where progress is shown; by default nowhere.
 
     Returns:
@@ -48,7 +49,7 @@ def train(
     keras.utils.set_random_seed(config.training.seed)
     preprocessor = Preprocessor(config, data)
     steps_per_epoch = _steps_per_epoch(config, data)
-    strategy = strategy or tf.distribute.MirroredStrategy()
+    strategy = strategy or _mirrored_strategy()
     with strategy.scope():
         steps = steps_per_epoch * config.training.epochs
         model = build_model(config, preprocessor, steps=steps)
@@ -59,6 +60,13 @@ def train(
         with explain_broken_records(data, "train", "validation"):
             _fit(config, data, run, model, preprocessor, checkpoints, console)
     return run
+
+
+@functools.cache
+def _mirrored_strategy() -> tf.distribute.Strategy:
+    # One for the process: TensorFlow mixes up the collective operations of two.
+    gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
+    return tf.distribute.MirroredStrategy(gpus or ["CPU:0"])
 
 
 def _steps_per_epoch(config: Config, data: str | Path) -> int:

@@ -17,7 +17,7 @@ def test_a_written_configuration_reads_back_the_same(small_config, tmp_path):
 
 
 def test_scientific_notation_is_a_number(write_config):
-    path = write_config(replace={"epochs: 2": "epochs: 2, learning_rate: 1e-2"})
+    path = write_config(replace={"learning_rate: 0.02": "learning_rate: 1e-2"})
     assert load_config(path).training.learning_rate == 0.01
 
 

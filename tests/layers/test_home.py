@@ -51,9 +51,9 @@ def test_the_forward_pass_equals_the_numpy_reference(name, training):
     found = to_numpy(layer(V, training=training))
     assert list(found) == list(expected) == TASKS
     for task in TASKS:
-        # 1e-5 of the largest value: rounding grows with the sums, not with the value.
-        tolerance = 1e-5 * max(1.0, np.abs(expected[task]).max())
-        np.testing.assert_allclose(found[task], expected[task], atol=tolerance)
+        np.testing.assert_allclose(
+            found[task], expected[task], rtol=1e-5, atol=1e-5, err_msg=task
+        )
 
 
 @pytest.mark.parametrize("name", SWITCHES)

@@ -161,22 +161,28 @@ def test_training_stops_when_the_best_epoch_is_long_past(
     assert int(np.argmax(scores)) == len(scores) - 2
 
 
-def test_the_seed_decides_the_run(config, small_config, prepared, trained, tmp_path):
-    a = weights_of(trained[0])
-    b = weights_of(train(config, prepared, tmp_path / "b"))
-    other = small_config(training__framework=FRAMEWORK, training__seed=1)
-    c = weights_of(train(other, prepared, tmp_path / "c"))
-    assert all(np.allclose(a[name], b[name], atol=1e-5) for name in a)
-    assert not all(np.allclose(a[name], c[name], atol=1e-5) for name in a)
+def test_the_seed_decides_the_run(small_config, prepared, trained, tmp_path):
+    """That the same seed gives the same run, the test of interrupted runs shows."""
+    first = weights_of(trained[0])
+    config = small_config(training__framework=FRAMEWORK, training__seed=1)
+    other = weights_of(train(config, prepared, tmp_path / "other"))
+    kernels = [name for name in first if first[name].ndim == 2]
+    assert kernels
+    assert not any(np.allclose(first[n], other[n], atol=1e-3) for n in kernels)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"training__mixed_precision": "mixed_bfloat16"},
-        {"training__jit_compile": True},
-        {"training__steps_per_execution": 4},
-        {"training__learning_rate_decay": "cosine", "training__clip_norm": 1.0},
+        {
+            "training__mixed_precision": "mixed_bfloat16",
+            "training__steps_per_execution": 4,
+        },
+        {
+            "training__jit_compile": True,
+            "training__learning_rate_decay": "cosine",
+            "training__clip_norm": 1.0,
+        },
     ],
     ids=str,
 )

@@ -49,13 +49,25 @@ def generate_kuairand(
     users: Annotated[int, typer.Option(help="Number of users.")] = 4000,
     videos: Annotated[int, typer.Option(help="Number of videos.")] = 2000,
     days: Annotated[int, typer.Option(help="Number of days.")] = 12,
+    rows: Annotated[int, typer.Option(help="Number of exposures.")] = 120_000,
+    group_correlation: Annotated[
+        float, typer.Option(help="Of the two task groups' tastes, -1 to 1.")
+    ] = 0.6,
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> None:
     """Generate logs in the layout of KuaiRand."""
     start_tensorflow()
     from home_tf.kuairand import generate
 
-    generate(out, users=users, videos=videos, days=days, seed=seed)
+    generate(
+        out,
+        users=users,
+        videos=videos,
+        days=days,
+        rows=rows,
+        group_correlation=group_correlation,
+        seed=seed,
+    )
     _report_written(out)
 
 
@@ -69,9 +81,9 @@ def prepare_kuairand(
     gzip: Annotated[bool, typer.Option(help="Compress the records.")] = False,
     shards: Annotated[int, typer.Option(help="Files a split.")] = 8,
     validation_date: Annotated[
-        int | None, typer.Option(help="Such as 20220505. [default: last but one]")
+        int | None, typer.Option(help="Such as 20220505; else the last day but one.")
     ] = None,
-    test_date: Annotated[int | None, typer.Option(help="[default: the last]")] = None,
+    test_date: Annotated[int | None, typer.Option(help="Else the last day.")] = None,
     first_date: Annotated[
         int | None, typer.Option(help="Earlier days are history only.")
     ] = None,
@@ -155,7 +167,7 @@ def evaluate(
     run: RunOption,
     data: RunDataOption = None,
     split: Annotated[
-        list[str] | None, typer.Option(help="Repeat for several. [validation, test]")
+        list[str] | None, typer.Option(help="Repeat for several; else both.")
     ] = None,
 ) -> None:
     """Measure the best checkpoint of a run."""

@@ -19,7 +19,7 @@ CONFIG = Path(__file__).with_name("kuairand.yaml")
 
 def pipeline(
     data: Annotated[
-        Path | None, typer.Option(help="A KuaiRand download. [default: generated logs]")
+        Path | None, typer.Option(help="A KuaiRand download; else generated logs.")
     ] = None,
     config: Annotated[Path, typer.Option(help="The configuration.")] = CONFIG,
 ) -> None:

@@ -118,6 +118,16 @@ def _manager(state: Any, run: Run, name: str) -> tf.train.CheckpointManager:
     return tf.train.CheckpointManager(state, folder, max_to_keep=1)
 
 
+class History(keras.callbacks.CSVLogger):
+    """`history.csv`: a line of losses and metrics for each epoch."""
+
+    def close(self) -> None:
+        """Closes the file; Keras does so only if the training ends well."""
+        file = getattr(self, "csv_file", None)
+        if file is not None:
+            file.close()
+
+
 class Speed(keras.callbacks.Callback):
     """Measures training examples per second, without tracing and validation."""
 
@@ -163,6 +173,7 @@ class ProgressBar(keras.callbacks.Callback):
         self.steps = steps
         self.speed = speed
         self.console = console
+        self._bar: Progress | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Shows a new bar."""
@@ -182,11 +193,12 @@ class ProgressBar(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Moves the bar."""
-        self._bar.update(self._task, completed=batch + 1)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Replaces the bar with the epoch's results."""
-        self._bar.stop()
+        self.close()
         logs = logs or {}
         speed = self.speed.examples_per_second
         self.console.print(
@@ -196,3 +208,8 @@ class ProgressBar(keras.callbacks.Callback):
             highlight=False,
             soft_wrap=True,
         )
+
+    def close(self) -> None:
+        """Takes the bar away, also when training fails: it hides the cursor."""
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,6 +1,7 @@
 """Training, from a configuration and prepared data to a run's folder."""
 
 import functools
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ from home_tf.features import Preprocessor
 from home_tf.run import Run
 from home_tf.training.broken_records import explain_broken_records
 from home_tf.training.build_model import build_model
-from home_tf.training.callbacks import Checkpoints, ProgressBar, Speed, Validation
+from home_tf.training.callbacks import (
+    Checkpoints,
+    History,
+    ProgressBar,
+    Speed,
+    Validation,
+)
 from home_tf.training.predictions import Predictor
 from home_tf.training.ranking_dataset import ranking_dataset
 
@@ -109,33 +116,37 @@ def _fit(
     first_epoch = int(checkpoints.epochs_done.numpy())
     steps = _steps_per_epoch(config, data)
     speed = Speed(training.batch_size)
-    callbacks = [
-        speed,
-        _validation(config, data, model, preprocessor),
-        checkpoints,
-        keras.callbacks.CSVLogger(str(run.history_file), append=first_epoch > 0),
-        keras.callbacks.TensorBoard(str(run.folder / "logs"), write_graph=False),
-    ]
-    if console is not None:
-        callbacks.append(ProgressBar(training.epochs, steps, speed, console))
-    model.fit(
-        ranking_dataset(
-            config,
-            data,
-            "train",
-            preprocessor,
-            shuffle_rows=training.shuffle_rows,
-            seed=training.seed,
-            epochs=training.epochs,
-            first_epoch=first_epoch,
-        ),
-        initial_epoch=first_epoch,
+    history = History(str(run.history_file), append=first_epoch > 0)
+    bar = ProgressBar(training.epochs, steps, speed, console or Console(quiet=True))
+    dataset = ranking_dataset(
+        config,
+        data,
+        "train",
+        preprocessor,
+        shuffle_rows=training.shuffle_rows,
+        seed=training.seed,
         epochs=training.epochs,
-        steps_per_epoch=steps,
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
+        first_epoch=first_epoch,
     )
+    with closing(history), closing(bar):
+        model.fit(
+            dataset,
+            initial_epoch=first_epoch,
+            epochs=training.epochs,
+            steps_per_epoch=steps,
+            callbacks=[
+                speed,
+                _validation(config, data, model, preprocessor),
+                checkpoints,
+                history,
+                keras.callbacks.TensorBoard(
+                    str(run.folder / "logs"), write_graph=False
+                ),
+                bar,
+            ],
+            shuffle=False,
+            verbose=0,
+        )
     if speed.examples_per_second is not None:
         run.save_state(examples_per_second=round(speed.examples_per_second, 1))
 

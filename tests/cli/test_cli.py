@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def home_tf(*arguments, cwd=None):
-    environment = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     return subprocess.run(
         [sys.executable, "-m", "home_tf.cli", *map(str, arguments)],
         capture_output=True,
@@ -69,7 +69,7 @@ def test_from_logs_to_a_saved_model(folder, logs, framework):
 
 def test_generate_writes_logs(tmp_path):
     done = home_tf("generate", "kuairand", "--out", tmp_path / "logs", "--users", 50,
-                   "--videos", 30, "--days", 4)  # fmt: skip
+                   "--videos", 30, "--days", 4, "--rows", 300)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "logs").glob("log_standard_*"))
 
@@ -108,6 +108,15 @@ def test_a_run_or_a_split_that_is_not_there(prepared, tmp_path):
     assert_one_line_error(
         home_tf("export", "--run", tmp_path, "--out", tmp_path / "m"), "no run here"
     )
+
+
+def test_a_folder_that_cannot_be_written(folder, prepared, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    out = tmp_path / "file" / "run"
+    config = folder / "config.yaml"
+    done = home_tf("train", "--config", config, "--data", prepared, "--out", out)
+    assert_one_line_error(done, str(out))
+    assert (tmp_path / "file").read_text() == "in the way"
 
 
 def test_help_and_wrong_options_fit_in_80_columns():

@@ -18,7 +18,6 @@ LAYERS = {
 }
 USES = {
     "functional": "layer(other.Input((6,)))",
-    "sequential": "other.Sequential([layer])(np.ones((2, 6), 'float32'))",
     "subclassed": """
 class Model(other.Model):
     def __init__(self):

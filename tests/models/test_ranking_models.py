@@ -59,6 +59,11 @@ def make_batches(rows=103, batch_size=32):
     )
 
 
+def fit_quietly(model, batches, **options):
+    # Keras 3 warns if it is not told that it cannot shuffle a dataset.
+    return model.fit(batches, verbose=0, shuffle=False, **options)
+
+
 def model_classes():
     classes = [pytest.param(lambda: RankingModel, id="keras")]
 
@@ -151,7 +156,7 @@ def test_a_batch_without_any_label_leaves_the_weights_finite(model_class):
     model.compile("sgd")
     features, labels, _ = next(iter(make_batches()))
     none = {task: tf.fill(tf.shape(labels[task]), np.nan) for task in TASKS}
-    model.fit(tf.data.Dataset.from_tensors((features, none)), verbose=0)
+    fit_quietly(model, tf.data.Dataset.from_tensors((features, none)))
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
@@ -182,7 +187,7 @@ def test_a_saved_keras_model_predicts_the_same(tmp_path):
     model = RankingModel(make_network(), TASKS, loss_weights={"like": 2.0})
     model.compile("adam")
     batches = make_batches()
-    model.fit(batches, verbose=0)
+    fit_quietly(model, batches)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.loss_weights == model.loss_weights
@@ -202,7 +207,7 @@ def test_any_network_of_the_keras_in_force_can_be_trained(model_class):
     model.compile("sgd")
     x = np.ones((8, 3), np.float32)
     y = {"click": np.ones(8, np.float32)}
-    history = model.fit(tf.data.Dataset.from_tensors((x, y)), epochs=2, verbose=0)
+    history = fit_quietly(model, tf.data.Dataset.from_tensors((x, y)), epochs=2)
     assert history.history["loss"][1] < history.history["loss"][0]
 
 
@@ -220,7 +225,7 @@ def test_wrong_use_is_told_in_one_line(model_class):
     features, labels, _ = next(iter(make_batches()))
     del labels["like"]
     with pytest.raises(ValueError, match=r"The labels lack tasks \['like'\]"):
-        model.fit(tf.data.Dataset.from_tensors((features, labels)), verbose=0)
+        fit_quietly(model, tf.data.Dataset.from_tensors((features, labels)))
 
 
 def test_features_of_the_embedding_are_checked():

@@ -41,7 +41,8 @@ def gradients(layer, inputs, scalar_of, training=False):
 
         with tf.GradientTape() as tape:
             scalar = scalar_of(layer(inputs, training=training))
-        found = tape.gradient(scalar, variables, unconnected_gradients="zero")
+        sources = variables if IS_LEGACY else [v.value for v in variables]
+        found = tape.gradient(scalar, sources, unconnected_gradients="zero")
         found = [tf.convert_to_tensor(g).numpy() for g in found]
     else:
         import jax

@@ -42,10 +42,10 @@ class RankingNetwork(keras.layers.Layer):
 
     def build(self, input_shape: Any = None) -> None:
         """Creates the weights of all parts."""
-        self.features.build(input_shape)
         shape = (None, self.features.width)
-        self.representations.build(shape)
-        self.towers.build(self.representations.compute_output_shape(shape))
+        _build(self.features, input_shape)
+        _build(self.representations, shape)
+        _build(self.towers, self.representations.compute_output_shape(shape))
         self.built = True
 
     def call(
@@ -72,3 +72,9 @@ class RankingNetwork(keras.layers.Layer):
             for name in ("features", "representations", "towers")
         }
         return cls(**{**config, **parts})
+
+
+def _build(part: Any, shape: Any) -> None:
+    # A part that comes from a saved model is built already.
+    if not part.built:
+        part.build(shape)

@@ -53,6 +53,7 @@ dist/built: $(SOURCES) | .venv/bin/python
 .venv-oldest/dependencies: constraints/oldest.txt
 .venv/dependencies .venv-oldest/dependencies: %/dependencies: setup.cfg \
     | %/bin/python dist/built
+	$*/bin/python -m pip install -q --no-deps --force-reinstall "$(WHEEL)"
 	$*/bin/python -m pip install -q -c $(filter constraints/%,$^) "$(WHEEL)[dev]"
 	$*/bin/python -m pip check
 	touch $@

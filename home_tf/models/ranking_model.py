@@ -75,6 +75,18 @@ class RankingModel(keras.Model):
         check_no_loss(kwargs)
         # Without `weighted_metrics` legacy Keras warns of sample weights without a use.
         super().compile(optimizer=optimizer, **{"weighted_metrics": [], **kwargs})
+        self._compile_arguments = kwargs
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Returns the arguments of `compile`, for a saved model."""
+        optimizer = keras.saving.serialize_keras_object(self.optimizer)
+        return {"optimizer": optimizer, **self._compile_arguments}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model as the saved one was."""
+        optimizer = keras.saving.deserialize_keras_object(config["optimizer"])
+        self.compile(**{**config, "optimizer": optimizer})
+        self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """Features to logits `{task: (batch, 1)}`."""

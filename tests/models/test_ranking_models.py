@@ -191,6 +191,7 @@ def test_a_saved_keras_model_predicts_the_same(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.loss_weights == model.loss_weights
+    assert int(loaded.optimizer.iterations) == int(model.optimizer.iterations) == 4
     before, after = (
         model.predict(batches, verbose=0),
         loaded.predict(batches, verbose=0),

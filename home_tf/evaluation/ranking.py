@@ -91,12 +91,25 @@ def per_group_auc(
     codes = codes[valid]
     if not known.size:
         return names[:0], np.empty(0), np.empty(0, np.int64)
-    order = np.lexsort((predicted, codes))
+    order = _order_by_group_and_score(codes, predicted)
     known, predicted, codes = known[order], predicted[order], codes[order]
     starts = starts_of_runs(codes)
     ties = starts_of_runs(codes, predicted)
     aucs = auc_of_segments(known, 1 - known, ties, np.searchsorted(ties, starts))
     return names[codes[starts]], aucs, np.diff(starts, append=len(codes))
+
+
+def _order_by_group_and_score(
+    codes: npt.NDArray[np.intp], scores: Array
+) -> npt.NDArray[np.intp]:
+    """The order by group, then by score."""
+    if scores.dtype != np.float32 or codes.max() >= 2**32:
+        return np.lexsort((scores, codes))
+    # One sort of integers is several times as fast. The bits of floats sort as integers
+    # do once those of negative numbers are inverted and the sign of the others is set.
+    bits = np.ascontiguousarray(scores).view(np.uint32)
+    bits = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    return np.argsort((codes.astype(np.uint64) << np.uint64(32)) | bits)
 
 
 def weighted_mean(values: Floats, weights: Array) -> float:

@@ -105,8 +105,8 @@ def _order_by_group_and_score(
     """The order by group, then by score."""
     if scores.dtype != np.float32 or codes.max() >= 2**32:
         return np.lexsort((scores, codes))
-    # One sort of integers is several times as fast. The bits of floats sort as integers
-    # do once those of negative numbers are inverted and the sign of the others is set.
+    # One sort of integers is faster. The bits of floats sort as integers do once those
+    # of negative numbers are inverted and the sign of the others is set.
     bits = np.ascontiguousarray(scores).view(np.uint32)
     bits = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
     return np.argsort((codes.astype(np.uint64) << np.uint64(32)) | bits)

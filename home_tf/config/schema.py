@@ -130,8 +130,13 @@ class Task:
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
 class HoMEConfig:
-    """Arguments of `home_tf.layers.HoME`, under the same names."""
+    """Arguments of `home_tf.layers.HoME`, under the same names.
 
+    Attributes:
+        type: `home`.
+    """
+
+    type: Literal["home"] = "home"
     expert_units: Widths = (128, 64)
     num_shared_experts: Positive = 2
     num_group_experts: Positive = 2
@@ -152,13 +157,14 @@ class ModelConfig:
     """The network between the features and the logits.
 
     Attributes:
-        home: The expert and gate hierarchy.
+        architecture: The layer from the features to the tasks' representations, named
+            by its `type`, with its arguments.
         tower_units: Widths of the hidden layers of every task's tower.
         embedding_l2: Factor of the mean squared norm of a row's embeddings in the loss.
         dropout: Rate of the dropout on the concatenated features, in training.
     """
 
-    home: HoMEConfig = Field(default_factory=HoMEConfig)
+    architecture: HoMEConfig = Field(default_factory=HoMEConfig)
     tower_units: tuple[Positive, ...] = (32,)
     embedding_l2: Annotated[float, Field(ge=0.0)] = 0.0
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0

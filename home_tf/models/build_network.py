@@ -1,12 +1,15 @@
 """The network that a configuration describes."""
 
 from dataclasses import asdict
+from typing import Any
 
 from home_tf.config import Config
 from home_tf.errors import HomeError
 from home_tf.features import FeatureEmbedding, Preprocessor
 from home_tf.layers import HoME, TaskTowers
 from home_tf.models.ranking_network import RankingNetwork
+
+_ARCHITECTURES: dict[str, Any] = {"home": HoME}
 
 
 def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:
@@ -33,12 +36,16 @@ def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:
             embedding_l2=config.model.embedding_l2,
             dtype=dtype,
         )
-        home = HoME(config.task_groups, **asdict(config.model.home), dtype=dtype)
+        representations = _representations(config)
         towers = TaskTowers(
-            home.tasks, hidden_units=config.model.tower_units, dtype=dtype
+            representations.tasks, hidden_units=config.model.tower_units, dtype=dtype
         )
         network = RankingNetwork(
-            features, home, towers, dropout=config.model.dropout, dtype=dtype
+            features,
+            representations,
+            towers,
+            dropout=config.model.dropout,
+            dtype=dtype,
         )
         network.build(None)
     except HomeError:
@@ -46,3 +53,9 @@ def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:
     except ValueError as error:
         raise HomeError(str(error).splitlines()[0]) from None
     return network
+
+
+def _representations(config: Config) -> Any:
+    arguments = asdict(config.model.architecture)
+    layer = _ARCHITECTURES[arguments.pop("type")]
+    return layer(config.task_groups, **arguments, dtype=config.training.mixed_precision)

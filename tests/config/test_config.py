@@ -44,7 +44,10 @@ def test_groups_and_columns_follow_from_tasks_and_features(small_config):
             r"`features.user_id.widht`: unknown key. Received: 3",
         ),
         ({"trainings": {}}, r"`trainings`: unknown key"),
-        ({"model.home.experts": 2}, r"`model.home.experts`: unknown key"),
+        (
+            {"model.architecture.experts": 2},
+            r"`model.architecture.experts`: unknown key",
+        ),
         ({"tasks.is_click": {}}, r"`tasks.is_click.group`: this key is required"),
         ({"training.epochs": 0}, r"`training.epochs`: .* greater than 0"),
         ({"training.framework": "jax"}, r"`training.framework`: .*'tfrs' or 'keras'"),

@@ -116,7 +116,7 @@ def test_the_example_configuration_is_one(tmp_path):
         (schema.Task, "## tasks"),
         (schema.EvaluationConfig, "## evaluation"),
         (schema.ModelConfig, "## model"),
-        (schema.HoMEConfig, "### model.home"),
+        (schema.HoMEConfig, "### model.architecture, type: home"),
         (schema.TrainingConfig, "## training"),
     ],
 )

@@ -117,10 +117,10 @@ def test_without_both_classes_there_is_no_interval(labels):
 
 def test_ten_tasks_of_a_test_set_take_seconds():
     labels, scores, groups = log_of_users(7, 1100)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(10):
         bootstrap_over_groups(labels, scores, groups, replicates=200)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize(

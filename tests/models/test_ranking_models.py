@@ -134,7 +134,7 @@ def test_the_reported_loss_is_the_weighted_sum_of_the_log_losses(model_class):
         weight * results[f"{task}_log_loss"]
         for task, weight in {"long_view": 1, "like": 2, "click": 1}.items()
     )
-    assert results["loss"] == pytest.approx(expected, rel=1e-6)
+    assert float(results["loss"]) == pytest.approx(float(expected), rel=1e-6)
 
 
 @pytest.mark.parametrize("model_class", model_classes())

@@ -1,6 +1,7 @@
 """The few `keras.ops` that legacy Keras lacks, under their Keras 3 names."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import tensorflow as tf
@@ -19,8 +20,10 @@ sigmoid = tf.sigmoid
 silu = tf.nn.silu
 softmax = tf.nn.softmax
 softplus = tf.math.softplus
+squeeze = tf.squeeze
 stack = tf.stack
 tanh = tf.tanh
+unstack = tf.unstack
 where = tf.where
 zeros_like = tf.zeros_like
 
@@ -40,9 +43,13 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     return tf.einsum(subscripts, *operands)
 
 
-def split(x: Any, indices_or_sections: int, axis: int = 0) -> Any:
-    """Splits a tensor into equal parts along an axis."""
-    return tf.split(x, indices_or_sections, axis=axis)
+def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> Any:
+    """Splits a tensor along an axis: into equal parts, or where a part begins."""
+    if isinstance(indices_or_sections, int):
+        return tf.split(x, indices_or_sections, axis=axis)
+    bounds = [0, *indices_or_sections, x.shape[axis]]
+    sizes = [end - begin for begin, end in pairwise(bounds)]
+    return tf.split(x, sizes, axis=axis)
 
 
 def sum(x: Any, axis: int | Sequence[int] | None = None) -> Any:

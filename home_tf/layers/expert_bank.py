@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import IS_TENSORFLOW, keras, ops
-from home_tf.layers.initialization import PerExpertInitializer, split_initializer
 from home_tf.layers.layer import (
     Layer,
     check_choice,
@@ -12,6 +11,7 @@ from home_tf.layers.layer import (
     check_units,
     last_dimension,
 )
+from home_tf.layers.parallel_mlps import ParallelMLPs
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -26,7 +26,8 @@ class ExpertBank(Layer):
     The batch moments are synchronised over the replicas of a `tf.distribute` strategy.
 
     Args:
-        num_experts: Number of experts.
+        num_experts: Number of experts `n`; or a sequence of numbers that add up to `n`,
+            for groups of experts that each read an input of their own.
         units: Widths of an expert's layers; the last is the output width `D`.
         expert: `"home"` or `"relu"`.
         momentum: Momentum of the moving averages of BatchNorm. Keras's own default of
@@ -37,11 +38,12 @@ class ExpertBank(Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
-        `(batch, features)`, read by all experts, or `(batch, num_experts, features)`,
-        one input for each expert.
+        `(batch, features)`, read by all experts; `(batch, n, features)`, one input for
+        each expert; or, if `num_experts` is a sequence, a list of `(batch, features)`,
+        one for each group of experts.
 
     Output shape:
-        `(batch, num_experts, D)`.
+        `(batch, n, D)`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -55,7 +57,7 @@ class ExpertBank(Layer):
 
     def __init__(
         self,
-        num_experts: int,
+        num_experts: int | Sequence[int],
         *,
         units: Sequence[int],
         expert: str = "home",
@@ -65,7 +67,11 @@ class ExpertBank(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.num_experts = check_positive("num_experts", num_experts)
+        self.num_experts = (
+            check_units("num_experts", num_experts, at_least=1)
+            if isinstance(num_experts, Sequence)
+            else check_positive("num_experts", num_experts)
+        )
         self.units = check_units("units", units, at_least=1)
         self.expert = check_choice("expert", expert, ("home", "relu"))
         if not 0.0 <= momentum < 1.0:
@@ -73,7 +79,22 @@ class ExpertBank(Layer):
         self.momentum = momentum
         self.epsilon = epsilon
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        # BatchNorm takes the mean out again, and has an offset of its own.
+        self.mlps = ParallelMLPs(
+            sum(self._counts),
+            self.units,
+            use_last_bias=expert == "relu",
+            kernel_initializer=self.kernel_initializer,
+            dtype=self.dtype_policy,
+            name="mlps",
+        )
         self.batch_norm = self._make_batch_norm() if expert == "home" else None
+
+    @property
+    def _counts(self) -> list[int]:
+        """Number of experts in each group."""
+        n = self.num_experts
+        return [n] if isinstance(n, int) else list(n)
 
     def _make_batch_norm(self) -> Any:
         # One BatchNorm over all experts' channels is BatchNorm per expert and
@@ -86,101 +107,71 @@ class ExpertBank(Layer):
             name="batch_norm",
         )
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Creates the kernels; the columns of expert `i` begin at `i * units`."""
-        self._check_input(input_shape)
-        initializers = split_initializer(self.kernel_initializer, len(self.units))
-        self.kernels, self.biases = [], []
-        width = last_dimension(self, input_shape)
-        for depth, (units, initializer) in enumerate(
-            zip(self.units, initializers, strict=True)
-        ):
-            columns = self.num_experts * units
-            kernel = self.add_weight(
-                name=f"kernel_{depth}",
-                shape=(width, columns),
-                initializer=PerExpertInitializer(initializer, self.num_experts),
-            )
-            self.kernels.append(kernel)
-            if self._has_bias(depth):
-                bias = self.add_weight(
-                    name=f"bias_{depth}", shape=(columns,), initializer="zeros"
-                )
-                self.biases.append(bias)
-            width = units
+    def build(self, input_shape: Any) -> None:
+        """Creates the weights of all experts."""
+        shapes = [input_shape] if _is_shape(input_shape) else list(input_shape)
+        self._check_input(shapes)
+        self.mlps.build((None, last_dimension(self, shapes[0])))
         if self.batch_norm is not None:
-            self.batch_norm.build((None, self.num_experts * width))
+            self.batch_norm.build((None, self.mlps.num_mlps * self.units[-1]))
         self.built = True
 
-    def _check_input(self, shape: Sequence[int | None]) -> None:
-        if len(shape) == 2 or (len(shape) == 3 and shape[1] == self.num_experts):
+    def _check_input(self, shapes: list[Sequence[int | None]]) -> None:
+        ranks = {len(shape) for shape in shapes}
+        one_each = ranks == {3} and shapes[0][1] == self.mlps.num_mlps
+        if one_each or (ranks == {2} and len(shapes) in (1, len(self._counts))):
             return
         raise ValueError(
             "The input of `ExpertBank` must have shape (batch, features) or (batch, "
-            f"num_experts, features) with num_experts={self.num_experts}. Received: "
-            f"shape={tuple(shape)}"
+            f"n, features) with n={self.mlps.num_mlps}, or be a list with a tensor "
+            "(batch, features) for each group of experts. Received: num_experts="
+            f"{self.num_experts}, input of shape {[tuple(shape) for shape in shapes]}"
         )
-
-    def _has_bias(self, depth: int) -> bool:
-        # BatchNorm takes the mean out again, and has an offset of its own.
-        return self.batch_norm is None or depth < len(self.units) - 1
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Computes all experts.
 
         Args:
-            inputs: `(batch, features)` or `(batch, num_experts, features)`.
+            inputs: What the experts read; see the input shape above.
             training: Whether BatchNorm uses the moments of the batch.
 
         Returns:
-            `(batch, num_experts, D)`.
+            `(batch, n, D)`.
         """
-        x = inputs
-        for depth in range(len(self.units)):
-            x = self._linear(x, depth)
-            if depth < len(self.units) - 1:
-                x = ops.relu(x)
+        inputs, readers = self._inputs_and_readers(inputs)
+        x = self.mlps(inputs, readers=readers)
         if self.batch_norm is None:
             x = ops.relu(x)
         else:
             x = ops.silu(self.batch_norm(x, training=training))  # eq. 4, 5
-        return ops.reshape(x, (-1, self.num_experts, self.units[-1]))
+        return ops.reshape(x, (-1, self.mlps.num_mlps, self.units[-1]))
 
-    def _linear(self, x: Any, depth: int) -> Any:
-        """One linear map of every expert: to `(batch, num_experts * units)`."""
-        kernel = self.kernels[depth]
-        if depth == 0 and len(x.shape) == 2:
-            x = ops.matmul(x, kernel)
-        else:
-            x = self._linear_each(x, kernel)
-        return x + self.biases[depth] if self._has_bias(depth) else x
+    def _inputs_and_readers(self, inputs: Any) -> tuple[list[Any], list[int]]:
+        if isinstance(inputs, (list, tuple)):
+            return list(inputs), self._counts
+        if len(inputs.shape) == 3:
+            return ops.unstack(inputs, axis=1), [1] * self.mlps.num_mlps
+        return [inputs], [self.mlps.num_mlps]
 
-    def _linear_each(self, x: Any, kernel: Any) -> Any:
-        n = self.num_experts
-        if len(x.shape) == 3:
-            inputs = [x[:, i] for i in range(n)]
-        else:
-            inputs = ops.split(x, n, axis=-1)
-        kernels = ops.split(ops.convert_to_tensor(kernel), n, axis=-1)
-        return ops.concatenate(
-            [ops.matmul(one, k) for one, k in zip(inputs, kernels, strict=True)],
-            axis=-1,
-        )
-
-    def compute_output_shape(
-        self, input_shape: Sequence[int | None]
-    ) -> tuple[Any, ...]:
-        """`(batch, num_experts, D)`."""
-        return (input_shape[0], self.num_experts, self.units[-1])
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+        """`(batch, n, D)`."""
+        first = input_shape if _is_shape(input_shape) else input_shape[0]
+        return (first[0], self.mlps.num_mlps, self.units[-1])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""
+        n = self.num_experts
         return {
             **super().get_config(),
-            "num_experts": self.num_experts,
+            "num_experts": n if isinstance(n, int) else list(n),
             "units": list(self.units),
             "expert": self.expert,
             "momentum": self.momentum,
             "epsilon": self.epsilon,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
+
+
+def _is_shape(value: Any) -> bool:
+    """Whether this is one shape, and no list of shapes."""
+    return value[0] is None or isinstance(value[0], int)

@@ -5,7 +5,7 @@ from typing import Any
 
 from home_tf.backend import keras, ops
 from home_tf.layers.layer import Layer, check_positive, check_units
-from home_tf.layers.mlp import MLP
+from home_tf.layers.parallel_mlps import ParallelMLPs
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -16,23 +16,31 @@ class ExpertGate(Layer):
     HoME is a choice of experts, not a matrix of zeros.
 
     Args:
-        num_experts: Number of experts that the gate sees.
-        hidden_units: Widths of the hidden ReLU layers of the gate's MLP.
-        kernel_initializer: Initialiser of the gate's kernels.
+        num_experts: Number of experts `n` that the gate sees.
+        num_gates: Number of gates that decide by the same input, each with weights of
+            its own and over as many experts. By default one, without an axis of its
+            own in the output.
+        hidden_units: Widths of the hidden ReLU layers of a gate's MLP.
+        kernel_initializer: Initialiser of one gate's kernels. Every gate draws its own
+            values, also when a seed is given.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: What the gate decides by, `(batch, features)`.
-        experts: What it mixes, `(batch, num_experts, D)`.
+        inputs: What the gates decide by, `(batch, features)`.
+        experts: The experts that every gate sees, `(batch, n, D)`; fewer if each gate
+            has experts of its own.
+        own_experts: The experts that one gate alone sees,
+            `(batch, num_gates, n_own, D)`, or None. Their weights are the last.
 
     Output shape:
-        `(batch, D)`.
+        `(batch, D)`, or `(batch, num_gates, D)` if `num_gates` is given.
 
     Raises:
         ValueError: If an argument is out of its range.
 
     Example:
-        >>> mixed = ExpertGate(4)(features, experts)   # (batch, 64)
+        >>> mixed = ExpertGate(4)(features, experts)                # (batch, 64)
+        >>> mixed = ExpertGate(4, num_gates=10)(features, experts)  # (batch, 10, 64)
 
     References:
         HoME (arXiv 2408.05430), eq. 1-3.
@@ -42,35 +50,56 @@ class ExpertGate(Layer):
         self,
         num_experts: int,
         *,
+        num_gates: int | None = None,
         hidden_units: Sequence[int] = (),
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.num_experts = check_positive("num_experts", num_experts)
+        self.num_gates = (
+            None if num_gates is None else check_positive("num_gates", num_gates)
+        )
         self.hidden_units = check_units("hidden_units", hidden_units)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.mlp = MLP(
+        self.mlps = ParallelMLPs(
+            self.num_gates or 1,
             (*self.hidden_units, self.num_experts),
             kernel_initializer=self.kernel_initializer,
             dtype=self.dtype_policy,
-            name="mlp",
+            name="mlps",
         )
 
     def build(
-        self, inputs_shape: Sequence[int | None], experts_shape: Any = None
+        self,
+        inputs_shape: Sequence[int | None],
+        experts_shape: Any = None,
+        own_experts_shape: Any = None,
     ) -> None:
-        """Creates the weights of the gate's MLP."""
-        self.mlp.build(inputs_shape)
+        """Creates the weights of the gates' MLPs."""
+        self.mlps.build(inputs_shape)
         self.built = True
 
-    def call(self, inputs: Any, experts: Any) -> Any:
-        """Mixes the experts: `(batch, features)`, `(batch, n, D)` to `(batch, D)`."""
-        return weighted_sum(self.gate_values(inputs), experts)
+    def call(self, inputs: Any, experts: Any, own_experts: Any = None) -> Any:
+        """Mixes the experts of every gate."""
+        weights = ops.reshape(
+            self.gate_values(inputs), (-1, self.mlps.num_mlps, self.num_experts)
+        )
+        mixed = mix(weights, experts, own_experts)
+        return mixed if self.num_gates else ops.squeeze(mixed, axis=1)
 
     def gate_values(self, inputs: Any) -> Any:
-        """The weight of each expert, `(batch, num_experts)`, computed in float32."""
-        logits = ops.cast(self.mlp(inputs), "float32")
+        """The weight of each expert, computed in float32.
+
+        Args:
+            inputs: What the gates decide by, `(batch, features)`.
+
+        Returns:
+            `(batch, n)`, or `(batch, num_gates, n)` if `num_gates` is given.
+        """
+        logits = ops.cast(self.mlps([inputs], readers=[self.mlps.num_mlps]), "float32")
+        gates = (self.num_gates,) if self.num_gates else ()
+        logits = ops.reshape(logits, (-1, *gates, self.num_experts))
         return ops.cast(self._activate(logits), self.compute_dtype)
 
     def _activate(self, logits: Any) -> Any:
@@ -79,21 +108,52 @@ class ExpertGate(Layer):
         return ops.softmax(logits, axis=-1)
 
     def compute_output_shape(
-        self, inputs_shape: Sequence[int | None], experts_shape: Sequence[int | None]
+        self,
+        inputs_shape: Sequence[int | None],
+        experts_shape: Sequence[int | None],
+        own_experts_shape: Any = None,
     ) -> tuple[Any, ...]:
-        """`(batch, D)`."""
-        return (inputs_shape[0], experts_shape[-1])
+        """`(batch, D)`, or `(batch, num_gates, D)`."""
+        gates = (self.num_gates,) if self.num_gates else ()
+        return (inputs_shape[0], *gates, experts_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""
         return {
             **super().get_config(),
             "num_experts": self.num_experts,
+            "num_gates": self.num_gates,
             "hidden_units": list(self.hidden_units),
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 
 
-def weighted_sum(weights: Any, experts: Any) -> Any:
-    """`Sum(w, E)` of eq. 3: `(batch, n)` and `(batch, n, D)` to `(batch, D)`."""
-    return ops.einsum("bn,bnd->bd", weights, experts)
+def mix(weights: Any, experts: Any, own_experts: Any = None) -> Any:
+    """`Sum(w, E)` of eq. 3 for several gates.
+
+    Args:
+        weights: `(batch, gates, n)`; the last are those of the own experts.
+        experts: `(batch, m, D)`, which all gates see.
+        own_experts: `(batch, gates, n - m, D)`, which one gate alone sees, or None.
+
+    Returns:
+        `(batch, gates, D)`.
+    """
+    if own_experts is None:
+        return ops.matmul(weights, experts)
+    weights, own_weights = ops.split(weights, [experts.shape[1]], axis=-1)
+    return ops.matmul(weights, experts) + mix_own(own_weights, own_experts)
+
+
+def mix_own(weights: Any, own_experts: Any) -> Any:
+    """`Sum(w, E)` of the experts that one gate alone sees.
+
+    Args:
+        weights: `(batch, gates, n)`.
+        own_experts: `(batch, gates, n, D)`.
+
+    Returns:
+        `(batch, gates, D)`.
+    """
+    weights = ops.expand_dims(weights, -1)
+    return ops.sum(weights * own_experts, axis=2)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
-from home_tf.layers.expert_gate import ExpertGate, weighted_sum
-from home_tf.layers.initialization import split_initializer
+from home_tf.layers.expert_gate import ExpertGate
+from home_tf.layers.initialization import SideBySide, split_initializer
 from home_tf.layers.layer import Layer, check_positive, last_dimension
 
 
@@ -26,15 +26,17 @@ class FeatureGate(Layer):
         rank: Rank of each map. By default `|v| / L`, as in the paper, which has
             `2 |v|^2 + L |v|` parameters whatever `L` is: twice a dense map. A smaller
             rank costs `2 L |v| rank + L |v|` (the gate's bias is `L` more either way).
-        kernel_initializer: Initialiser of the `B` of each map and of the mixture's
-            gate.
+        num_gates: Number of feature gates that read the same input, each with maps of
+            its own. By default one, whose output is no list.
+        kernel_initializer: Initialiser of the `B` of each map and of the mixtures'
+            gates.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
         `(batch, |v|)`.
 
     Output shape:
-        `(batch, |v|)`.
+        `(batch, |v|)`; or, if `num_gates` is given, a list of as many.
 
     Raises:
         ValueError: If an argument is out of its range, or if `rank` is not given and
@@ -52,37 +54,44 @@ class FeatureGate(Layer):
         *,
         num_loras: int = 2,
         rank: int | None = None,
+        num_gates: int | None = None,
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.num_loras = check_positive("num_loras", num_loras)
         self.rank = None if rank is None else check_positive("rank", rank)
+        self.num_gates = (
+            None if num_gates is None else check_positive("num_gates", num_gates)
+        )
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        *self._lora_initializers, gate_initializer = split_initializer(
-            self.kernel_initializer, self.num_loras + 1
+        self._lora_initializer, gate_initializer = split_initializer(
+            self.kernel_initializer, 2
         )
         self.gate = ExpertGate(
             self.num_loras,
+            num_gates=self.num_gates or 1,
             kernel_initializer=gate_initializer,
             dtype=self.dtype_policy,
             name="gate",
         )
 
+    @property
+    def _num_maps(self) -> int:
+        return (self.num_gates or 1) * self.num_loras
+
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Creates `B` (`down`) and `A` (`up`) of every map."""
+        """Creates `B` (`down`) and `A` (`up`) of all maps, map after map."""
         width = last_dimension(self, input_shape)
-        rank = self._rank_for(width)
-        self.down_kernels = [
-            self.add_weight(
-                name=f"down_{i}", shape=(width, rank), initializer=initializer
-            )
-            for i, initializer in enumerate(self._lora_initializers)
-        ]
-        self.up_kernels = [
-            self.add_weight(name=f"up_{i}", shape=(rank, width), initializer="zeros")
-            for i in range(self.num_loras)
-        ]
+        ranks = self._num_maps * self._rank_for(width)
+        self.down_kernel = self.add_weight(
+            name="down",
+            shape=(width, ranks),
+            initializer=SideBySide(self._lora_initializer, self._num_maps),
+        )
+        self.up_kernel = self.add_weight(
+            name="up", shape=(ranks, width), initializer="zeros"
+        )
         self.gate.build(input_shape)
         self.built = True
 
@@ -98,25 +107,37 @@ class FeatureGate(Layer):
         return width // self.num_loras
 
     def call(self, inputs: Any) -> Any:
-        """Scales the input: `(batch, |v|)` to `(batch, |v|)`."""
-        return inputs * self.gate_values(inputs)
+        """Scales the input: `(batch, |v|)` to `(batch, |v|)`, or to a list of them."""
+        return self._one_or_list([inputs * value for value in self._values(inputs)])
 
     def gate_values(self, inputs: Any) -> Any:
-        """`FeaGate(v)` of eq. 9: `(batch, |v|)`, each value in (0, 2)."""
-        loras = [
-            ops.matmul(ops.matmul(inputs, down), up)
-            for down, up in zip(self.down_kernels, self.up_kernels, strict=True)
-        ]
+        """`FeaGate(v)` of eq. 9: `(batch, |v|)`, each value in (0, 2); or a list."""
+        return self._one_or_list(self._values(inputs))
+
+    def _one_or_list(self, values: list[Any]) -> Any:
+        return values if self.num_gates else values[0]
+
+    def _values(self, inputs: Any) -> list[Any]:
         # 2 * Sigmoid(x) = 1 + tanh(x / 2), and the mixture's weights sum to 1. Written
         # so, the gate is 1 to the last bit where the maps are zero.
-        deviations = ops.tanh(ops.stack(loras, axis=1) * 0.5)
-        return 1.0 + weighted_sum(self.gate.gate_values(inputs), deviations)
+        down = 0.5 * ops.matmul(inputs, self.down_kernel)
+        downs = ops.split(down, self._num_maps, axis=-1)
+        ups = ops.split(ops.convert_to_tensor(self.up_kernel), self._num_maps, axis=0)
+        weights = ops.reshape(self.gate.gate_values(inputs), (-1, self._num_maps))
+        deviations = [
+            weight * ops.tanh(ops.matmul(x, up))
+            for weight, x, up in zip(
+                ops.split(weights, self._num_maps, axis=-1), downs, ups, strict=True
+            )
+        ]
+        return [
+            1.0 + sum(deviations[first : first + self.num_loras])
+            for first in range(0, self._num_maps, self.num_loras)
+        ]
 
-    def compute_output_shape(
-        self, input_shape: Sequence[int | None]
-    ) -> tuple[Any, ...]:
-        """`(batch, |v|)`."""
-        return tuple(input_shape)
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
+        """`(batch, |v|)`, or a list of them."""
+        return self._one_or_list([tuple(input_shape)] * (self.num_gates or 1))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""
@@ -124,5 +145,6 @@ class FeatureGate(Layer):
             **super().get_config(),
             "num_loras": self.num_loras,
             "rank": self.rank,
+            "num_gates": self.num_gates,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }

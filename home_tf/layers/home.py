@@ -1,12 +1,11 @@
 """The whole of HoME as one layer: two levels of experts, gates between them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
-from home_tf.layers.expert_bank import ExpertBank
-from home_tf.layers.expert_gate import ExpertGate
-from home_tf.layers.feature_gate import FeatureGate
+from home_tf.layers.expert_gate import ExpertGate, mix, mix_own
+from home_tf.layers.gated_experts import GatedExperts
 from home_tf.layers.initialization import split_initializer
 from home_tf.layers.layer import (
     Layer,
@@ -122,7 +121,11 @@ class HoME(Layer):
         self.self_gate = check_choice("self_gate", self_gate, LEVELS)
         self.hierarchy_mask = bool(hierarchy_mask)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self._initializers = self._count_out_initializers()
+        # Two levels, each of a bank for each of at most all groups and "shared", a gate
+        # and a self gate.
+        self._initializers = iter(
+            split_initializer(self.kernel_initializer, 6 * (len(self.groups) + 1))
+        )
         self._make_meta_level()
         self._make_task_level()
 
@@ -136,94 +139,62 @@ class HoME(Layer):
         """Names of the tasks, group by group."""
         return [task for tasks in self.task_groups.values() for task in tasks]
 
-    def _count_out_initializers(self) -> Iterator[Any]:
-        owners = 2 * (len(self.groups) + 1) + len(self.tasks)
-        # A bank of experts, a gate and a self gate, and at most one feature gate an
-        # expert.
-        most = max(
-            self.num_shared_experts, self.num_group_experts, self.num_task_experts
-        )
-        return iter(split_initializer(self.kernel_initializer, owners * (3 + most)))
-
     def _make_meta_level(self) -> None:
-        self.meta_feature_gates: dict[str, FeatureGate] = {}
-        self.meta_experts: dict[str, ExpertBank] = {}
-        self.meta_gates: dict[str, ExpertGate] = {}
-        self.meta_self_gates: dict[str, ExpertGate] = {}
-        for owner in (SHARED, *self.groups):
-            count = self._num_experts(owner)
-            self._make_experts("meta", owner)
-            visible = sum(map(self._num_experts, self._visible_in_meta_level(owner)))
-            self.meta_gates[owner] = self._make_gate(ExpertGate, visible)
-            if self.self_gate != "none":
-                self.meta_self_gates[owner] = self._make_gate(SelfGate, count)
+        shared, own = self.num_shared_experts, self.num_group_experts
+        all_experts = shared + own * len(self.groups)
+        self.meta_experts = self._make_experts(
+            "meta", [shared] + [own] * len(self.groups)
+        )
+        self.meta_shared_gate = self._make_gate(ExpertGate, all_experts)
+        self.meta_group_gates = self._make_gate(
+            ExpertGate,
+            shared + own if self.hierarchy_mask else all_experts,
+            len(self.groups),
+        )
+        self.meta_shared_self_gate = self.meta_group_self_gates = None
+        if self.self_gate != "none":
+            self.meta_shared_self_gate = self._make_gate(SelfGate, shared)
+            self.meta_group_self_gates = self._make_gate(
+                SelfGate, own, len(self.groups)
+            )
 
     def _make_task_level(self) -> None:
-        self.task_feature_gates: dict[str, FeatureGate] = {}
-        self.task_experts: dict[str, ExpertBank] = {}
+        shared, own = self.num_shared_experts, self.num_task_experts
+        of_group = self.num_group_experts
+        self.task_shared_experts = self._make_experts("task", [shared])
+        self.task_experts: dict[str, GatedExperts] = {}
         self.task_gates: dict[str, ExpertGate] = {}
         self.task_self_gates: dict[str, ExpertGate] = {}
-        for owner in (SHARED, *self.groups, *map(_task_owner, self.tasks)):
-            self._make_experts("task", owner)
-        for task in self.tasks:
-            visible = sum(map(self._num_experts, self._visible_in_task_level(task)))
-            self.task_gates[task] = self._make_gate(ExpertGate, visible)
+        all_experts = shared + of_group * len(self.groups) + own * len(self.tasks)
+        visible = shared + of_group + own if self.hierarchy_mask else all_experts
+        for group, tasks in self.task_groups.items():
+            self.task_experts[group] = self._make_experts(
+                "task", [of_group] + [own] * len(tasks)
+            )
+            self.task_gates[group] = self._make_gate(ExpertGate, visible, len(tasks))
             if self.self_gate == "both":
-                self.task_self_gates[task] = self._make_gate(
-                    SelfGate, self.num_task_experts
-                )
+                self.task_self_gates[group] = self._make_gate(SelfGate, own, len(tasks))
 
-    def _num_experts(self, owner: str) -> int:
-        if owner == SHARED:
-            return self.num_shared_experts
-        return self.num_group_experts if owner in self.groups else self.num_task_experts
-
-    def _visible_in_meta_level(self, owner: str) -> list[str]:
-        """The owners whose experts a gate of the meta level sees (eq. 6)."""
-        if owner == SHARED or not self.hierarchy_mask:
-            return [SHARED, *self.groups]
-        return [SHARED, owner]
-
-    def _visible_in_task_level(self, task: str) -> list[str]:
-        """The owners whose experts a gate of the task level sees (eq. 7)."""
-        if not self.hierarchy_mask:
-            return [SHARED, *self.groups, *map(_task_owner, self.tasks)]
-        return [SHARED, self._group_of(task), _task_owner(task)]
-
-    def _group_of(self, task: str) -> str:
-        return next(group for group, tasks in self.task_groups.items() if task in tasks)
-
-    def _make_experts(self, level: str, owner: str) -> None:
-        banks = self.meta_experts if level == "meta" else self.task_experts
-        gates = self.meta_feature_gates if level == "meta" else self.task_feature_gates
-        banks[owner] = ExpertBank(
-            self._num_experts(owner),
-            units=self.expert_units,
+    def _make_experts(self, level: str, num_experts: list[int]) -> GatedExperts:
+        return GatedExperts(
+            num_experts,
+            expert_units=self.expert_units,
             expert=self.expert,
             momentum=self.momentum,
-            kernel_initializer=next(self._initializers),
-            dtype=self.dtype_policy,
-        )
-        if self.feature_gate == "both" or self.feature_gate == level:
-            # One flat dict: Keras saves no layers in containers inside containers.
-            for name in self._feature_gate_names(owner):
-                gates[name] = self._make_feature_gate()
-
-    def _feature_gate_names(self, owner: str) -> list[str]:
-        number = self._num_experts(owner) if self.feature_gate_scope == "expert" else 1
-        return [f"{owner}:{index}" for index in range(number)]
-
-    def _make_feature_gate(self) -> FeatureGate:
-        return FeatureGate(
+            feature_gate=self.feature_gate in ("both", level),
+            feature_gate_scope=self.feature_gate_scope,
             num_loras=self.num_loras,
-            rank=self.lora_rank,
+            lora_rank=self.lora_rank,
             kernel_initializer=next(self._initializers),
             dtype=self.dtype_policy,
         )
 
-    def _make_gate(self, kind: type[ExpertGate], num_experts: int) -> ExpertGate:
+    def _make_gate(
+        self, kind: type[ExpertGate], num_experts: int, num_gates: int = 1
+    ) -> ExpertGate:
         return kind(
             num_experts,
+            num_gates=num_gates,
             hidden_units=self.gate_units,
             kernel_initializer=next(self._initializers),
             dtype=self.dtype_policy,
@@ -234,12 +205,10 @@ class HoME(Layer):
         v = (None, last_dimension(self, input_shape))
         z = (None, self.expert_units[-1])
         z_pair = (None, 2 * self.expert_units[-1])
-        _build_all(self.meta_feature_gates.values(), v)
-        _build_all(self.task_feature_gates.values(), z)
-        _build_all(self.meta_experts.values(), v)
-        _build_all(self.task_experts.values(), z)
-        _build_all(self.meta_gates.values(), v)
-        _build_all(self.meta_self_gates.values(), v)
+        meta = (self.meta_shared_gate, self.meta_group_gates)
+        meta_self = (self.meta_shared_self_gate, self.meta_group_self_gates)
+        _build_all([self.meta_experts, *meta, *filter(None, meta_self)], v)
+        _build_all([self.task_shared_experts, *self.task_experts.values()], z)
         _build_all(self.task_gates.values(), z_pair)
         _build_all(self.task_self_gates.values(), z)
         self.built = True
@@ -254,53 +223,77 @@ class HoME(Layer):
         Returns:
             `{task: (batch, D)}`.
         """
-        meta = self._call_meta_level(inputs, training)
-        return self._call_task_level(meta, training)
+        z_shared, z_groups = self._call_meta_level(inputs, training)
+        return self._call_task_level(z_shared, z_groups, training)
 
-    def _call_meta_level(self, v: Any, training: bool | None) -> dict[str, Any]:
-        experts = {
-            owner: bank(self._gated("meta", owner, v), training=training)
-            for owner, bank in self.meta_experts.items()
-        }
-        outputs = {}
-        for owner, gate in self.meta_gates.items():
-            visible = _together(experts, self._visible_in_meta_level(owner))
-            z = gate(v, visible)  # eq. 6
-            if owner in self.meta_self_gates:
-                z = z + self.meta_self_gates[owner](v, experts[owner])  # eq. 11
-            outputs[owner] = z
-        return outputs
+    def _call_meta_level(self, v: Any, training: bool | None) -> tuple[Any, list[Any]]:
+        """Eq. 6, 11: `z_s` and a list with `z_g` of every group, each `(batch, D)`."""
+        experts = self.meta_experts(v, training=training)
+        shared, own = _split_experts(experts, self.num_shared_experts)
+        z_shared = mix(self.meta_shared_gate.gate_values(v), experts)
+        if self.meta_shared_self_gate is not None:
+            z_shared += mix(self.meta_shared_self_gate.gate_values(v), shared)
+        z_groups = self._mix_visible(
+            self.meta_group_gates.gate_values(v),
+            self.meta_group_self_gates and self.meta_group_self_gates.gate_values(v),
+            shared if self.hierarchy_mask else experts,
+            _of_each_gate(own, len(self.groups)),
+        )
+        return ops.squeeze(z_shared, axis=1), ops.unstack(z_groups, axis=1)
 
     def _call_task_level(
-        self, meta: dict[str, Any], training: bool | None
+        self, z_shared: Any, z_groups: list[Any], training: bool | None
     ) -> dict[str, Any]:
-        inputs = {
-            **meta,
-            **{_task_owner(task): meta[self._group_of(task)] for task in self.tasks},
-        }
-        experts = {
-            owner: bank(self._gated("task", owner, inputs[owner]), training=training)
-            for owner, bank in self.task_experts.items()
-        }
-        outputs = {}
-        for task, gate in self.task_gates.items():
-            z = meta[self._group_of(task)]
-            visible = _together(experts, self._visible_in_task_level(task))
-            h = gate(ops.concatenate([z, meta[SHARED]], axis=-1), visible)  # eq. 7
-            if task in self.task_self_gates:
-                h = h + self.task_self_gates[task](z, experts[_task_owner(task)])
-            outputs[task] = h
+        """Eq. 7, 11: every task's representation."""
+        shared = self.task_shared_experts(z_shared, training=training)
+        experts = [
+            of_group(z, training=training)
+            for of_group, z in zip(self.task_experts.values(), z_groups, strict=True)
+        ]
+        everything = None
+        if not self.hierarchy_mask:
+            everything = ops.concatenate([shared, *experts], axis=1)
+        outputs: dict[str, Any] = {}
+        for (group, tasks), z, of_group in zip(
+            self.task_groups.items(), z_groups, experts, strict=True
+        ):
+            common, own = _split_experts(of_group, self.num_group_experts)
+            self_gate = self.task_self_gates.get(group)
+            h = self._mix_visible(
+                self.task_gates[group].gate_values(
+                    ops.concatenate([z, z_shared], axis=-1)
+                ),
+                self_gate and self_gate.gate_values(z),
+                ops.concatenate([shared, common], axis=1)
+                if self.hierarchy_mask
+                else everything,
+                _of_each_gate(own, len(tasks)),
+            )
+            outputs.update(zip(tasks, ops.unstack(h, axis=1), strict=True))
         return outputs
 
-    def _gated(self, level: str, owner: str, x: Any) -> Any:
-        """The experts' input behind their feature gates (eq. 10)."""
-        gates = self.meta_feature_gates if level == "meta" else self.task_feature_gates
-        names = self._feature_gate_names(owner)
-        if names[0] not in gates:
-            return x
-        if len(names) == 1:
-            return gates[names[0]](x)
-        return ops.stack([gates[name](x) for name in names], axis=1)
+    def _mix_visible(
+        self, weights: Any, self_weights: Any, common: Any, own: Any
+    ) -> Any:
+        """What gates and self gates mix (eq. 6, 7 and 11).
+
+        Args:
+            weights: Of the expert gates, `(batch, gates, n)`.
+            self_weights: Of the self gates, `(batch, gates, n_own)`, or None.
+            common: The experts that all these gates see, `(batch, n_common, D)`.
+            own: The experts of the gates' owners, `(batch, gates, n_own, D)`.
+
+        Returns:
+            `(batch, gates, D)`.
+        """
+        own_weights = self_weights
+        if self.hierarchy_mask:
+            weights, own_weights = ops.split(weights, [common.shape[1]], axis=-1)
+            # An own expert has two weights, and one product does for both.
+            if self_weights is not None:
+                own_weights = own_weights + self_weights
+        mixed = mix(weights, common)
+        return mixed if own_weights is None else mixed + mix_own(own_weights, own)
 
     def compute_output_shape(
         self, input_shape: Sequence[int | None]
@@ -373,14 +366,16 @@ def check_task_groups(task_groups: Mapping[str, Sequence[str]]) -> dict[str, lis
     return {group: list(tasks) for group, tasks in task_groups.items()}
 
 
-def _task_owner(task: str) -> str:
-    # A group may have the name of a task: the experts of the two must not be mixed up.
-    return f"task:{task}"
+def _split_experts(experts: Any, first: int) -> list[Any]:
+    """The first of the experts `(batch, n, D)`, and the others."""
+    parts: list[Any] = ops.split(experts, [first], axis=1)
+    return parts
 
 
-def _together(experts: dict[str, Any], owners: list[str]) -> Any:
-    """Experts of several owners side by side: `(batch, n, D)`."""
-    return ops.concatenate([experts[owner] for owner in owners], axis=1)
+def _of_each_gate(experts: Any, num_gates: int) -> Any:
+    """Experts `(batch, gates * n, D)` as `(batch, gates, n, D)`."""
+    _, total, width = experts.shape
+    return ops.reshape(experts, (-1, num_gates, total // num_gates, width))
 
 
 def _build_all(layers: Any, shape: Any) -> None:

@@ -38,30 +38,30 @@ def split_initializer(initializer: Any, count: int) -> list[Any]:
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class PerExpertInitializer(keras.initializers.Initializer):
-    """Initialises a kernel `(inputs, num_experts * units)` expert by expert.
+class SideBySide(keras.initializers.Initializer):
+    """Initialises several kernels side by side, each of them for itself.
 
     Args:
-        initializer: The initialiser of one expert's kernel `(inputs, units)`.
-        num_experts: Number of experts side by side in the kernel's columns.
+        initializer: The initialiser of one kernel `(inputs, units)`.
+        number: Number of kernels side by side, in the columns of the whole.
     """
 
-    def __init__(self, initializer: Any, num_experts: int) -> None:
+    def __init__(self, initializer: Any, number: int) -> None:
         self.initializer = keras.initializers.get(initializer)
-        self.num_experts = num_experts
+        self.number = number
 
     def __call__(self, shape: Any, dtype: Any = None, **kwargs: Any) -> Any:
-        """Returns the kernel's initial values, of the given shape."""
+        """Returns the initial values, `(inputs, number * units)`."""
         inputs, columns = (int(size) for size in shape)
-        one = (inputs, columns // self.num_experts)
-        experts = split_initializer(self.initializer, self.num_experts)
+        one = (inputs, columns // self.number)
+        initializers = split_initializer(self.initializer, self.number)
         return ops.concatenate(
-            [expert(one, dtype=dtype) for expert in experts], axis=-1
+            [initialize(one, dtype=dtype) for initialize in initializers], axis=-1
         )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the initialiser."""
         return {
             "initializer": keras.initializers.serialize(self.initializer),
-            "num_experts": self.num_experts,
+            "number": self.number,
         }

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
-from home_tf.layers.initialization import split_initializer
-from home_tf.layers.layer import Layer, check_units
-from home_tf.layers.mlp import MLP
+from home_tf.layers.layer import Layer, check_units, last_dimension
+from home_tf.layers.parallel_mlps import ParallelMLPs
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -23,13 +22,14 @@ class TaskTowers(Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
-        Dict `{task: (batch, D)}`, as `HoME` returns it; `D` may differ between tasks.
+        Dict `{task: (batch, D)}`, as `HoME` returns it.
 
     Output shape:
         Dict `{task: (batch, 1)}`: logits, in float32.
 
     Raises:
-        ValueError: If a task is named twice or missing from the input.
+        ValueError: If a task is named twice or missing from the input, or the tasks'
+            widths differ.
 
     Example:
         >>> logits = TaskTowers(["click", "like"], hidden_units=(32,))(representations)
@@ -59,34 +59,38 @@ class TaskTowers(Layer):
             )
         self.hidden_units = check_units("hidden_units", hidden_units)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        initializers = split_initializer(self.kernel_initializer, len(self.tasks))
-        self.towers = {
-            task: MLP(
-                (*self.hidden_units, 1),
-                kernel_initializer=initializer,
-                dtype=self.dtype_policy,
-            )
-            for task, initializer in zip(self.tasks, initializers, strict=True)
-        }
+        self.mlps = ParallelMLPs(
+            len(self.tasks),
+            (*self.hidden_units, 1),
+            kernel_initializer=self.kernel_initializer,
+            dtype=self.dtype_policy,
+            name="mlps",
+        )
 
     def build(self, input_shape: Mapping[str, Sequence[int | None]]) -> None:
-        """Creates the weights of every tower."""
+        """Creates the weights of all towers."""
         missing = [task for task in self.tasks if task not in input_shape]
         if missing:
             raise ValueError(
                 f"The input of `TaskTowers` lacks tasks {missing}. Received: tasks "
                 f"{sorted(input_shape)}"
             )
-        for task, tower in self.towers.items():
-            tower.build(tuple(input_shape[task]))
+        widths = {task: last_dimension(self, input_shape[task]) for task in self.tasks}
+        if len(set(widths.values())) > 1:
+            raise ValueError(
+                "The input of `TaskTowers` must have the same width for every task. "
+                f"Received: widths {widths}"
+            )
+        self.mlps.build((None, widths[self.tasks[0]]))
         self.built = True
 
     def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """`{task: (batch, D)}` to logits `{task: (batch, 1)}`."""
-        return {
-            task: ops.cast(tower(inputs[task]), "float32")
-            for task, tower in self.towers.items()
-        }
+        x = self.mlps(
+            [inputs[task] for task in self.tasks], readers=[1] * len(self.tasks)
+        )
+        logits = ops.split(ops.cast(x, "float32"), len(self.tasks), axis=-1)
+        return dict(zip(self.tasks, logits, strict=True))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""

@@ -49,6 +49,11 @@ CASES = {
         [V, EXPERTS],
         (5,),
     ),
+    "several-gates": (
+        lambda **k: ExpertGate(4, num_gates=2, **k),
+        [V, EXPERTS, rows_of(2, 1, 5)],
+        (2, 5),
+    ),
     "self-gate": (lambda **k: SelfGate(3, **k), [V, EXPERTS], (5,)),
     "self-gate-over-one": (lambda **k: SelfGate(1, **k), [V, EXPERTS[:, :1]], (5,)),
     "feature-gate": (lambda **k: FeatureGate(**k), [V], (6,)),

@@ -33,7 +33,8 @@ def test_moving_averages_move_by_the_momentum():
     bank = ExpertBank(2, units=(4,), momentum=0.8)
     bank(X)
     linear = np.concatenate(
-        [X @ kernel for kernel in np.split(np.array(bank.kernels[0]), 2, axis=1)], 1
+        [X @ kernel for kernel in np.split(np.array(bank.mlps.kernels[0]), 2, axis=1)],
+        1,
     )
     bank(X, training=True)
     mean = to_numpy(bank.batch_norm.moving_mean)
@@ -55,6 +56,20 @@ def test_an_input_for_each_expert_gives_each_its_own(expert, training):
         np.testing.assert_allclose(found[:, number], expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("expert", ["home", "relu"])
+def test_groups_of_experts_read_an_input_each(expert):
+    bank = ExpertBank((2, 1), units=(5, 4), expert=expert)
+    bank([X, X * 2])
+    randomize(bank)
+    found = to_numpy(bank([X, X * 2], training=True))
+    for number, x in enumerate([X, X, X * 2]):
+        expected = home_reference.expert(bank, number, x, True)
+        np.testing.assert_allclose(found[:, number], expected, rtol=1e-4, atol=1e-4)
+    again = ExpertBank.from_config(bank.get_config())
+    assert again.num_experts == (2, 1)
+    assert again.compute_output_shape([(None, 10), (None, 10)]) == (None, 3, 4)
+
+
 @pytest.mark.parametrize("seed", [None, 11])
 @pytest.mark.parametrize("kind", ["GlorotUniform", "HeNormal"])
 def test_every_expert_starts_at_the_scale_of_one_expert(kind, seed):
@@ -66,7 +81,7 @@ def test_every_expert_starts_at_the_scale_of_one_expert(kind, seed):
     )
     bank(np.zeros((1, 64), np.float32))
     variance = {"GlorotUniform": 2 / 128, "HeNormal": 2 / 64}[kind]
-    for stacked in bank.kernels:
+    for stacked in bank.mlps.kernels:
         kernels = np.split(np.array(stacked), 16, axis=1)
         assert len({kernel.tobytes() for kernel in kernels}) == 16
         for kernel in kernels:
@@ -87,6 +102,8 @@ def test_the_number_of_parameters():
     ("arguments", "message"),
     [
         ({"num_experts": 0}, r"`num_experts` must be a positive integer. Received: 0"),
+        ({"num_experts": []}, r"`num_experts` must be a sequence of at least 1"),
+        ({"num_experts": [2, 0]}, r"`num_experts` must be a positive integer"),
         ({"num_experts": True}, r"`num_experts` must be a positive integer"),
         ({"units": []}, r"`units` must be a sequence of at least 1"),
         ({"units": (8, -1)}, r"`units` must be a positive integer. Received: -1"),
@@ -100,5 +117,7 @@ def test_wrong_arguments_are_told(arguments, message):
 
 
 def test_a_wrong_input_shape_is_told():
-    with pytest.raises(ValueError, match=r"\(batch, features\) or \(batch, num_exp"):
+    with pytest.raises(ValueError, match=r"\(batch, features\) or \(batch, n, f"):
         ExpertBank(3, units=(4,))(np.zeros((5, 2, 10), np.float32))
+    with pytest.raises(ValueError, match=r"Received: num_experts=\(2, 1\), input of "):
+        ExpertBank((2, 1), units=(4,))([X, X, X])

@@ -22,7 +22,7 @@ def built(layer, *inputs):
 def test_an_expert_gate_mixes_by_a_softmax(hidden_units):
     gate = built(ExpertGate(3, hidden_units=hidden_units), X, EXPERTS)
     experts = list(EXPERTS.transpose(1, 0, 2))
-    expected = home_reference.gate(gate, X, experts, home_reference.softmax)
+    expected = home_reference.gate(gate, 0, X, experts, home_reference.softmax)
     np.testing.assert_allclose(to_numpy(gate(X, EXPERTS)), expected, atol=1e-5)
     weights = to_numpy(gate.gate_values(X))
     np.testing.assert_allclose(weights.sum(1), 1, atol=1e-6)
@@ -32,17 +32,50 @@ def test_an_expert_gate_mixes_by_a_softmax(hidden_units):
 def test_a_self_gate_over_one_expert_is_a_sigmoid():
     gate = built(SelfGate(1), X, EXPERTS[:, :1])
     weights = to_numpy(gate.gate_values(X))
-    logits = home_reference.mlp(gate.mlp, X.astype(np.float64))
+    logits = home_reference.mlp(gate.mlps, 0, X.astype(np.float64))
     np.testing.assert_allclose(weights, 1 / (1 + np.exp(-logits)), atol=1e-6)
-    expected = home_reference.self_gate(gate, X, [EXPERTS[:, 0]])
+    expected = home_reference.self_gate(gate, 0, X, [EXPERTS[:, 0]])
     np.testing.assert_allclose(to_numpy(gate(X, EXPERTS[:, :1])), expected, atol=1e-5)
 
 
 def test_a_self_gate_over_more_experts_sums_to_one():
     gate = built(SelfGate(3), X, EXPERTS)
     np.testing.assert_allclose(to_numpy(gate.gate_values(X)).sum(1), 1, atol=1e-6)
-    expected = home_reference.self_gate(gate, X, list(EXPERTS.transpose(1, 0, 2)))
+    expected = home_reference.self_gate(gate, 0, X, list(EXPERTS.transpose(1, 0, 2)))
     np.testing.assert_allclose(to_numpy(gate(X, EXPERTS)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [ExpertGate, SelfGate])
+def test_several_gates_over_the_same_experts_are_as_many_alone(kind):
+    gate = built(kind(3, num_gates=2, hidden_units=(4,)), X, EXPERTS)
+    found = to_numpy(gate(X, EXPERTS))
+    assert found.shape == (20, 2, 5)
+    experts = list(EXPERTS.transpose(1, 0, 2))
+    for number in range(2):
+        expected = home_reference.gate(gate, number, X, experts, home_reference.softmax)
+        np.testing.assert_allclose(found[:, number], expected, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(gate.gate_values(X)).sum(2), 1, atol=1e-6)
+
+
+def test_gates_see_common_experts_and_their_own():
+    own = np.random.default_rng(5).normal(size=(20, 2, 2, 5)).astype(np.float32)
+    gate = built(ExpertGate(5, num_gates=2), X, EXPERTS, own)
+    found = to_numpy(gate(X, EXPERTS, own))
+    for number in range(2):
+        seen = [*EXPERTS.transpose(1, 0, 2), *own[:, number].transpose(1, 0, 2)]
+        expected = home_reference.gate(gate, number, X, seen, home_reference.softmax)
+        np.testing.assert_allclose(found[:, number], expected, atol=1e-5)
+
+
+def test_several_feature_gates_are_as_many_alone():
+    gates = built(FeatureGate(num_loras=3, rank=5, num_gates=2), X)
+    values = gates.gate_values(X)
+    outputs = gates(X)
+    for number in range(2):
+        expected = home_reference.feature_gate(gates, X, number)
+        np.testing.assert_allclose(to_numpy(values[number]), expected, atol=1e-5)
+        np.testing.assert_allclose(to_numpy(outputs[number]), expected * X, atol=1e-5)
+    assert not np.allclose(to_numpy(outputs[0]), to_numpy(outputs[1]))
 
 
 def test_a_feature_gate_is_exactly_one_at_step_0():
@@ -88,9 +121,8 @@ def test_weights_are_computed_in_float32_under_mixed_precision(kind):
     """Logits beyond the range of float16 differences stay ordered and finite."""
     gate = kind(3, dtype="mixed_float16")
     gate(X, EXPERTS)
-    dense = gate.mlp.dense_layers[-1]
     kernel = np.zeros((12, 3), np.float32)
-    dense.set_weights([kernel, np.array([1e4, 1e4 - 8, -6e4], np.float32)])
+    gate.set_weights([kernel, np.array([1e4, 1e4 - 8, -6e4], np.float32)])
     weights = to_numpy(gate.gate_values(X))
     assert np.isfinite(weights).all()
     # exp(-8): a softmax in float16 rounds it to a coarser number.
@@ -101,6 +133,8 @@ def test_weights_are_computed_in_float32_under_mixed_precision(kind):
     ("make", "message"),
     [
         (lambda: ExpertGate(0), r"`num_experts` must be a positive integer"),
+        (lambda: ExpertGate(2, num_gates=0), r"`num_gates` must be a positive integer"),
+        (lambda: FeatureGate(num_gates=0), r"`num_gates` must be a positive integer"),
         (lambda: SelfGate(2, hidden_units=4), r"`hidden_units` must be a sequence"),
         (lambda: FeatureGate(num_loras=0), r"`num_loras` must be a positive integer"),
         (lambda: FeatureGate(rank=0), r"`rank` must be a positive integer"),

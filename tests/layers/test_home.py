@@ -71,38 +71,84 @@ def squares_of(task):
     return lambda outputs: sum_of_squares(outputs[task])
 
 
+def meta_experts_of(layer, owner):
+    """The experts of an owner in the meta level, as numbers in their bank."""
+    place = ["shared", *layer.groups].index(owner)
+    first = place and layer.num_shared_experts + (place - 1) * layer.num_group_experts
+    number = layer.num_group_experts if place else layer.num_shared_experts
+    return layer.meta_experts.experts, range(first, first + number)
+
+
+def task_experts_of(layer, owner):
+    """The experts of an owner in the task level, as numbers in their bank."""
+    if owner == "shared":
+        return layer.task_shared_experts.experts, range(layer.num_shared_experts)
+    if owner in layer.groups:
+        return layer.task_experts[owner].experts, range(layer.num_group_experts)
+    (group,) = (name for name, tasks in layer.task_groups.items() if owner in tasks)
+    place = layer.task_groups[group].index(owner)
+    first = layer.num_group_experts + place * layer.num_task_experts
+    return layer.task_experts[group].experts, range(
+        first, first + layer.num_task_experts
+    )
+
+
+def gradient_of_experts(gradient_of, bank, numbers):
+    """The largest gradient in the kernels of these experts."""
+    return max(
+        gradient_of([kernel], slice(number * units, (number + 1) * units))
+        for kernel, units in zip(bank.mlps.kernels, bank.units, strict=True)
+        for number in numbers
+    )
+
+
 def test_a_task_learns_in_its_own_and_its_groups_and_the_shared_experts_only():
     layer = make()
     gradient_of = gradients(layer, V, squares_of("click"))
-    experts = layer.task_experts
-    for owner in ("shared", "inter", "task:click"):
-        assert gradient_of(experts[owner]) > 0
-    for owner in ("watch", "task:like", "task:follow", "task:long_view", "task:finish"):
-        assert gradient_of(experts[owner]) == 0
-    gates = {name: gradient_of(gate) for name, gate in layer.task_gates.items()}
-    assert {name for name, size in gates.items() if size > 0} == {"click"}
+    for owner in ("shared", "inter", "click"):
+        experts = task_experts_of(layer, owner)
+        assert gradient_of_experts(gradient_of, *experts) > 0
+    for owner in ("watch", "like", "follow", "long_view", "finish"):
+        experts = task_experts_of(layer, owner)
+        assert gradient_of_experts(gradient_of, *experts) == 0
+    assert gradient_of(layer.task_gates["watch"].trainable_variables) == 0
+    (kernel,) = layer.task_gates["inter"].mlps.kernels
+    sees = layer.task_gates["inter"].num_experts
+    assert gradient_of([kernel], slice(sees)) > 0
+    assert gradient_of([kernel], slice(sees, None)) == 0  # those of the other tasks
 
 
 def test_without_the_mask_a_task_learns_in_all_experts():
     layer = make(hierarchy_mask=False)
     gradient_of = gradients(layer, V, squares_of("click"))
-    for bank in [*layer.task_experts.values(), *layer.meta_experts.values()]:
-        assert gradient_of(bank) > 0
+    for owner in ("shared", *layer.groups):
+        experts = meta_experts_of(layer, owner)
+        assert gradient_of_experts(gradient_of, *experts) > 0
+    for owner in ("shared", *layer.groups, *layer.tasks):
+        experts = task_experts_of(layer, owner)
+        assert gradient_of_experts(gradient_of, *experts) > 0
 
 
 def test_another_groups_experts_are_reached_through_the_shared_output_only():
     layer = make()
     gradient_of = gradients(layer, V, squares_of("long_view"))
-    assert gradient_of(layer.meta_experts["inter"]) > 0
-    assert gradient_of(layer.meta_gates["inter"]) == 0
+    watch, inter = (meta_experts_of(layer, group) for group in ("watch", "inter"))
+    assert gradient_of_experts(gradient_of, *inter) > 0
+    (kernel,) = layer.meta_group_gates.mlps.kernels
+    sees = layer.meta_group_gates.num_experts
+    assert gradient_of([kernel], slice(sees)) > 0
+    assert gradient_of([kernel], slice(sees, None)) == 0  # the gate of "inter"
     # The shared gate sees [shared, shared, watch, watch, inter, inter]: shut the last.
-    output = layer.meta_gates["shared"].mlp.dense_layers[-1]
-    kernel, bias = output.get_weights()
+    kernel, bias = layer.meta_shared_gate.get_weights()
     kernel[:, 4:], bias[4:] = 0, -1e4
-    output.set_weights([kernel, bias])
+    layer.meta_shared_gate.set_weights([kernel, bias])
     gradient_of = gradients(layer, V, squares_of("long_view"))
-    assert gradient_of(layer.meta_experts["inter"]) == 0
-    assert gradient_of(layer.meta_experts["watch"]) > 0
+    assert gradient_of_experts(gradient_of, *inter) == 0
+    assert gradient_of_experts(gradient_of, *watch) > 0
+
+
+def columns_of(kernel, number):
+    return np.split(np.array(kernel), number, axis=1)
 
 
 def test_all_experts_and_gates_start_different():
@@ -113,18 +159,36 @@ def test_all_experts_and_gates_start_different():
     ):
         layer = HoME(GROUPS, expert_units=(8, 8), kernel_initializer=initializer)
         layer(np.zeros((1, 8), np.float32))
-        banks = [*layer.meta_experts.values(), *layer.task_experts.values()]
+        levels = [
+            layer.meta_experts,
+            layer.task_shared_experts,
+            *layer.task_experts.values(),
+        ]
         kernels = [
-            kernel
-            for bank in banks
-            for stacked in bank.kernels
-            for kernel in np.split(np.array(stacked), bank.num_experts, axis=1)
+            one
+            for level in levels
+            for kernel in level.experts.mlps.kernels
+            for one in columns_of(kernel, level.experts.mlps.num_mlps)
+        ]
+        maps = [
+            one
+            for level in levels
+            for one in columns_of(
+                level.feature_gates.down_kernel, 2 * level.feature_gates.num_gates
+            )
         ]
         gates = [
-            np.array(gate.mlp.dense_layers[0].kernel)
-            for gate in (*layer.meta_gates.values(), *layer.meta_self_gates.values())
+            one
+            for gate in (
+                layer.meta_shared_gate,
+                layer.meta_shared_self_gate,
+                layer.meta_group_gates,
+                layer.meta_group_self_gates,
+                *layer.task_gates.values(),
+            )
+            for one in columns_of(gate.mlps.kernels[0], gate.num_gates)
         ]
-        for values in (kernels, gates):
+        for values in (kernels, maps, gates):
             heads = {value[0, :2].tobytes() for value in values}
             assert len(heads) == len(values)
 
@@ -139,6 +203,14 @@ def test_an_int_seed_repeats_the_weights_and_another_changes_them():
     first, again, other = weights(3), weights(3), weights(4)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_more_tasks_are_no_more_variables():
+    for tasks in (1, 10):
+        groups = {name: [f"{name}{i}" for i in range(tasks)] for name in ("a", "b")}
+        layer = HoME(groups, expert_units=(8, 4))
+        layer(V)
+        assert len(layer.trainable_variables) == 52
 
 
 @pytest.mark.parametrize("groups", [{"all": ["click"]}, {f"g{i}": [f"t{i}"] for i in

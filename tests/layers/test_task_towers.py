@@ -9,7 +9,7 @@ from home_tf.layers import TaskTowers
 
 X = {
     "click": np.random.default_rng(5).normal(size=(9, 6)).astype(np.float32),
-    "like": np.random.default_rng(6).normal(size=(9, 3)).astype(np.float32),
+    "like": np.random.default_rng(6).normal(size=(9, 6)).astype(np.float32),
 }
 
 
@@ -18,8 +18,8 @@ def test_a_tower_is_an_mlp_of_its_own_task(hidden_units):
     towers = TaskTowers(["click", "like"], hidden_units=hidden_units)
     towers(X)
     randomize(towers)
-    for task, logits in to_numpy(towers(X)).items():
-        expected = home_reference.mlp(towers.towers[task], X[task].astype(np.float64))
+    for number, (task, logits) in enumerate(to_numpy(towers(X)).items()):
+        expected = home_reference.mlp(towers.mlps, number, X[task].astype(np.float64))
         assert logits.shape == (9, 1)
         np.testing.assert_allclose(logits, expected, atol=1e-5)
 
@@ -32,7 +32,7 @@ def test_logits_are_float32_under_mixed_precision():
 def test_towers_start_different():
     towers = TaskTowers(["a", "b"], kernel_initializer="he_uniform", hidden_units=(4,))
     towers({"a": X["click"], "b": X["click"]})
-    first, second = (t.get_weights()[0] for t in towers.towers.values())
+    first, second = np.split(towers.get_weights()[0], 2, axis=1)
     assert not np.array_equal(first, second)
 
 
@@ -40,6 +40,12 @@ def test_towers_start_different():
 def test_tasks_must_be_different_names(tasks):
     with pytest.raises(ValueError, match=r"`tasks` must be a sequence of different"):
         TaskTowers(tasks)
+
+
+def test_different_widths_are_told():
+    inputs = {**X, "like": X["like"][:, :3]}
+    with pytest.raises(ValueError, match=r"same width for every task. Received: .*3"):
+        TaskTowers(["click", "like"])(inputs)
 
 
 def test_a_missing_task_is_named():

@@ -32,8 +32,8 @@ def dtype_name(tensor):
 def gradients(layer, inputs, scalar_of, training=False):
     """The gradient of `scalar_of(layer(inputs))` by each trainable weight.
 
-    Returns a function from a layer inside of `layer` to the largest absolute gradient
-    of its weights.
+    Returns a function from some of these weights to the largest absolute value in the
+    gradients; with `columns`, only in those of the last axis.
     """
     variables = layer.trainable_variables
     if IS_TENSORFLOW:
@@ -53,13 +53,15 @@ def gradients(layer, inputs, scalar_of, training=False):
             return scalar_of(outputs)
 
         found = jax.grad(scalar_for)([variable.value for variable in variables])
-    largest = {
-        id(variable): float(np.abs(gradient).max())
+    gradient_of = {
+        id(variable): np.abs(gradient)
         for variable, gradient in zip(variables, found, strict=True)
     }
 
-    def largest_of(inner):
-        return max(largest[id(variable)] for variable in inner.trainable_variables)
+    def largest_of(weights, columns=slice(None)):
+        return max(
+            float(gradient_of[id(weight)][..., columns].max()) for weight in weights
+        )
 
     return largest_of
 

@@ -15,32 +15,37 @@ def home(layer, v, training):
     groups = layer.task_groups
     owners = [SHARED, *groups]
 
-    meta = {owner: experts_of(layer, "meta", owner, v, training) for owner in owners}
-    z = {}
-    for owner in owners:
-        # Eq. 6: a group sees the shared experts and its own, the shared gate sees all.
-        everything = owner == SHARED or not layer.hierarchy_mask
-        seen = owners if everything else [SHARED, owner]
-        z[owner] = gate(layer.meta_gates[owner], v, together(meta, seen), softmax)
-        if layer.self_gate in ("both", "meta"):  # eq. 11
-            z[owner] += self_gate(layer.meta_self_gates[owner], v, meta[owner])
+    meta = experts_of(layer.meta_experts, layer, owners, v, training)
+    everything = together(meta, owners)
+    # Eq. 6: a group sees the shared experts and its own, the shared gate sees all.
+    z = {SHARED: gate(layer.meta_shared_gate, 0, v, everything, softmax)}
+    for number, group in enumerate(groups):
+        seen = together(meta, [SHARED, group]) if layer.hierarchy_mask else everything
+        z[group] = gate(layer.meta_group_gates, number, v, seen, softmax)
+    if layer.self_gate in ("both", "meta"):  # eq. 11
+        z[SHARED] += self_gate(layer.meta_shared_self_gate, 0, v, meta[SHARED])
+        for number, group in enumerate(groups):
+            own = meta[group]
+            z[group] += self_gate(layer.meta_group_self_gates, number, v, own)
 
-    group_of = {task: group for group, tasks in groups.items() for task in tasks}
-    inputs = {**z, **{f"task:{task}": z[group] for task, group in group_of.items()}}
-    second = {
-        owner: experts_of(layer, "task", owner, x, training)
-        for owner, x in inputs.items()
-    }
+    second = experts_of(layer.task_shared_experts, layer, [SHARED], z[SHARED], training)
+    for group, tasks in groups.items():
+        readers = [group, *(f"task:{task}" for task in tasks)]
+        bank = layer.task_experts[group]
+        second |= experts_of(bank, layer, readers, z[group], training)
     outputs = {}
-    for task, group in group_of.items():
-        own = f"task:{task}"
-        seen = [SHARED, group, own] if layer.hierarchy_mask else list(second)
+    for group, tasks in groups.items():
         decides = np.concatenate([z[group], z[SHARED]], axis=1)
-        # Eq. 7.
-        h = gate(layer.task_gates[task], decides, together(second, seen), softmax)
-        if layer.self_gate == "both":
-            h += self_gate(layer.task_self_gates[task], z[group], second[own])
-        outputs[task] = h
+        for number, task in enumerate(tasks):
+            own = f"task:{task}"
+            seen = [SHARED, group, own] if layer.hierarchy_mask else list(second)
+            seen = together(second, seen)
+            # Eq. 7.
+            h = gate(layer.task_gates[group], number, decides, seen, softmax)
+            if layer.self_gate == "both":
+                gates = layer.task_self_gates[group]
+                h += self_gate(gates, number, z[group], second[own])
+            outputs[task] = h
     return outputs
 
 
@@ -48,31 +53,30 @@ def together(experts, owners):
     return [output for owner in owners for output in experts[owner]]
 
 
-def experts_of(layer, level, owner, x, training):
-    """The outputs of an owner's experts, each behind its feature gate."""
-    bank = getattr(layer, f"{level}_experts")[owner]
-    gates = getattr(layer, f"{level}_feature_gates")
-    outputs = []
-    for number in range(bank.num_experts):
-        gated = x
-        if layer.feature_gate in ("both", level):  # eq. 10
-            which = number if layer.feature_gate_scope == "expert" else 0
-            gated = x * feature_gate(gates[f"{owner}:{which}"], x)
-        outputs.append(expert(bank, number, gated, training))
+def experts_of(gated, layer, owners, x, training):
+    """`{owner: outputs of its experts}`, each expert behind its feature gate."""
+    numbers = {SHARED: layer.num_shared_experts}
+    numbers |= dict.fromkeys(layer.task_groups, layer.num_group_experts)
+    outputs, number = {}, 0
+    for place, owner in enumerate(owners):
+        outputs[owner] = []
+        for _ in range(numbers.get(owner, layer.num_task_experts)):
+            gated_input = x
+            if gated.feature_gates is not None:  # eq. 10
+                which = number if layer.feature_gate_scope == "expert" else place
+                gated_input = x * feature_gate(gated.feature_gates, x, which)
+            outputs[owner].append(expert(gated.experts, number, gated_input, training))
+            number += 1
+    assert number == gated.experts.mlps.num_mlps
     return outputs
 
 
 def expert(bank, number, x, training):
     """Eq. 4 and 5: `Swish(BatchNorm(MLP(x)))`, or `ReLU(MLP(x))`."""
-    x = np.asarray(x, np.float64)
-    last = len(bank.units) - 1
-    for depth, units in enumerate(bank.units):
-        mine = slice(number * units, (number + 1) * units)
-        x = x @ array(bank.kernels[depth])[:, mine]
-        if depth < last or bank.expert == "relu":
-            x = np.maximum(x + array(bank.biases[depth])[mine], 0)
+    x = mlp(bank.mlps, number, np.asarray(x, np.float64))
     if bank.expert == "relu":
-        return x
+        return np.maximum(x, 0)
+    mine = slice(number * x.shape[1], (number + 1) * x.shape[1])
     norm = bank.batch_norm
     if training:
         mean, variance = x.mean(0), x.var(0)
@@ -86,32 +90,38 @@ def expert(bank, number, x, training):
     return x * sigmoid(x)
 
 
-def feature_gate(layer, v):
+def feature_gate(layer, v, number=0):
     """Eq. 8 and 9: the mixture of `2 * Sigmoid(v B A)`, after the sigmoids."""
     v = np.asarray(v, np.float64)
-    loras = [
-        2 * sigmoid(v @ array(down) @ array(up))
-        for down, up in zip(layer.down_kernels, layer.up_kernels, strict=True)
-    ]
-    return gate(layer.gate, v, loras, softmax)
+    maps = layer.num_loras * (layer.num_gates or 1)
+    downs = np.split(array(layer.down_kernel), maps, axis=1)
+    ups = np.split(array(layer.up_kernel), maps, axis=0)
+    mine = range(number * layer.num_loras, (number + 1) * layer.num_loras)
+    loras = [2 * sigmoid(v @ downs[i] @ ups[i]) for i in mine]
+    return gate(layer.gate, number, v, loras, softmax)
 
 
-def self_gate(layer, x, own):
+def self_gate(layer, number, x, own):
     """Eq. 11: a sigmoid over one expert, a softmax over more."""
-    return gate(layer, x, own, sigmoid if len(own) == 1 else softmax)
+    return gate(layer, number, x, own, sigmoid if len(own) == 1 else softmax)
 
 
-def gate(layer, x, experts, activation):
+def gate(layer, number, x, experts, activation):
     """Eq. 2 and 3: `sum_k w_k E_k` with the weights of the gate's MLP."""
-    weights = activation(mlp(layer.mlp, np.asarray(x, np.float64)))
+    weights = activation(mlp(layer.mlps, number, np.asarray(x, np.float64)))
     assert weights.shape[1] == len(experts)
     return sum(weights[:, [k]] * output for k, output in enumerate(experts))
 
 
-def mlp(layer, x):
-    for depth, dense in enumerate(layer.dense_layers):
-        x = x @ array(dense.kernel) + array(dense.bias)
-        if depth < len(layer.dense_layers) - 1:
+def mlp(layer, number, x):
+    """The MLP of a number: its columns of each kernel, ReLU between its layers."""
+    last = len(layer.units) - 1
+    for depth, units in enumerate(layer.units):
+        mine = slice(number * units, (number + 1) * units)
+        x = x @ array(layer.kernels[depth])[:, mine]
+        if depth < len(layer.biases):
+            x = x + array(layer.biases[depth])[mine]
+        if depth < last:
             x = np.maximum(x, 0)
     return x
 

@@ -1,0 +1,107 @@
+"""Several multi-layer perceptrons of one shape, side by side."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from home_tf.backend import ops
+from home_tf.layers.initialization import SideBySide, split_initializer
+from home_tf.layers.layer import Layer, check_positive, check_units, last_dimension
+
+
+class ParallelMLPs(Layer):
+    """MLPs of one shape, with ReLU between their layers and nothing after the last.
+
+    Private to the package: experts, gates and towers own one each and rebuild it
+    themselves. All MLPs that read the same input are one matrix product; the others are
+    plain products on slices, which on a CPU are faster than one batched product.
+
+    Args:
+        num_mlps: Number of MLPs.
+        units: Widths of the layers of each; the last is the output's.
+        use_last_bias: Whether the last layer has a bias.
+        kernel_initializer: Initialiser of one MLP's kernels, each with its own values.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: List of tensors `(batch, features)`.
+        readers: How many MLPs read each of the inputs, in the order of the MLPs.
+
+    Output shape:
+        `(batch, num_mlps * units[-1])`: the columns of MLP `i` begin at
+        `i * units[-1]`, as do those of the kernels and biases.
+    """
+
+    def __init__(
+        self,
+        num_mlps: int,
+        units: Sequence[int],
+        *,
+        use_last_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_mlps = check_positive("num_mlps", num_mlps)
+        self.units = check_units("units", units, at_least=1)
+        self.use_last_bias = use_last_bias
+        self._initializers = split_initializer(kernel_initializer, len(self.units))
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Creates the weights for inputs of shape `(batch, features)`."""
+        width = last_dimension(self, input_shape)
+        self.kernels, self.biases = [], []
+        for depth, units in enumerate(self.units):
+            columns = self.num_mlps * units
+            kernel = self.add_weight(
+                name=f"kernel_{depth}",
+                shape=(width, columns),
+                initializer=SideBySide(self._initializers[depth], self.num_mlps),
+            )
+            self.kernels.append(kernel)
+            if self.use_last_bias or depth < len(self.units) - 1:
+                bias = self.add_weight(
+                    name=f"bias_{depth}", shape=(columns,), initializer="zeros"
+                )
+                self.biases.append(bias)
+            width = units
+        self.built = True
+
+    def call(self, inputs: Sequence[Any], readers: Sequence[int]) -> Any:
+        """Computes all MLPs, side by side."""
+        outputs = list(inputs)
+        for depth, units in enumerate(self.units):
+            if depth:
+                outputs = [ops.relu(x) for x in outputs]
+                outputs = self._one_each(outputs, readers, self.units[depth - 1])
+                readers = [1] * self.num_mlps
+            outputs = self._linear(outputs, readers, depth, units)
+        return outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=-1)
+
+    def _linear(
+        self, inputs: list[Any], readers: Sequence[int], depth: int, units: int
+    ) -> list[Any]:
+        columns = [count * units for count in readers]
+        kernels = split_columns(self.kernels[depth], columns)
+        outputs = [ops.matmul(x, k) for x, k in zip(inputs, kernels, strict=True)]
+        if depth == len(self.biases):
+            return outputs
+        biases = split_columns(self.biases[depth], columns)
+        return [x + bias for x, bias in zip(outputs, biases, strict=True)]
+
+    def _one_each(
+        self, outputs: list[Any], readers: Sequence[int], units: int
+    ) -> list[Any]:
+        return [
+            one
+            for x, count in zip(outputs, readers, strict=True)
+            for one in split_columns(x, [units] * count)
+        ]
+
+
+def split_columns(x: Any, widths: Sequence[int]) -> list[Any]:
+    """Splits the last axis of a tensor or variable into parts of the given widths."""
+    if len(widths) == 1:
+        return [x]
+    ends = [sum(widths[: i + 1]) for i in range(len(widths) - 1)]
+    parts: list[Any] = ops.split(ops.convert_to_tensor(x), ends, axis=-1)
+    return parts

@@ -33,7 +33,7 @@ def gradients(layer, inputs, scalar_of, training=False):
     """The gradient of `scalar_of(layer(inputs))` by each trainable weight.
 
     Returns a function from a layer inside of `layer` to the largest absolute gradient
-    of its weights.
+    of its weights; of some of their columns only, if a slice of columns is given.
     """
     variables = layer.trainable_variables
     if IS_TENSORFLOW:
@@ -53,13 +53,16 @@ def gradients(layer, inputs, scalar_of, training=False):
             return scalar_of(outputs)
 
         found = jax.grad(scalar_for)([variable.value for variable in variables])
-    largest = {
-        id(variable): float(np.abs(gradient).max())
+    sizes = {
+        id(variable): np.abs(gradient)
         for variable, gradient in zip(variables, found, strict=True)
     }
 
-    def largest_of(inner):
-        return max(largest[id(variable)] for variable in inner.trainable_variables)
+    def largest_of(inner, columns=slice(None)):
+        return max(
+            float(sizes[id(variable)][..., columns].max())
+            for variable in inner.trainable_variables
+        )
 
     return largest_of
 

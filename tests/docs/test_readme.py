@@ -117,6 +117,12 @@ def test_the_example_configuration_is_one(tmp_path):
         (schema.EvaluationConfig, "## evaluation"),
         (schema.ModelConfig, "## model"),
         (schema.HoMEConfig, "### model.architecture, type: home"),
+        (schema.SharedBottomConfig, "### model.architecture, type: shared_bottom"),
+        (schema.SingleTaskConfig, "### model.architecture, type: single_task"),
+        (schema.MMoEConfig, "### model.architecture, type: mmoe"),
+        (schema.CGCConfig, "### model.architecture, type: cgc"),
+        (schema.PLEConfig, "### model.architecture, type: ple"),
+        (schema.AdaTTConfig, "### model.architecture, type: adatt"),
         (schema.TrainingConfig, "## training"),
     ],
 )

@@ -102,6 +102,14 @@ def test_the_reading_example_runs(prepared, tmp_path):
     run("-c", script + "\nfor batch in dataset: pass", cwd=tmp_path)
 
 
+def test_the_example_of_the_layers_runs(tmp_path):
+    (script,) = blocks("docs/layers.md", "python")
+    done = run("-c", script, cwd=tmp_path)
+    assert done.stdout.splitlines() == [
+        f"{name} ['long_view', 'click', 'like'] (32, 1)" for name in ("HoME", "MMoE")
+    ]
+
+
 def test_the_example_configuration_is_one(tmp_path):
     (text,) = blocks("docs/config.md", "yaml")
     (tmp_path / "config.yaml").write_text(text)

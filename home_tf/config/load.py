@@ -81,9 +81,7 @@ def _explain(error: ValidationError) -> str:
     """The first problem in one line; the number of the others."""
     problems = error.errors(include_url=False)
     first = problems[0]
-    # The discriminator of a union stands in the location beside the keys of the file.
-    keys = [str(key) for key in first["loc"] if key not in ("categorical", "numeric")]
-    where = ".".join(keys) or "the whole file"
+    where = ".".join(map(str, _keys(first["loc"]))) or "the whole file"
     if first["type"] == "unexpected_keyword_argument":
         text = f"`{where}`: unknown key. Received: {first['input']!r}"
     elif first["type"] in ("missing", "missing_argument"):
@@ -96,3 +94,14 @@ def _explain(error: ValidationError) -> str:
         text = f"`{where}`: {reason}.{received}"
     more = f" ({len(problems) - 1} more problems)" if len(problems) > 1 else ""
     return text + more
+
+
+def _keys(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The keys of the file in the location of a problem."""
+    # A feature and the architecture are unions, and after the key of a union pydantic
+    # puts the discriminator.
+    is_union = location[:1] == ("features",) or location[:2] == (
+        "model",
+        "architecture",
+    )
+    return location[:2] + location[3:] if is_union else location

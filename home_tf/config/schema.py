@@ -8,12 +8,13 @@ are errors: no field is silently ignored.
 from collections import Counter
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 _STRICT = ConfigDict(extra="forbid")
 Positive = Annotated[int, Field(gt=0)]
 Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
+Momentum = Annotated[float, Field(ge=0.0, lt=1.0)]
 Level = Literal["both", "meta", "none"]
 
 
@@ -142,7 +143,7 @@ class HoMEConfig:
     num_group_experts: Positive = 2
     num_task_experts: Positive = 1
     expert: Literal["home", "relu"] = "home"
-    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    momentum: Momentum = 0.9
     gate_units: tuple[Positive, ...] = ()
     feature_gate: Level = "both"
     feature_gate_scope: Literal["group", "expert"] = "group"
@@ -153,18 +154,133 @@ class HoMEConfig:
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
+class SharedBottomConfig:
+    """Arguments of `home_tf.layers.SharedBottom`, under the same names.
+
+    Attributes:
+        type: `shared_bottom`.
+    """
+
+    type: Literal["shared_bottom"] = "shared_bottom"
+    expert_units: Widths = (128, 64)
+    expert: Literal["home", "relu"] = "relu"
+    momentum: Momentum = 0.9
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class SingleTaskConfig:
+    """Arguments of `home_tf.layers.SingleTask`, under the same names.
+
+    Attributes:
+        type: `single_task`.
+    """
+
+    type: Literal["single_task"] = "single_task"
+    expert_units: Widths = (128, 64)
+    expert: Literal["home", "relu"] = "relu"
+    momentum: Momentum = 0.9
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class MMoEConfig:
+    """Arguments of `home_tf.layers.MMoE`, under the same names.
+
+    Attributes:
+        type: `mmoe`.
+    """
+
+    type: Literal["mmoe"] = "mmoe"
+    expert_units: Widths = (128, 64)
+    num_experts: Positive = 8
+    expert: Literal["home", "relu"] = "relu"
+    momentum: Momentum = 0.9
+    gate_units: tuple[Positive, ...] = ()
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class CGCConfig:
+    """Arguments of `home_tf.layers.CGC`, under the same names.
+
+    Attributes:
+        type: `cgc`.
+    """
+
+    type: Literal["cgc"] = "cgc"
+    expert_units: Widths = (128, 64)
+    num_shared_experts: Positive = 2
+    num_task_experts: Positive = 1
+    expert: Literal["home", "relu"] = "relu"
+    momentum: Momentum = 0.9
+    gate_units: tuple[Positive, ...] = ()
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class PLEConfig:
+    """Arguments of `home_tf.layers.PLE`, under the same names.
+
+    Attributes:
+        type: `ple`.
+    """
+
+    type: Literal["ple"] = "ple"
+    expert_units: Widths = (128, 64)
+    num_levels: Positive = 2
+    num_shared_experts: Positive = 2
+    num_task_experts: Positive = 1
+    expert: Literal["home", "relu"] = "relu"
+    momentum: Momentum = 0.9
+    gate_units: tuple[Positive, ...] = ()
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class AdaTTConfig:
+    """Arguments of `home_tf.layers.AdaTT`, under the same names.
+
+    Attributes:
+        type: `adatt`.
+    """
+
+    type: Literal["adatt"] = "adatt"
+    expert_units: Widths = (128, 64)
+    num_levels: Positive = 2
+    num_task_experts: Positive = 1
+    expert: Literal["home", "relu"] = "relu"
+    momentum: Momentum = 0.9
+    gate_units: tuple[Positive, ...] = ()
+
+
+def _home_by_default(architecture: Any) -> Any:
+    if isinstance(architecture, dict):
+        return {"type": "home", **architecture}
+    return architecture
+
+
+Architecture = Annotated[
+    HoMEConfig
+    | SharedBottomConfig
+    | SingleTaskConfig
+    | MMoEConfig
+    | CGCConfig
+    | PLEConfig
+    | AdaTTConfig,
+    Field(discriminator="type"),
+    BeforeValidator(_home_by_default),
+]
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
 class ModelConfig:
     """The network between the features and the logits.
 
     Attributes:
         architecture: The layer from the features to the tasks' representations, named
-            by its `type`, with its arguments.
+            by its `type`, with its arguments; without a `type` it is `home`.
         tower_units: Widths of the hidden layers of every task's tower.
         embedding_l2: Factor of the mean squared norm of a row's embeddings in the loss.
         dropout: Rate of the dropout on the concatenated features, in training.
     """
 
-    architecture: HoMEConfig = Field(default_factory=HoMEConfig)
+    architecture: Architecture = Field(default_factory=HoMEConfig)
     tower_units: tuple[Positive, ...] = (32,)
     embedding_l2: Annotated[float, Field(ge=0.0)] = 0.0
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0

@@ -9,6 +9,7 @@ from home_tf.layers.layer import (
     check_choice,
     check_positive,
     check_units,
+    is_shape,
     last_dimension,
 )
 from home_tf.layers.parallel_mlps import ParallelMLPs
@@ -109,7 +110,7 @@ class ExpertBank(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Creates the weights of all experts."""
-        shapes = [input_shape] if _is_shape(input_shape) else list(input_shape)
+        shapes = [input_shape] if is_shape(input_shape) else list(input_shape)
         self._check_input(shapes)
         self.mlps.build((None, last_dimension(self, shapes[0])))
         if self.batch_norm is not None:
@@ -155,7 +156,7 @@ class ExpertBank(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """`(batch, n, D)`."""
-        first = input_shape if _is_shape(input_shape) else input_shape[0]
+        first = input_shape if is_shape(input_shape) else input_shape[0]
         return (first[0], self.mlps.num_mlps, self.units[-1])
 
     def get_config(self) -> dict[str, Any]:
@@ -170,8 +171,3 @@ class ExpertBank(Layer):
             "epsilon": self.epsilon,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
-
-
-def _is_shape(value: Any) -> bool:
-    """Whether this is one shape, and no list of shapes."""
-    return value[0] is None or isinstance(value[0], int)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
-from home_tf.layers.layer import Layer, check_positive, check_units
+from home_tf.layers.layer import Layer, check_positive, check_units, is_shape
 from home_tf.layers.parallel_mlps import ParallelMLPs
 
 
@@ -17,16 +17,16 @@ class ExpertGate(Layer):
 
     Args:
         num_experts: Number of experts `n` that the gate sees.
-        num_gates: Number of gates that decide by the same input, each with weights of
-            its own and over as many experts. By default one, without an axis of its
-            own in the output.
+        num_gates: Number of gates side by side, each with weights of its own and over
+            as many experts. By default one, without an axis of its own in the output.
         hidden_units: Widths of the hidden ReLU layers of a gate's MLP.
         kernel_initializer: Initialiser of one gate's kernels. Every gate draws its own
             values, also when a seed is given.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: What the gates decide by, `(batch, features)`.
+        inputs: What the gates decide by, `(batch, features)`, or a list with what each
+            gate decides by.
         experts: The experts that every gate sees, `(batch, n, D)`; fewer if each gate
             has experts of its own.
         own_experts: The experts that one gate alone sees,
@@ -72,12 +72,12 @@ class ExpertGate(Layer):
 
     def build(
         self,
-        inputs_shape: Sequence[int | None],
+        inputs_shape: Any,
         experts_shape: Any = None,
         own_experts_shape: Any = None,
     ) -> None:
         """Creates the weights of the gates' MLPs."""
-        self.mlps.build(inputs_shape)
+        self.mlps.build(inputs_shape if is_shape(inputs_shape) else inputs_shape[0])
         self.built = True
 
     def call(self, inputs: Any, experts: Any, own_experts: Any = None) -> Any:
@@ -92,12 +92,17 @@ class ExpertGate(Layer):
         """The weight of each expert, computed in float32.
 
         Args:
-            inputs: What the gates decide by, `(batch, features)`.
+            inputs: What the gates decide by, `(batch, features)`, or a list with what
+                each gate decides by.
 
         Returns:
             `(batch, n)`, or `(batch, num_gates, n)` if `num_gates` is given.
         """
-        logits = ops.cast(self.mlps([inputs], readers=[self.mlps.num_mlps]), "float32")
+        if isinstance(inputs, (list, tuple)):
+            logits = self.mlps(list(inputs), readers=[1] * self.mlps.num_mlps)
+        else:
+            logits = self.mlps([inputs], readers=[self.mlps.num_mlps])
+        logits = ops.cast(logits, "float32")
         gates = (self.num_gates,) if self.num_gates else ()
         logits = ops.reshape(logits, (-1, *gates, self.num_experts))
         return ops.cast(self._activate(logits), self.compute_dtype)
@@ -109,13 +114,13 @@ class ExpertGate(Layer):
 
     def compute_output_shape(
         self,
-        inputs_shape: Sequence[int | None],
+        inputs_shape: Any,
         experts_shape: Sequence[int | None],
         own_experts_shape: Any = None,
     ) -> tuple[Any, ...]:
         """`(batch, D)`, or `(batch, num_gates, D)`."""
         gates = (self.num_gates,) if self.num_gates else ()
-        return (inputs_shape[0], *gates, experts_shape[-1])
+        return (experts_shape[0], *gates, experts_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""
@@ -157,3 +162,9 @@ def mix_own(weights: Any, own_experts: Any) -> Any:
     """
     weights = ops.expand_dims(weights, -1)
     return ops.sum(weights * own_experts, axis=2)
+
+
+def of_each_gate(experts: Any, num_gates: int) -> Any:
+    """Own experts `(batch, gates * n, D)` as `(batch, gates, n, D)`."""
+    _, total, width = experts.shape
+    return ops.reshape(experts, (-1, num_gates, total // num_gates, width))

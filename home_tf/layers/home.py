@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
-from home_tf.layers.expert_gate import ExpertGate, mix, mix_own
+from home_tf.layers.expert_gate import ExpertGate, mix, mix_own, of_each_gate
 from home_tf.layers.gated_experts import GatedExperts
 from home_tf.layers.initialization import split_initializer
 from home_tf.layers.layer import (
@@ -237,7 +237,7 @@ class HoME(Layer):
             self.meta_group_gates.gate_values(v),
             self.meta_group_self_gates and self.meta_group_self_gates.gate_values(v),
             shared if self.hierarchy_mask else experts,
-            _of_each_gate(own, len(self.groups)),
+            of_each_gate(own, len(self.groups)),
         )
         return ops.squeeze(z_shared, axis=1), ops.unstack(z_groups, axis=1)
 
@@ -267,7 +267,7 @@ class HoME(Layer):
                 ops.concatenate([shared, common], axis=1)
                 if self.hierarchy_mask
                 else everything,
-                _of_each_gate(own, len(tasks)),
+                of_each_gate(own, len(tasks)),
             )
             outputs.update(zip(tasks, ops.unstack(h, axis=1), strict=True))
         return outputs
@@ -370,12 +370,6 @@ def _split_experts(experts: Any, first: int) -> list[Any]:
     """The first of the experts `(batch, n, D)`, and the others."""
     parts: list[Any] = ops.split(experts, [first], axis=1)
     return parts
-
-
-def _of_each_gate(experts: Any, num_gates: int) -> Any:
-    """Experts `(batch, gates * n, D)` as `(batch, gates, n, D)`."""
-    _, total, width = experts.shape
-    return ops.reshape(experts, (-1, num_gates, total // num_gates, width))
 
 
 def _build_all(layers: Any, shape: Any) -> None:

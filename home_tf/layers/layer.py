@@ -55,3 +55,8 @@ def last_dimension(layer: keras.layers.Layer, shape: Sequence[int | None]) -> in
             f"Received: shape={tuple(shape)}. Give the input a fixed feature width."
         )
     return int(shape[-1])
+
+
+def is_shape(value: Any) -> bool:
+    """Whether this is the shape of one input, and no list of shapes."""
+    return value[0] is None or isinstance(value[0], int)

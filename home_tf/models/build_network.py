@@ -6,10 +6,27 @@ from typing import Any
 from home_tf.config import Config
 from home_tf.errors import HomeError
 from home_tf.features import FeatureEmbedding, Preprocessor
-from home_tf.layers import HoME, TaskTowers
+from home_tf.layers import (
+    CGC,
+    PLE,
+    AdaTT,
+    HoME,
+    MMoE,
+    SharedBottom,
+    SingleTask,
+    TaskTowers,
+)
 from home_tf.models.ranking_network import RankingNetwork
 
-_ARCHITECTURES: dict[str, Any] = {"home": HoME}
+_ARCHITECTURES: dict[str, Any] = {
+    "adatt": AdaTT,
+    "cgc": CGC,
+    "home": HoME,
+    "mmoe": MMoE,
+    "ple": PLE,
+    "shared_bottom": SharedBottom,
+    "single_task": SingleTask,
+}
 
 
 def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:

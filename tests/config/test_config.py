@@ -37,8 +37,57 @@ def test_groups_and_columns_follow_from_tasks_and_features(small_config):
 
 
 @pytest.mark.parametrize(
+    ("type_", "name"),
+    [
+        ("home", "HoMEConfig"),
+        ("shared_bottom", "SharedBottomConfig"),
+        ("single_task", "SingleTaskConfig"),
+        ("mmoe", "MMoEConfig"),
+        ("cgc", "CGCConfig"),
+        ("ple", "PLEConfig"),
+        ("adatt", "AdaTTConfig"),
+    ],
+)
+def test_the_type_names_the_architecture(small_config, tmp_path, type_, name):
+    config = small_config(model__architecture={"type": type_, "expert_units": [3]})
+    assert type(config.model.architecture).__name__ == name
+    assert config.model.architecture.expert_units == (3,)
+    dump_config(config, tmp_path / "dumped.yaml")
+    assert load_config(tmp_path / "dumped.yaml") == config
+
+
+def test_without_a_type_the_architecture_is_home(small_config):
+    config = small_config(model__architecture={"num_group_experts": 3})
+    assert config.model.architecture.type == "home"
+    assert config.model.architecture.num_group_experts == 3
+
+
+@pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        (
+            {"model.architecture": {"type": "moe"}},
+            r"`model.architecture`: .*'moe'.* expected tags: 'home', .*'mmoe'",
+        ),
+        ({"model.architecture": "mmoe"}, r"`model.architecture`: .*Received: 'mmoe'"),
+        (
+            {"model.architecture": {"type": "mmoe", "num_shared_experts": 2}},
+            r"`model.architecture.num_shared_experts`: unknown key. Received: 2",
+        ),
+        (
+            {"model.architecture": {"type": "ple", "num_levels": 0}},
+            r"`model.architecture.num_levels`: .* greater than 0",
+        ),
+        # Keys that are named as a type is.
+        (
+            {"model.architecture": {"type": "mmoe", "mmoe": 1}},
+            r"`model.architecture.mmoe`: unknown key. Received: 1",
+        ),
+        (
+            {"features.numeric": {"type": "numeric", "widht": 1}},
+            r"`features.numeric.widht`: unknown key",
+        ),
+        ({"tasks.home": {}}, r"`tasks.home.group`: this key is required"),
         (
             {"features.user_id.widht": 3},
             r"`features.user_id.widht`: unknown key. Received: 3",

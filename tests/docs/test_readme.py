@@ -103,6 +103,14 @@ def test_the_reading_example_runs(prepared, tmp_path):
     run("-c", script + "\nfor batch in dataset: pass", cwd=tmp_path)
 
 
+def test_the_example_of_the_layers_runs(tmp_path):
+    (script,) = blocks("docs/layers.md", "python")
+    done = run("-c", script, cwd=tmp_path)
+    assert done.stdout.splitlines() == [
+        f"{name} ['long_view', 'click', 'like'] (32, 1)" for name in ("HoME", "MMoE")
+    ]
+
+
 def test_the_example_configuration_is_one(tmp_path):
     (text,) = blocks("docs/config.md", "yaml")
     (tmp_path / "config.yaml").write_text(text)
@@ -118,6 +126,12 @@ def test_the_example_configuration_is_one(tmp_path):
         (schema.EvaluationConfig, "## evaluation"),
         (schema.ModelConfig, "## model"),
         (schema.HoMEConfig, "### model.architecture, type: home"),
+        (schema.SharedBottomConfig, "### model.architecture, type: shared_bottom"),
+        (schema.SingleTaskConfig, "### model.architecture, type: single_task"),
+        (schema.MMoEConfig, "### model.architecture, type: mmoe"),
+        (schema.CGCConfig, "### model.architecture, type: cgc"),
+        (schema.PLEConfig, "### model.architecture, type: ple"),
+        (schema.AdaTTConfig, "### model.architecture, type: adatt"),
         (schema.TrainingConfig, "## training"),
     ],
 )

@@ -1,0 +1,66 @@
+"""From the configuration of an architecture to its layer."""
+
+import inspect
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from support.backends import to_numpy
+
+from home_tf import layers
+from home_tf.config import schema
+from home_tf.features import EmbeddedFeature, EmbeddingTable
+from home_tf.models.build_network import build_network
+
+ARCHITECTURES = {
+    "HoME": {"num_shared_experts": 1, "num_group_experts": 1, "lora_rank": 2},
+    "SharedBottom": {},
+    "SingleTask": {},
+    "MMoE": {"num_experts": 3},
+    "CGC": {"num_shared_experts": 1},
+    "PLE": {"num_levels": 3},
+    "AdaTT": {"num_levels": 1, "num_task_experts": 2},
+}
+
+
+def config_of(name):
+    return getattr(schema, f"{name}Config")
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_configuration_has_the_layers_arguments_with_their_defaults(name):
+    parameters = inspect.signature(getattr(layers, name)).parameters
+    of_layer = {
+        argument: parameter.default
+        for argument, parameter in parameters.items()
+        if argument not in ("task_groups", "kernel_initializer", "kwargs")
+    }
+    of_config = asdict(config_of(name)())
+    of_config.pop("type")
+    assert of_config == of_layer
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_network_has_the_architecture_of_the_configuration(small_config, name):
+    arguments = {"expert_units": [4], **ARCHITECTURES[name]}
+    kind = config_of(name)().type
+    config = small_config(model__architecture={"type": kind, **arguments})
+    preprocessor = SimpleNamespace(
+        tables={"user": EmbeddingTable(9, 4)},
+        embedded_features={"user": EmbeddedFeature("user")},
+        numeric_features=["duration"],
+    )
+    network = build_network(config, preprocessor)
+    layer = network.representations
+    assert type(layer) is getattr(layers, name)
+    for argument, value in arguments.items():
+        found = getattr(layer, argument)
+        assert (list(found) if argument == "expert_units" else found) == value
+    features = {
+        "user": np.arange(6),
+        "numeric_features": np.linspace(-1, 1, 6, dtype=np.float32)[:, None],
+    }
+    logits = to_numpy(network(features))
+    assert list(logits) == ["long_view", "is_click", "is_like"]
+    assert all(np.ptp(values) > 0 for values in logits.values())

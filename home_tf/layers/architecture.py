@@ -6,8 +6,9 @@ from typing import Any
 from home_tf.backend import keras
 from home_tf.layers.expert_bank import ExpertBank
 from home_tf.layers.expert_level import ExpertLevel
-from home_tf.layers.home import check_task_groups
 from home_tf.layers.layer import Layer, check_units, last_dimension
+
+SHARED = "shared"
 
 
 class Architecture(Layer):
@@ -145,3 +146,37 @@ class LevelledArchitecture(Architecture):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""
         return {**super().get_config(), "gate_units": list(self.gate_units)}
+
+
+def check_task_groups(task_groups: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Returns the groups as a dict of lists if they are a partition of the tasks.
+
+    Raises:
+        ValueError: If there is no group, a group is empty, is no list of names, or is
+            named "shared", or a task is named twice.
+    """
+    if not isinstance(task_groups, Mapping) or not task_groups:
+        raise ValueError(
+            "`task_groups` must be a dict {group: [task, ...]} with at least one "
+            f"group. Received: {task_groups!r}"
+        )
+    if SHARED in task_groups:
+        raise ValueError(
+            f"`task_groups` must not name a group {SHARED!r}: it is the name of the "
+            f"experts that all groups share. Received: groups {list(task_groups)}"
+        )
+    seen: dict[str, str] = {}
+    for group, tasks in task_groups.items():
+        if isinstance(tasks, str) or not tasks:
+            raise ValueError(
+                f"`task_groups` must list at least one task for group {group!r}. "
+                f"Received: {tasks!r}"
+            )
+        for task in tasks:
+            if task in seen:
+                raise ValueError(
+                    "`task_groups` must name every task once. Received: task "
+                    f"{task!r} in group {seen[task]!r} and in group {group!r}"
+                )
+            seen[task] = group
+    return {group: list(tasks) for group, tasks in task_groups.items()}

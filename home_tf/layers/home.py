@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.layers.architecture import Architecture
 from home_tf.layers.expert_gate import ExpertGate, mix, mix_own, of_each_gate
 from home_tf.layers.gated_experts import GatedExperts
 from home_tf.layers.initialization import split_initializer
 from home_tf.layers.layer import (
-    Layer,
     check_choice,
     check_positive,
     check_units,
@@ -16,12 +16,11 @@ from home_tf.layers.layer import (
 )
 from home_tf.layers.self_gate import SelfGate
 
-SHARED = "shared"
 LEVELS = ("both", "meta", "none")
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class HoME(Layer):
+class HoME(Architecture):
     """Hierarchy of Multi-Gate Experts: from ranking features to task representations.
 
     The meta level (eq. 6) has shared experts and experts for each task group. A group's
@@ -99,16 +98,19 @@ class HoME(Layer):
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.task_groups = check_task_groups(task_groups)
-        self.expert_units = check_units("expert_units", expert_units, at_least=1)
+        super().__init__(
+            task_groups,
+            expert_units=expert_units,
+            expert=expert,
+            momentum=momentum,
+            kernel_initializer=kernel_initializer,
+            **kwargs,
+        )
         self.num_shared_experts = check_positive(
             "num_shared_experts", num_shared_experts
         )
         self.num_group_experts = check_positive("num_group_experts", num_group_experts)
         self.num_task_experts = check_positive("num_task_experts", num_task_experts)
-        self.expert = expert
-        self.momentum = momentum
         self.gate_units = check_units("gate_units", gate_units)
         self.feature_gate = check_choice("feature_gate", feature_gate, LEVELS)
         self.feature_gate_scope = check_choice(
@@ -120,7 +122,6 @@ class HoME(Layer):
         )
         self.self_gate = check_choice("self_gate", self_gate, LEVELS)
         self.hierarchy_mask = bool(hierarchy_mask)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
         # Two levels, each of a bank for each of at most all groups and "shared", a gate
         # and a self gate.
         self._initializers = iter(
@@ -134,15 +135,10 @@ class HoME(Layer):
         """Names of the task groups."""
         return list(self.task_groups)
 
-    @property
-    def tasks(self) -> list[str]:
-        """Names of the tasks, group by group."""
-        return [task for tasks in self.task_groups.values() for task in tasks]
-
     def _make_meta_level(self) -> None:
         shared, own = self.num_shared_experts, self.num_group_experts
         all_experts = shared + own * len(self.groups)
-        self.meta_experts = self._make_experts(
+        self.meta_experts = self._make_gated_experts(
             "meta", [shared] + [own] * len(self.groups)
         )
         self.meta_shared_gate = self._make_gate(ExpertGate, all_experts)
@@ -161,21 +157,21 @@ class HoME(Layer):
     def _make_task_level(self) -> None:
         shared, own = self.num_shared_experts, self.num_task_experts
         of_group = self.num_group_experts
-        self.task_shared_experts = self._make_experts("task", [shared])
+        self.task_shared_experts = self._make_gated_experts("task", [shared])
         self.task_experts: dict[str, GatedExperts] = {}
         self.task_gates: dict[str, ExpertGate] = {}
         self.task_self_gates: dict[str, ExpertGate] = {}
         all_experts = shared + of_group * len(self.groups) + own * len(self.tasks)
         visible = shared + of_group + own if self.hierarchy_mask else all_experts
         for group, tasks in self.task_groups.items():
-            self.task_experts[group] = self._make_experts(
+            self.task_experts[group] = self._make_gated_experts(
                 "task", [of_group] + [own] * len(tasks)
             )
             self.task_gates[group] = self._make_gate(ExpertGate, visible, len(tasks))
             if self.self_gate == "both":
                 self.task_self_gates[group] = self._make_gate(SelfGate, own, len(tasks))
 
-    def _make_experts(self, level: str, num_experts: list[int]) -> GatedExperts:
+    def _make_gated_experts(self, level: str, num_experts: list[int]) -> GatedExperts:
         return GatedExperts(
             num_experts,
             expert_units=self.expert_units,
@@ -295,27 +291,13 @@ class HoME(Layer):
         mixed = mix(weights, common)
         return mixed if own_weights is None else mixed + mix_own(own_weights, own)
 
-    def compute_output_shape(
-        self, input_shape: Sequence[int | None]
-    ) -> dict[str, tuple[Any, ...]]:
-        """`{task: (batch, D)}`."""
-        return dict.fromkeys(self.tasks, (input_shape[0], self.expert_units[-1]))
-
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""
         return {
             **super().get_config(),
-            # As pairs: some savers sort the keys of a dict, and the order of the groups
-            # is the order of the weights.
-            "task_groups": [
-                [name, list(tasks)] for name, tasks in self.task_groups.items()
-            ],
-            "expert_units": list(self.expert_units),
             "num_shared_experts": self.num_shared_experts,
             "num_group_experts": self.num_group_experts,
             "num_task_experts": self.num_task_experts,
-            "expert": self.expert,
-            "momentum": self.momentum,
             "gate_units": list(self.gate_units),
             "feature_gate": self.feature_gate,
             "feature_gate_scope": self.feature_gate_scope,
@@ -323,47 +305,7 @@ class HoME(Layer):
             "lora_rank": self.lora_rank,
             "self_gate": self.self_gate,
             "hierarchy_mask": self.hierarchy_mask,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "HoME":
-        """Rebuilds the layer from `get_config()`."""
-        return cls(**{**config, "task_groups": dict(config["task_groups"])})
-
-
-def check_task_groups(task_groups: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Returns the groups as a dict of lists if they are a partition of the tasks.
-
-    Raises:
-        ValueError: If there is no group, a group is empty, is no list of names, or is
-            named "shared", or a task is named twice.
-    """
-    if not isinstance(task_groups, Mapping) or not task_groups:
-        raise ValueError(
-            "`task_groups` must be a dict {group: [task, ...]} with at least one "
-            f"group. Received: {task_groups!r}"
-        )
-    if SHARED in task_groups:
-        raise ValueError(
-            f"`task_groups` must not name a group {SHARED!r}: it is the name of the "
-            f"experts that all groups share. Received: groups {list(task_groups)}"
-        )
-    seen: dict[str, str] = {}
-    for group, tasks in task_groups.items():
-        if isinstance(tasks, str) or not tasks:
-            raise ValueError(
-                f"`task_groups` must list at least one task for group {group!r}. "
-                f"Received: {tasks!r}"
-            )
-        for task in tasks:
-            if task in seen:
-                raise ValueError(
-                    "`task_groups` must name every task once. Received: task "
-                    f"{task!r} in group {seen[task]!r} and in group {group!r}"
-                )
-            seen[task] = group
-    return {group: list(tasks) for group, tasks in task_groups.items()}
 
 
 def _split_experts(experts: Any, first: int) -> list[Any]:

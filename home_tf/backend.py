@@ -32,7 +32,9 @@ IS_TENSORFLOW = IS_LEGACY or keras.backend.backend() == "tensorflow"
 __all__ = [
     "IS_LEGACY",
     "IS_TENSORFLOW",
+    "add_at",
     "check_one_keras",
+    "checked",
     "keras",
     "legacy_keras_requested",
     "mean_over_global_batch",
@@ -62,6 +64,57 @@ def sum_over_replicas(values: Any) -> Any:
     if context is None or context.num_replicas_in_sync == 1:
         return values
     return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def add_at(variable: Any, indices: Any, values: Any) -> None:
+    """Adds values to a few elements of a variable, in place; TensorFlow only.
+
+    In a replica of a `tf.distribute` strategy it changes the replica's own part of a
+    sum over the replicas, such as a metric's state is.
+
+    Args:
+        variable: Keras variable of `n` dimensions.
+        indices: Where to add, `(elements, n)`; an element may come more than once.
+        values: What to add, `(elements,)`.
+
+    Raises:
+        ValueError: If there are several replicas and the variable is the same on each.
+    """
+    import tensorflow as tf
+
+    variable = variable if IS_LEGACY else variable.value
+    in_parts = variable.synchronization == tf.VariableSynchronization.ON_READ
+    if num_replicas() > 1 and not in_parts:
+        raise ValueError(
+            "`variable` should be a sum over the replicas. Received: a variable with "
+            f"{variable.synchronization}. The metrics of Keras 3.7 to 3.9 are wrong on "
+            "several replicas (keras-team/keras#21054): install Keras 3.10 or newer, "
+            f"or set {_VARIABLE}=1"
+        )
+    # Distributed variables have no `scatter_nd_add`, but a handle in each replica.
+    tf.raw_ops.ResourceScatterNdAdd(
+        ref=variable.handle, indices=indices, updates=values
+    )
+
+
+def checked(values: Any, valid: Any, message: str) -> Any:
+    """Returns values as they are, or raises while the graph runs; TensorFlow only.
+
+    Args:
+        values: Tensor of numbers, whose lowest and highest an error names.
+        valid: Tensor of booleans, all of them to be true.
+        message: What is wrong, for the error.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If an element of `valid` is false. Code that is
+            compiled by XLA does not raise.
+    """
+    import tensorflow as tf
+
+    extremes = [tf.reduce_min(values), tf.reduce_max(values)]
+    received = [message, "Received: lowest and highest", *extremes]
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(valid), received)]):
+        return tf.identity(values)
 
 
 def without_autograph(function: Any) -> Any:

@@ -6,10 +6,15 @@ from typing import Any
 
 import tensorflow as tf
 
+clip = tf.clip_by_value
 concatenate = tf.concat
+cumsum = tf.cumsum
 exp = tf.exp
 expand_dims = tf.expand_dims
 isfinite = tf.math.is_finite
+isnan = tf.math.is_nan
+log = tf.math.log
+log1p = tf.math.log1p
 logical_and = tf.logical_and
 matmul = tf.matmul
 maximum = tf.maximum

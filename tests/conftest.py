@@ -1,5 +1,6 @@
 """What all tests share: small prepared data, and a configuration that fits it."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,16 @@ def pytest_configure(config: pytest.Config) -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     device = tf.config.LogicalDeviceConfiguration()
     tf.config.set_logical_device_configuration(cpu, [device, device])
+
+
+@pytest.fixture(scope="session")
+def real_source() -> Path:
+    """The folder of KuaiRand; without it the test is skipped."""
+    beside = Path(__file__).parents[2] / "shared" / "data" / "kuairand_pure"
+    folder = Path(os.environ.get("HOME_TF_KUAIRAND", beside))
+    if not folder.is_dir():
+        pytest.skip("KuaiRand is not here: set HOME_TF_KUAIRAND to its folder")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -111,6 +111,11 @@ def test_the_example_of_the_layers_runs(tmp_path):
     ]
 
 
+def test_the_example_of_the_metrics_runs(tmp_path):
+    (script,) = blocks("docs/metrics.md", "python")
+    run("-c", script, cwd=tmp_path)
+
+
 def test_the_example_configuration_is_one(tmp_path):
     (text,) = blocks("docs/config.md", "yaml")
     (tmp_path / "config.yaml").write_text(text)

@@ -1,7 +1,5 @@
 import csv
 import gzip
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,15 +13,6 @@ def source(tmp_path):
     """A small generated source that a test may change."""
     folder = tmp_path / "source"
     generate(folder, users=30, videos=20, days=5, rows=400, seed=3)
-    return folder
-
-
-@pytest.fixture
-def real_source():
-    beside = Path(__file__).parents[3] / "shared" / "data" / "kuairand_pure"
-    folder = Path(os.environ.get("HOME_TF_KUAIRAND", beside))
-    if not folder.is_dir():
-        pytest.skip("KuaiRand is not here: set HOME_TF_KUAIRAND to its folder")
     return folder
 
 

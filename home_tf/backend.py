@@ -33,6 +33,7 @@ __all__ = [
     "IS_LEGACY",
     "IS_TENSORFLOW",
     "check_one_keras",
+    "concatenate_over_replicas",
     "keras",
     "legacy_keras_requested",
     "mean_over_global_batch",
@@ -44,15 +45,15 @@ __all__ = [
 
 
 def sum_over_replicas(values: Any) -> Any:
-    """Sums a tensor over the replicas of the running `tf.distribute` strategy.
+    """Sums tensors over the replicas of the running `tf.distribute` strategy.
 
-    Outside a strategy, and with one replica, the tensor is returned as it is.
+    Outside a strategy, and with one replica, they are returned as they are.
 
     Args:
-        values: Tensor of any shape, the same on every replica.
+        values: Tensor of any shape, the same on every replica; or a list of such.
 
     Returns:
-        Tensor of the shape of `values`.
+        What `values` is.
     """
     if not IS_TENSORFLOW:
         return values
@@ -62,6 +63,25 @@ def sum_over_replicas(values: Any) -> Any:
     if context is None or context.num_replicas_in_sync == 1:
         return values
     return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def concatenate_over_replicas(values: Any) -> Any:
+    """Concatenates a tensor's rows of all replicas, of which each may have its number.
+
+    Outside a strategy, and with one replica, the tensor is returned as it is.
+
+    Args:
+        values: Tensor `(rows, ...)`; only the number of rows may differ.
+
+    Returns:
+        Tensor `(rows of all replicas, ...)`.
+    """
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return values
+    return context.all_gather(values, axis=0)
 
 
 def without_autograph(function: Any) -> Any:

@@ -1,12 +1,12 @@
 """The two ranking models: same network, loss and metrics in TFRS and Keras."""
 
-import functools
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.two_devices import two_devices
 
 from home_tf.backend import IS_LEGACY, keras
 from home_tf.features import EmbeddedFeature, EmbeddingTable, FeatureEmbedding
@@ -17,12 +17,6 @@ TASKS = ["long_view", "like", "click"]
 GROUPS = {"watch": ["long_view"], "inter": ["like", "click"]}
 
 needs_tfrs = pytest.mark.skipif(not IS_LEGACY, reason="TFRS needs legacy Keras")
-
-
-@functools.cache
-def two_devices():
-    # One for the process: TensorFlow mixes up the collective operations of two.
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
 def make_network(embedding_l2=0.01):

@@ -35,6 +35,7 @@ __all__ = [
     "add_at",
     "check_one_keras",
     "checked",
+    "concatenate_over_replicas",
     "keras",
     "legacy_keras_requested",
     "mean_over_global_batch",
@@ -46,15 +47,15 @@ __all__ = [
 
 
 def sum_over_replicas(values: Any) -> Any:
-    """Sums a tensor over the replicas of the running `tf.distribute` strategy.
+    """Sums tensors over the replicas of the running `tf.distribute` strategy.
 
-    Outside a strategy, and with one replica, the tensor is returned as it is.
+    Outside a strategy, and with one replica, they are returned as they are.
 
     Args:
-        values: Tensor of any shape, the same on every replica.
+        values: Tensor of any shape, the same on every replica; or a list of such.
 
     Returns:
-        Tensor of the shape of `values`.
+        What `values` is.
     """
     if not IS_TENSORFLOW:
         return values
@@ -76,21 +77,10 @@ def add_at(variable: Any, indices: Any, values: Any) -> None:
         variable: Keras variable of `n` dimensions.
         indices: Where to add, `(elements, n)`; an element may come more than once.
         values: What to add, `(elements,)`.
-
-    Raises:
-        ValueError: If there are several replicas and the variable is the same on each.
     """
     import tensorflow as tf
 
     variable = variable if IS_LEGACY else variable.value
-    in_parts = variable.synchronization == tf.VariableSynchronization.ON_READ
-    if num_replicas() > 1 and not in_parts:
-        raise ValueError(
-            "`variable` should be a sum over the replicas. Received: a variable with "
-            f"{variable.synchronization}. The metrics of Keras 3.7 to 3.9 are wrong on "
-            "several replicas (keras-team/keras#21054): install Keras 3.10 or newer, "
-            f"or set {_VARIABLE}=1"
-        )
     # Distributed variables have no `scatter_nd_add`, but a handle in each replica.
     tf.raw_ops.ResourceScatterNdAdd(
         ref=variable.handle, indices=indices, updates=values
@@ -115,6 +105,25 @@ def checked(values: Any, valid: Any, message: str) -> Any:
     received = [message, "Received: lowest and highest", *extremes]
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(valid), received)]):
         return tf.identity(values)
+
+
+def concatenate_over_replicas(values: Any) -> Any:
+    """Concatenates a tensor's rows of all replicas, of which each may have its number.
+
+    Outside a strategy, and with one replica, the tensor is returned as it is.
+
+    Args:
+        values: Tensor `(rows, ...)`; only the number of rows may differ.
+
+    Returns:
+        Tensor `(rows of all replicas, ...)`.
+    """
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return values
+    return context.all_gather(values, axis=0)
 
 
 def without_autograph(function: Any) -> Any:

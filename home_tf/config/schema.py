@@ -296,6 +296,11 @@ class TrainingConfig:
         patience: Epochs without a better validation score before training stops.
         monitor_tasks: Tasks whose mean validation AUC picks the best checkpoint; by
             default all. Leave out tasks with few positives: their AUC is noise.
+        loss_weighting: How the tasks' losses become one: `sum`, `uncertainty`,
+            `gradnorm` or `pcgrad`. The two in the middle learn the weights, so
+            `loss_weight` of the tasks must be left out.
+        gradnorm_alpha: Pull of `gradnorm` towards tasks that train slowly, by default
+            1.5.
         batch_size: Rows a step, over all replicas.
         learning_rate: Of Adam.
         learning_rate_decay: `cosine` to zero over all epochs, or `none`.
@@ -311,6 +316,8 @@ class TrainingConfig:
     epochs: Positive = 1
     patience: Positive = 1
     monitor_tasks: tuple[str, ...] | None = None
+    loss_weighting: Literal["sum", "uncertainty", "gradnorm", "pcgrad"] = "sum"
+    gradnorm_alpha: Annotated[float, Field(ge=0.0)] | None = None
     batch_size: Positive = 1024
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
     learning_rate_decay: Literal["none", "cosine"] = "none"
@@ -320,6 +327,12 @@ class TrainingConfig:
     mixed_precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     steps_per_execution: Positive = 1
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainingConfig":
+        if self.gradnorm_alpha is not None and self.loss_weighting != "gradnorm":
+            raise ValueError("`gradnorm_alpha` goes with `loss_weighting: gradnorm`")
+        return self
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)

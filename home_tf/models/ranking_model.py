@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import IS_TENSORFLOW, keras, num_replicas, ops
+from home_tf.loss_weighting.resolve import resolve
 from home_tf.losses import MaskedBinaryCrossentropy
 from home_tf.metrics import MaskedAUC, MaskedLogLoss
 from home_tf.models.batch import (
@@ -14,6 +15,7 @@ from home_tf.models.batch import (
     unpack_batch,
     weighted_log_loss,
 )
+from home_tf.models.task_gradient_step import task_gradient_step
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -22,8 +24,8 @@ class RankingModel(keras.Model):
 
     Each task's loss is `MaskedBinaryCrossentropy`. `fit` and `evaluate` report the
     streaming `<task>_log_loss` and `<task>_auc`, and as `loss` the weighted sum of the
-    log losses, each over all rows seen. The twin for TFRS is
-    `home_tf.tfrs.RankingModel`.
+    log losses, each over all rows seen; by `loss_weights`, whatever the loss weighting.
+    The twin for TFRS is `home_tf.tfrs.RankingModel`.
 
     `model(features)` returns logits, which is what losses need; `model.predict` returns
     probabilities.
@@ -33,11 +35,16 @@ class RankingModel(keras.Model):
             `RankingNetwork`, or any other.
         tasks: Names of the tasks.
         loss_weights: `{task: weight}`; 1 for tasks that are not named.
+        loss_weighting: How the losses, times `loss_weights`, become one: `"sum"`,
+            `"uncertainty"`, `"gradnorm"`, `"pcgrad"`, or an object of
+            `home_tf.loss_weighting`. Learnt weights are reported as
+            `<task>_loss_weight`.
         **kwargs: Arguments of `keras.Model`.
 
     Raises:
         ValueError: If the network belongs to the other Keras, if loss weights name
-            unknown tasks, or if the backend is not TensorFlow.
+            unknown tasks, if the loss weighting is unknown or does not go with the
+            loss weights or the network, or if the backend is not TensorFlow.
 
     Example:
         >>> model = RankingModel(network, ["click", "like"])
@@ -51,6 +58,7 @@ class RankingModel(keras.Model):
         tasks: Sequence[str],
         *,
         loss_weights: Mapping[str, float] | None = None,
+        loss_weighting: Any = "sum",
         **kwargs: Any,
     ) -> None:
         if not IS_TENSORFLOW:
@@ -62,6 +70,7 @@ class RankingModel(keras.Model):
         self.network = check_network(network, keras.layers.Layer)
         self.tasks = list(tasks)
         self.loss_weights = check_loss_weights(self.tasks, loss_weights)
+        self.loss_weighting = resolve(loss_weighting, self.loss_weights, self.network)
         # Every replica returns the result of the whole batch; Keras would add them up.
         self.distribute_reduction_method = "first"
         self.task_losses = {task: MaskedBinaryCrossentropy() for task in self.tasks}
@@ -101,16 +110,42 @@ class RankingModel(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """This replica's share of the weighted sum of the tasks' losses."""
+        """This replica's share of the loss: the tasks' losses, weighed, and added ones.
+
+        PCGrad changes the gradients only: its loss is the plain sum.
+        """
         _, labels, weights = unpack_batch((x, y, sample_weight))
+        losses = self.weighted_losses(labels, y_pred, weights)
+        return self.loss_weighting.combine(losses) + self.added_loss()
+
+    def weighted_losses(
+        self,
+        labels: Mapping[str, Any],
+        logits: Mapping[str, Any],
+        sample_weights: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """This replica's shares of the tasks' losses, times `loss_weights`."""
         check_tasks(self.tasks, labels)
+        return {
+            task: self.loss_weights[task]
+            * task_loss(labels[task], logits[task], sample_weights.get(task))
+            for task, task_loss in self.task_losses.items()
+        }
+
+    def added_loss(self) -> Any:
+        """This replica's share of the losses that the network's layers add."""
         loss = ops.convert_to_tensor(0.0)
-        for task, weight in self.loss_weights.items():
-            task_loss = self.task_losses[task]
-            loss += weight * task_loss(labels[task], y_pred[task], weights.get(task))
         for added in self.losses:
             loss += ops.cast(added, "float32") / num_replicas()
         return loss
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One step of the optimiser, and the results of the metrics."""
+        if not self.loss_weighting.needs_task_gradients:
+            return super().train_step(data)
+        features, labels, weights = unpack_batch(data)
+        logits = task_gradient_step(self, data)
+        return self.compute_metrics(features, labels, logits, weights)
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
@@ -126,7 +161,8 @@ class RankingModel(keras.Model):
         """The metrics over all rows seen, `loss` among them."""
         metrics = [metric for pair in self.task_metrics for metric in pair]
         results = {metric.name: metric.result() for metric in metrics}
-        return {"loss": weighted_log_loss(self.loss_weights, results), **results}
+        loss = weighted_log_loss(self.loss_weights, results)
+        return {"loss": loss, **results, **self.loss_weighting.results()}
 
     def predict_step(self, data: Any) -> dict[str, Any]:
         """Probabilities `{task: (batch, 1)}` of a batch; labels in it are ignored."""
@@ -141,10 +177,15 @@ class RankingModel(keras.Model):
             "network": keras.saving.serialize_keras_object(self.network),
             "tasks": self.tasks,
             "loss_weights": dict(self.loss_weights),
+            "loss_weighting": keras.saving.serialize_keras_object(self.loss_weighting),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], **kwargs: Any) -> "RankingModel":
         """Rebuilds the model from `get_config()`."""
-        network = keras.saving.deserialize_keras_object(config["network"])
-        return cls(**{**config, "network": network})
+        objects: dict[str, Any] = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("network", "loss_weighting")
+            if name in config  # models saved before there were loss weightings
+        }
+        return cls(**{**config, **objects})

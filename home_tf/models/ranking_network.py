@@ -18,6 +18,12 @@ class RankingNetwork(keras.layers.Layer):
         dropout: Rate of the dropout on the concatenated features.
         **kwargs: Arguments of `keras.layers.Layer`.
 
+    Call arguments:
+        inputs: What `features` takes.
+        training: Whether the call is one of training.
+        return_features: Whether to return the pair of the logits and the concatenated
+            features `(batch, width)`, which all tasks share.
+
     Input shape:
         What `features` takes.
 
@@ -49,12 +55,15 @@ class RankingNetwork(keras.layers.Layer):
         self.built = True
 
     def call(
-        self, inputs: Mapping[str, Any], training: bool | None = None
-    ) -> dict[str, Any]:
+        self,
+        inputs: Mapping[str, Any],
+        training: bool | None = None,
+        return_features: bool = False,
+    ) -> Any:
         """`{feature: ids or numbers}` to logits `{task: (batch, 1)}`."""
         v = self.dropout(self.features(inputs, training=training), training=training)
-        logits: dict[str, Any] = self.towers(self.representations(v, training=training))
-        return logits
+        logits = self.towers(self.representations(v, training=training))
+        return (logits, v) if return_features else logits
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from home_tf.backend import keras, num_replicas
+from home_tf.loss_weighting.resolve import resolve
 from home_tf.losses import MaskedBinaryCrossentropy
 from home_tf.metrics import MaskedAUC, MaskedLogLoss
 from home_tf.models.batch import (
@@ -17,6 +18,7 @@ from home_tf.models.batch import (
     unpack_batch,
     weighted_log_loss,
 )
+from home_tf.models.task_gradient_step import task_gradient_step
 
 
 class RankingModel(tfrs.Model):
@@ -32,11 +34,16 @@ class RankingModel(tfrs.Model):
         network: Layer or model from features to logits `{task: (batch, 1)}`.
         tasks: Names of the tasks.
         loss_weights: `{task: weight}`; 1 for tasks that are not named.
+        loss_weighting: How the losses, times `loss_weights`, become one: `"sum"`,
+            `"uncertainty"`, `"gradnorm"`, `"pcgrad"`, or an object of
+            `home_tf.loss_weighting`. Learnt weights are reported as
+            `<task>_loss_weight`.
         **kwargs: Arguments of `tfrs.Model`.
 
     Raises:
-        ValueError: If the network belongs to Keras 3, or loss weights name unknown
-            tasks.
+        ValueError: If the network belongs to Keras 3, if loss weights name unknown
+            tasks, or if the loss weighting is unknown or does not go with the loss
+            weights or the network.
 
     Example:
         >>> model = RankingModel(network, ["click", "like"])
@@ -50,12 +57,14 @@ class RankingModel(tfrs.Model):
         tasks: Sequence[str],
         *,
         loss_weights: Mapping[str, float] | None = None,
+        loss_weighting: Any = "sum",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.network = check_network(network, keras.layers.Layer)
         self.tasks = list(tasks)
         self.loss_weights = check_loss_weights(self.tasks, loss_weights)
+        self.loss_weighting = resolve(loss_weighting, self.loss_weights, self.network)
         # Every replica returns the result of the whole batch; Keras would add them up.
         self.distribute_reduction_method = "first"
         self.ranking_tasks = {
@@ -82,24 +91,50 @@ class RankingModel(tfrs.Model):
         return logits
 
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:
-        """This replica's share of the weighted sum of the tasks' losses."""
+        """This replica's share of the loss: the tasks' losses, weighed.
+
+        PCGrad changes the gradients only: its loss is the plain sum.
+        """
         features, labels, weights = unpack_batch(inputs)
-        check_tasks(self.tasks, labels)
         logits = self(features, training=training)
-        loss = tf.constant(0.0)
-        for task, weight in self.loss_weights.items():
-            ranking = self.ranking_tasks[task]
-            loss += weight * ranking(
+        return self.loss_weighting.combine(
+            self.weighted_losses(labels, logits, weights)
+        )
+
+    def weighted_losses(
+        self,
+        labels: Mapping[str, Any],
+        logits: Mapping[str, Any],
+        sample_weights: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """This replica's shares of the tasks' losses, times `loss_weights`."""
+        check_tasks(self.tasks, labels)
+        return {
+            task: self.loss_weights[task]
+            * ranking(
                 labels=labels[task],
                 predictions=logits[task],
-                sample_weight=weights.get(task),
+                sample_weight=sample_weights.get(task),
             )
+            for task, ranking in self.ranking_tasks.items()
+        }
+
+    def added_loss(self) -> Any:
+        """This replica's share of the losses that the network's layers add."""
+        # TFRS adds `losses` on every replica: their gradients would count once a
+        # replica.
+        loss = tf.constant(0.0)
+        for added in self.losses:
+            loss += tf.cast(added, tf.float32) / num_replicas()
         return loss
 
     def train_step(self, inputs: Any) -> dict[str, Any]:
         """One step of the optimiser, and the results of the metrics."""
+        if self.loss_weighting.needs_task_gradients:
+            task_gradient_step(self, inputs)
+            return self.get_metrics_result()
         with tf.GradientTape() as tape:
-            loss = self._share_of_loss(inputs)
+            loss = self.compute_loss(inputs, training=True) + self.added_loss()
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         return self.get_metrics_result()
 
@@ -108,18 +143,11 @@ class RankingModel(tfrs.Model):
         self.compute_loss(inputs, training=False)
         return self.get_metrics_result()
 
-    def _share_of_loss(self, inputs: Any) -> Any:
-        # TFRS adds `losses` on every replica: their gradients would count once a
-        # replica.
-        loss = self.compute_loss(inputs, training=True)
-        for added in self.losses:
-            loss += tf.cast(added, tf.float32) / num_replicas()
-        return loss
-
     def get_metrics_result(self) -> dict[str, Any]:
         """The metrics over all rows seen, `loss` among them."""
         results = {metric.name: metric.result() for metric in self.metrics}
-        return {"loss": weighted_log_loss(self.loss_weights, results), **results}
+        loss = weighted_log_loss(self.loss_weights, results)
+        return {"loss": loss, **results, **self.loss_weighting.results()}
 
     def predict_step(self, data: Any) -> dict[str, Any]:
         """Probabilities `{task: (batch, 1)}` of a batch; labels in it are ignored."""

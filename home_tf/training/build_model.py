@@ -6,6 +6,7 @@ from home_tf.backend import IS_LEGACY, keras
 from home_tf.config import Config
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
+from home_tf.loss_weighting import GradNorm
 from home_tf.models.build_network import build_network
 
 
@@ -22,7 +23,8 @@ def build_model(config: Config, preprocessor: Preprocessor, *, steps: int = 1) -
         created, compiled.
 
     Raises:
-        HomeError: If the framework needs another Keras than the one in force.
+        HomeError: If the framework needs another Keras than the one in force, or tasks
+            have loss weights that would be learnt.
     """
     model_class = _model_class(config.training.framework)
     network = build_network(config, preprocessor)
@@ -30,6 +32,7 @@ def build_model(config: Config, preprocessor: Preprocessor, *, steps: int = 1) -
         network,
         list(config.tasks),
         loss_weights={name: task.loss_weight for name, task in config.tasks.items()},
+        loss_weighting=_loss_weighting(config),
         dtype=config.training.mixed_precision,
     )
     model.compile(
@@ -55,6 +58,12 @@ def _model_class(framework: str) -> Any:
     from home_tf.tfrs import RankingModel
 
     return RankingModel
+
+
+def _loss_weighting(config: Config) -> Any:
+    if config.training.gradnorm_alpha is not None:
+        return GradNorm(alpha=config.training.gradnorm_alpha)
+    return config.training.loss_weighting
 
 
 def _optimizer(config: Config, steps: int) -> Any:

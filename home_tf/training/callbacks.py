@@ -64,8 +64,9 @@ def _defined_mean(values: list[float]) -> float:
 class Checkpoints(keras.callbacks.Callback):
     """Keeps the latest and the best checkpoint, and stops when the best is long past.
 
-    All that a resumed training needs is in the checkpoint: weights, optimiser, the
-    number of epochs done, the best epoch and its score.
+    All that a resumed training needs is in the checkpoint: weights, those of the loss
+    weighting among them, optimiser, the number of epochs done, the best epoch and its
+    score.
 
     Args:
         run: The run's folder.
@@ -81,6 +82,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.best_score = tf.Variable(-np.inf, dtype=tf.float32)
         state = tf.train.Checkpoint(
             network=checkpointable_weights(model.network),
+            loss_weighting=checkpointable_weights(model.loss_weighting),
             optimizer=model.optimizer,
             epochs_done=self.epochs_done,
             best_epoch=self.best_epoch,

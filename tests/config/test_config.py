@@ -119,6 +119,11 @@ def test_without_a_type_the_architecture_is_home(small_config):
             r"feature `is_like` reads `is_like`, which is the label of a task",
         ),
         ({"training.monitor_tasks": ["clik"]}, r"names unknown tasks \['clik'\]"),
+        ({"training.loss_weighting": "kendall"}, r"`training.loss_weighting`: .*'sum'"),
+        (
+            {"training.gradnorm_alpha": 0.5},
+            r"`training`: `gradnorm_alpha` goes with `loss_weighting: gradnorm`",
+        ),
     ],
 )
 def test_a_wrong_configuration_names_the_key(write_config, overrides, message):

@@ -183,6 +183,11 @@ def test_the_seed_decides_the_run(small_config, prepared, trained, tmp_path):
             "training__learning_rate_decay": "cosine",
             "training__clip_norm": 1.0,
         },
+        {
+            "training__loss_weighting": "gradnorm",
+            "training__gradnorm_alpha": 0.5,
+        },
+        {"training__loss_weighting": "pcgrad"},
     ],
     ids=str,
 )
@@ -190,6 +195,20 @@ def test_the_options_of_training_work(small_config, prepared, tmp_path, options)
     config = small_config(training__framework=FRAMEWORK, training__epochs=1, **options)
     found = evaluate_run(train(config, prepared, tmp_path / "run"), splits=["test"])
     assert 0.4 < found["test"]["auc"]["is_click"] < 1.0
+
+
+def test_a_loss_weight_that_would_be_learnt_is_told_in_one_line(
+    small_config, prepared, tmp_path
+):
+    config = small_config(
+        training__framework=FRAMEWORK,
+        training__loss_weighting="uncertainty",
+        tasks__is_like__loss_weight=2.0,
+    )
+    message = r"`loss_weights` must be left out with `Uncertainty`.*'is_like': 2.0"
+    with pytest.raises(HomeError, match=message):
+        train(config, prepared, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_another_configuration_is_not_trained_over_a_run(

@@ -1,0 +1,86 @@
+"""Gradients of the tasks, projected so that they do not conflict."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from home_tf.backend import keras
+from home_tf.loss_weighting.loss_weighting import LossWeighting
+from home_tf.loss_weighting.task_gradients import TaskGradients
+
+
+@keras.saving.register_keras_serializable(package="home_tf")
+class PCGrad(LossWeighting):
+    """Projects every task's gradient on the normal plane of those it conflicts with.
+
+        g'_i = g_i
+        for every other task j, in random order:
+            if g'_i . g_j < 0:  g'_i = g'_i - (g'_i . g_j) / |g_j|^2 g_j
+        gradient = sum_i g'_i
+
+    `g_i` is the gradient of task i's loss over the global batch, by the shared weights:
+    all those that the losses of two or more tasks depend on, embedding tables among
+    them. Other weights take their one task's gradient as it is. The order is drawn
+    from `seed` and the number of the step, alike on every replica and in a resumed
+    training; with XLA another order is drawn.
+
+    The result is a sum `sum_j c_j g_j` whose factors follow from the inner products
+    of the tasks' gradients alone. So a step costs one backward pass more for each task
+    than the plain sum, as much more time to trace, the memory of all their gradients,
+    and under a `tf.distribute` strategy the sum of all of them over the replicas.
+
+    Args:
+        seed: Seed of the random order.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Example:
+        >>> model = RankingModel(network, tasks, loss_weighting="pcgrad")
+
+    References:
+        Yu et al., "Gradient Surgery for Multi-Task Learning" (arXiv 2001.06782),
+        algorithm 1.
+    """
+
+    needs_task_gradients = True
+
+    def __init__(self, *, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed = seed
+
+    def gradients(self, found: TaskGradients, weights: Sequence[Any]) -> list[Any]:
+        """The sum of the projected gradients of all tasks."""
+        # TensorFlow, which the layers of the package do without.
+        from home_tf.loss_weighting.projection import (
+            inner_products,
+            projection_factors,
+            random_orders,
+        )
+
+        tasks = self.tasks
+        by_task = [found.of_task(task, list(weights)) for task in tasks]
+        by_weight = list(zip(*by_task, strict=True))
+        shared = [_is_shared(gradients) for gradients in by_weight]
+        own = iter(found.of_sum(dict.fromkeys(tasks, 1.0), _others(weights, shared)))
+        if not any(shared):
+            return list(own)
+        factors = projection_factors(
+            inner_products(_those(by_weight, shared)),
+            random_orders(len(tasks), self.seed, found.step),
+        )
+        projected = iter(found.of_sum(self._by_task(factors), _those(weights, shared)))
+        return [next(projected if both else own) for both in shared]
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that rebuild the object."""
+        return {**super().get_config(), "seed": self.seed}
+
+
+def _is_shared(gradients: Sequence[Any]) -> bool:
+    return sum(gradient is not None for gradient in gradients) > 1
+
+
+def _those(items: Sequence[Any], chosen: Sequence[bool]) -> list[Any]:
+    return [item for item, is_chosen in zip(items, chosen, strict=True) if is_chosen]
+
+
+def _others(items: Sequence[Any], chosen: Sequence[bool]) -> list[Any]:
+    return _those(items, [not is_chosen for is_chosen in chosen])

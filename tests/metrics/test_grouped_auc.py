@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from support.strategies import two_devices
 
-from home_tf.backend import IS_LEGACY, add_at, keras
+from home_tf.backend import keras
 from home_tf.evaluation import gauc
 from home_tf.metrics import GroupedAUC
 
@@ -193,14 +193,6 @@ def test_two_replicas_equal_one():
     np.testing.assert_array_equal(state_of(merged), state_of(expected))
     metric.reset_state()
     assert np.isnan(metric.result())
-
-
-def test_state_that_replicas_do_not_sum_is_an_error():
-    with two_devices().scope():  # as Keras 3.7 to 3.9 make the state of metrics
-        state = tf.Variable([0.0]) if IS_LEGACY else keras.Variable([0.0])
-    message = "`variable` should be a sum over the replicas.* install Keras 3.10"
-    with pytest.raises(ValueError, match=message):
-        two_devices().run(lambda: add_at(state, [[0]], [1.0]))
 
 
 def test_a_model_that_evaluates_with_it():

@@ -101,6 +101,10 @@ def group_codes(groups: npt.ArrayLike, rows: int) -> tuple[Array, npt.NDArray[np
         values = values[:, 0]
     if values.ndim == 1 and (values.dtype.kind in "biuSUOT" or not values.size):
         check_length("groups", values, rows)
+        if values.dtype.kind in "iu" and values.size:
+            first = values.min()
+            if int(values.max()) - int(first) < 4 * values.size:
+                return _number_close_integers(values, first)
         try:
             return np.unique(values, return_inverse=True)
         except TypeError:
@@ -109,6 +113,18 @@ def group_codes(groups: npt.ArrayLike, rows: int) -> tuple[Array, npt.NDArray[np
         "`groups` should be a vector of integers or strings, such as user ids. "
         f"Received: shape {values.shape}, dtype {values.dtype}"
     )
+
+
+def _number_close_integers(
+    values: Array, first: Any
+) -> tuple[Array, npt.NDArray[np.intp]]:
+    """What `np.unique` returns, without sorting, for integers of a small range."""
+    # In small types the difference of two values may not fit.
+    wide = np.dtype(f"{values.dtype.kind}8").type
+    offsets = (values.astype(wide) - wide(first)).astype(np.intp)
+    found = np.bincount(offsets) > 0
+    distinct = np.flatnonzero(found).astype(wide) + wide(first)
+    return distinct.astype(values.dtype), (np.cumsum(found) - 1)[offsets]
 
 
 def vector(name: str, values: npt.ArrayLike) -> Array:

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from home_tf.errors import HomeError
 from home_tf.evaluation import auc, gauc, per_group_auc, valid_labels
+from home_tf.evaluation.inputs import group_codes
 
 
 def pairs_auc(labels, scores, weights=None):
@@ -188,6 +189,25 @@ def test_gauc_does_not_depend_on_the_order_of_the_rows():
     order = np.random.default_rng(13).permutation(1000)
     shuffled = gauc(labels[order], scores[order], groups[order])
     assert shuffled == gauc(labels, scores, groups)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        [3, -5, 3, 0, -5],
+        np.array([-128, 127, -128, 127] * 99, np.int8),
+        np.array([2**63 - 1, 2**63 - 4]),
+        np.array([0, 2**64 - 1, 2**64 - 2], np.uint64),
+        np.array([2**64 - 2, 2**64 - 1], np.uint64),
+        np.arange(5) * 10**12,
+    ],
+)
+def test_groups_are_numbered_as_numpy_does(groups):
+    names, codes = group_codes(groups, len(groups))
+    expected, expected_codes = np.unique(groups, return_inverse=True)
+    assert names.dtype == expected.dtype
+    np.testing.assert_array_equal(names, expected)
+    np.testing.assert_array_equal(codes, expected_codes)
 
 
 def test_a_million_rows_take_no_loop_over_users():

@@ -17,11 +17,10 @@ class PCGrad(LossWeighting):
             if g'_i . g_j < 0:  g'_i = g'_i - (g'_i . g_j) / |g_j|^2 g_j
         gradient = sum_i g'_i
 
-    `g_i` is the gradient of task i's loss over the global batch, by the shared weights:
-    all those that the losses of two or more tasks depend on, embedding tables among
-    them. Other weights take their one task's gradient as it is. The order is drawn
-    from `seed` and the number of the step, alike on every replica and in a resumed
-    training; with XLA another order is drawn.
+    `g_i` is the gradient of task i's loss over the global batch by all weights, those
+    of one task's own experts and tower among them: as in the authors' code, they count
+    in `|g_j|`. The order is drawn from `seed` and the number of the step, alike on
+    every replica and in a resumed training; with XLA another order is drawn.
 
     The result is a sum `sum_j c_j g_j` whose factors follow from the inner products
     of the tasks' gradients alone. So a step costs one backward pass more for each task
@@ -55,32 +54,17 @@ class PCGrad(LossWeighting):
             random_orders,
         )
 
-        tasks = self.tasks
-        by_task = [found.of_task(task, list(weights)) for task in tasks]
-        by_weight = list(zip(*by_task, strict=True))
-        shared = [_is_shared(gradients) for gradients in by_weight]
-        own = iter(found.of_sum(dict.fromkeys(tasks, 1.0), _others(weights, shared)))
-        if not any(shared):
-            return list(own)
+        by_task = [found.of_task(task, list(weights)) for task in self.tasks]
         factors = projection_factors(
-            inner_products(_those(by_weight, shared)),
-            random_orders(len(tasks), self.seed, found.step),
+            inner_products([of for of in zip(*by_task, strict=True) if _reached(of)]),
+            random_orders(len(self.tasks), self.seed, found.step),
         )
-        projected = iter(found.of_sum(self._by_task(factors), _those(weights, shared)))
-        return [next(projected if both else own) for both in shared]
+        return found.of_sum(self._by_task(factors), weights)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the object."""
         return {**super().get_config(), "seed": self.seed}
 
 
-def _is_shared(gradients: Sequence[Any]) -> bool:
-    return sum(gradient is not None for gradient in gradients) > 1
-
-
-def _those(items: Sequence[Any], chosen: Sequence[bool]) -> list[Any]:
-    return [item for item, is_chosen in zip(items, chosen, strict=True) if is_chosen]
-
-
-def _others(items: Sequence[Any], chosen: Sequence[bool]) -> list[Any]:
-    return _those(items, [not is_chosen for is_chosen in chosen])
+def _reached(gradients: Sequence[Any]) -> bool:
+    return any(gradient is not None for gradient in gradients)

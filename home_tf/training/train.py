@@ -42,7 +42,8 @@ def train(
         data: The prepared folder.
         out: The run's folder; if it holds a run of the same configuration, that run is
             resumed at its last complete epoch.
-        strategy: By default `MirroredStrategy` over all visible GPUs, or the CPU.
+        strategy: By default `MirroredStrategy` over all visible GPUs; none for a single
+            one, or the CPU, where it would cost and give nothing.
         console: Where progress is shown; by default nowhere.
 
     Returns:
@@ -56,7 +57,7 @@ def train(
     keras.utils.set_random_seed(config.training.seed)
     preprocessor = Preprocessor(config, data)
     steps_per_epoch = _steps_per_epoch(config, data)
-    strategy = strategy or _mirrored_strategy()
+    strategy = strategy or default_strategy(len(tf.config.list_logical_devices("GPU")))
     with strategy.scope():
         steps = steps_per_epoch * config.training.epochs
         model = build_model(config, preprocessor, steps=steps)
@@ -70,10 +71,12 @@ def train(
 
 
 @functools.cache
-def _mirrored_strategy() -> tf.distribute.Strategy:
+def default_strategy(num_gpus: int) -> tf.distribute.Strategy:
+    """The strategy for a machine with so many GPUs."""
+    if num_gpus < 2:
+        return tf.distribute.get_strategy()
     # One for the process: TensorFlow mixes up the collective operations of two.
-    gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
-    return tf.distribute.MirroredStrategy(gpus or ["CPU:0"])
+    return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(num_gpus)])
 
 
 def _steps_per_epoch(config: Config, data: str | Path) -> int:

@@ -16,6 +16,7 @@ from home_tf.features import Preprocessor
 from home_tf.run import Run
 from home_tf.training import evaluate_run, ranking_dataset, train
 from home_tf.training.evaluate import load_network
+from home_tf.training.train import default_strategy
 
 FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
 
@@ -161,6 +162,10 @@ def test_training_stops_when_the_best_epoch_is_long_past(
     assert int(np.argmax(scores)) == len(scores) - 2
 
 
+def test_one_device_has_no_strategy_that_would_only_cost():
+    assert default_strategy(0) is default_strategy(1) is tf.distribute.get_strategy()
+
+
 def test_the_seed_decides_the_run(small_config, prepared, trained, tmp_path):
     """That the same seed gives the same run, the test of interrupted runs shows."""
     first = weights_of(trained[0])
@@ -243,7 +248,7 @@ def test_a_width_that_the_loras_do_not_divide_is_told_in_one_line(
 ):
     config = small_config(
         training__framework=FRAMEWORK,
-        model__home={"num_loras": 7, "expert_units": [8, 4]},
+        model__architecture={"num_loras": 7, "expert_units": [8, 4]},
     )
     with pytest.raises(HomeError, match=r"`num_loras` must divide the input width"):
         train(config, prepared, tmp_path / "run")

@@ -205,7 +205,7 @@ def compare(
     ] = None,
     architectures: Annotated[
         str, typer.Option(help="Names with commas between; home is always there.")
-    ] = "baselines,lightgbm",
+    ] = "plain",
     seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 5,
     folds: Annotated[int, typer.Option(help="Number of test days.")] = 3,
     trials: Annotated[int, typer.Option(help="Of tuning, for each one.")] = 8,

@@ -115,7 +115,8 @@ def contenders(names: Sequence[str]) -> list[Contender]:
             without a part: `home-fg2`, `home-fg`, `home-sg`, `home-mask`, `home-fg-sg`,
             `home-fg-sg-mask`, `home-relu`; of HoME with N experts of each kind, or N
             LoRAs in a feature gate: `home-expertsN`, `home-lorasN`; `lightgbm`. Or of
-            several at once: `baselines`, `ablations`, `scaling`.
+            several at once: `plain` (without a star), `baselines`, `ablations`,
+            `scaling`.
 
     Returns:
         The contenders, each once, HoME first: all others are compared with it.
@@ -134,6 +135,7 @@ def contenders(names: Sequence[str]) -> list[Contender]:
 def _several() -> dict[str, list[str]]:
     others = [kind for kind in architecture_classes() if kind != HOME]
     return {
+        "plain": [*others, LIGHTGBM],
         "baselines": [*others, *(f"{kind}*" for kind in others), LIGHTGBM],
         "ablations": [f"home-{name}" for name in (*_ABLATIONS, "relu")],
         "scaling": [f"home-{name}" for name in _SCALING],

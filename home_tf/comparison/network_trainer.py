@@ -61,11 +61,8 @@ class NetworkTrainer:
         best_epoch, best_weights = 0, self._weights()
         for epoch in range(training.epochs):
             history.append(self._one_epoch(seed, epoch, speed))
-            # Not a number is no score, so that a diverged training keeps an epoch.
-            if (
-                best_epoch == 0
-                or history[-1]["score"] > history[best_epoch - 1]["score"]
-            ):
+            score = history[-1]["score"]
+            if best_epoch == 0 or score > history[best_epoch - 1]["score"]:
                 best_epoch, best_weights = epoch + 1, self._weights()
             if epoch + 1 - best_epoch >= training.patience:
                 break

@@ -11,10 +11,12 @@ from home_tf.comparison import search_space
 from home_tf.comparison.budget import Size, fit_to_budget, network_size
 from home_tf.comparison.cell import Cell, run_cell
 from home_tf.comparison.contender import HOME, LIGHTGBM, Contender
+from home_tf.comparison.fitted import Trainer
 from home_tf.comparison.fold_trainer import FoldTrainers, contender_config
 from home_tf.comparison.plan import Plan, contender_file
 from home_tf.comparison.tune import tune
 from home_tf.config import override_config
+from home_tf.errors import HomeError
 from home_tf.run import read_json, write_json
 
 
@@ -69,10 +71,18 @@ def choose(out: Path, contender: Contender, *, threads: int = 1) -> None:
         trials=plan.trials,
         defaults=defaults,
         suggest=suggest,
-        evaluate=lambda p: trainers.make(contender, config, p).fit(seed=0).score,
+        evaluate=lambda p: _score(trainers.make(contender, config, p)),
     )
     write_json(file, {**asdict(size), "expert_units": units, "parameters": best})
     _say(f"{contender.name}: chose {_short(best)}")
+
+
+def _score(trainer: Trainer) -> float:
+    """The score of a trial; a training that diverges has 0, the worst there is."""
+    try:
+        return trainer.fit(seed=0).score
+    except HomeError:  # of the metrics, which take no NaN
+        return 0.0
 
 
 def train_cells(

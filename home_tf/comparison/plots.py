@@ -72,20 +72,16 @@ def _quality(summary: Summary) -> Figure:
         mean = row.results["gauc"].estimates()[-1]
         if np.isnan(mean.value) or row.params is None:
             continue
-        (line,) = ax.plot(row.params, mean.value, "o")
+        marker = "os^D"[len(ax.lines) % 4]  # there are only ten colours
+        (line,) = ax.plot(row.params, mean.value, marker, label=row.contender.name)
         ax.vlines(row.params, mean.low, mean.high, color=line.get_color(), alpha=0.6)
-        ax.annotate(
-            row.contender.name,
-            (row.params, mean.value),
-            xytext=(6, 4),
-            textcoords="offset points",
-            fontsize=8,
-        )
     ax.set_xscale("log")
     ax.margins(x=0.15)
     ax.set_xlabel("parameters without embedding tables (leaves of lightgbm)")
     ax.set_ylabel("mean GAUC over the tasks")
     ax.grid(alpha=0.3)
+    if ax.lines:
+        figure.legend(loc="outside right upper", fontsize=8)
     return figure
 
 

@@ -15,17 +15,17 @@ from sklearn.metrics import roc_auc_score
 from home_tf import cli
 from home_tf.comparison import compare, contenders, worker
 from home_tf.comparison import compare as compare_function
+from home_tf.comparison.budget import Size
 from home_tf.comparison.cell import Cell
 from home_tf.comparison.fitted import Fitted
 from home_tf.comparison.fold import make_folds
-from home_tf.comparison.fold_trainer import FoldTrainers
 from home_tf.comparison.jobs import Job, run_jobs
 from home_tf.comparison.plan import Plan, contender_file
+from home_tf.comparison.split_data import SplitData
 from home_tf.errors import HomeError
 
 MODULE = sys.modules[compare_function.__module__]
 HOME, MASK, LIGHTGBM = contenders(["home-mask", "lightgbm"])
-TASKS = ["long_view", "is_click", "is_like"]
 
 
 class StubTrainer:
@@ -43,9 +43,27 @@ class StubTrainer:
         return {task: self.random.random(split.rows) for task in split.labels}
 
 
+class StubTrainers:
+    """Lends such trainers, and rows of 40 users."""
+
+    likes = 0.2
+
+    def __init__(self, plan, fold, threads):
+        self.preprocessor = None
+
+    def make(self, contender, config, parameters):
+        return StubTrainer()
+
+    def load(self, split):
+        random = np.random.default_rng(0)
+        rates = {"long_view": 0.4, "is_click": 0.5, "is_like": self.likes}
+        labels = {t: (random.random(400) < p) * 1.0 for t, p in rates.items()}
+        return SplitData({}, labels, {}, random.integers(40, size=400))
+
+
 @pytest.fixture
 def stub(monkeypatch):
-    """Trainings that cost nothing, in this process."""
+    """Trainings that cost nothing, in this process, without any records."""
 
     def run_here(jobs, *, at_once, on_end):
         for job in jobs:
@@ -53,7 +71,9 @@ def stub(monkeypatch):
             assert on_end(job, None) == []
 
     StubTrainer.fits = []
-    monkeypatch.setattr(FoldTrainers, "make", lambda *_: StubTrainer())
+    monkeypatch.setattr(worker, "FoldTrainers", StubTrainers)
+    monkeypatch.setattr(worker, "network_size", lambda *_: Size(params=7, flops=9))
+    monkeypatch.setattr(MODULE, "prepare_fold", lambda *_: None)
     monkeypatch.setattr(MODULE, "run_jobs", run_here)
     monkeypatch.setattr("tensorflow.config.threading", _NoThreads())
     return StubTrainer
@@ -227,14 +247,7 @@ def test_jobs_run_in_processes_of_their_own_and_say_why_they_fail(tmp_path):
 def test_an_undefined_metric_is_none_and_empty_never_a_half(
     start, stub, tmp_path, monkeypatch
 ):
-    usual = FoldTrainers.load
-
-    def without_likes(self, split):
-        data = usual(self, split)
-        data.labels["is_like"][:] = 0.0
-        return data
-
-    monkeypatch.setattr(FoldTrainers, "load", without_likes)
+    monkeypatch.setattr(StubTrainers, "likes", 0.0)
     start()
     out = tmp_path / "out"
     summary = json.loads((out / "summary.json").read_text())

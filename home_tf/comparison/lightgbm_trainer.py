@@ -70,6 +70,7 @@ class LightGBMTrainer:
             **parameters,
         }
         self._models: dict[str, Any] = {}
+        self._rates: dict[str, float] = {}
         self._statistics: dict[str, dict[str, TargetStatistics]] = {}
 
     def fit(self, seed: int) -> Fitted:
@@ -101,7 +102,7 @@ class LightGBMTrainer:
         for task, model in self._models.items():
             rates = [self._statistics[task][name].of(ids[name]) for name in ids]
             found[task] = (
-                np.full(split.rows, self._rate_of(task))
+                np.full(split.rows, self._rates[task])
                 if model is None
                 else model.predict(
                     np.column_stack([*shared.values(), *rates]),
@@ -110,20 +111,16 @@ class LightGBMTrainer:
             )
         return found
 
-    def _rate_of(self, task: str) -> float:
-        labels = self._train.labels[task]
-        known = labels[labels >= 0]
-        return float(known.mean()) if known.size else 0.0
-
     def _fit_task(self, task: str, seed: int) -> Any:
         shared, ids = self._shared_columns(self._train)
         labels = self._train.labels[task]
-        known = labels >= 0
+        known = labels >= 0  # NaN is not
+        self._rates[task] = float(labels[known].mean()) if known.any() else 0.0
         self._statistics[task] = {
             name: TargetStatistics(values[known], labels[known])
             for name, values in ids.items()
         }
-        if not 0.0 < self._rate_of(task) < 1.0:
+        if not 0.0 < self._rates[task] < 1.0:
             return None  # nothing to learn: the rate itself is predicted
         rates = [s.of_training_rows(seed) for s in self._statistics[task].values()]
         table = np.column_stack([*(x[known] for x in shared.values()), *rates])

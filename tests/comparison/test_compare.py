@@ -216,6 +216,7 @@ def test_numbers_out_of_their_range(start, name):
         start(**{name: 0})
 
 
+@pytest.mark.slow
 def test_tuning_and_sizing_read_no_test_split(start_comparison, tmp_path):
     """The records of the test days are gone: choosing does not miss them."""
     out = tmp_path / "comparison"
@@ -230,6 +231,7 @@ def test_tuning_and_sizing_read_no_test_split(start_comparison, tmp_path):
         worker.train_cells(out, LIGHTGBM, 0, seeds=[0])
 
 
+@pytest.mark.slow
 def test_jobs_run_in_processes_of_their_own_and_say_why_they_fail(tmp_path):
     """There is no plan in the folder, which the workers find out."""
     ended = []

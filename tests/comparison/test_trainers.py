@@ -27,6 +27,7 @@ def network(trainers):
     return made.make(HOME, contender_config(plan.config, HOME), {})
 
 
+@pytest.mark.slow
 def test_a_fit_does_not_depend_on_the_fits_before_it(trainers, network):
     test = trainers[1].load("test")
     found = []

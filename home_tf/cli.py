@@ -1,4 +1,4 @@
-"""The command line: `home-tf prepare | train | evaluate | export`."""
+"""The command line: `home-tf prepare | train | evaluate | export | compare`."""
 
 import logging
 import os
@@ -194,6 +194,77 @@ def export(
 
     version = export_run(found, out, data=data, on_check=_report_check)
     _report_written(version)
+
+
+@app.command()
+def compare(
+    config: ConfigOption,
+    out: Annotated[Path, typer.Option(help="The folder of the comparison.")],
+    data: Annotated[
+        Path | None, typer.Option(help="The folder of the logs; --quick makes some.")
+    ] = None,
+    architectures: Annotated[
+        str, typer.Option(help="Names with commas between; home is always there.")
+    ] = "plain",
+    seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 5,
+    folds: Annotated[int, typer.Option(help="Number of test days.")] = 3,
+    trials: Annotated[int, typer.Option(help="Of tuning, for each one.")] = 8,
+    budget: Annotated[
+        Literal["paper", "same-params", "same-flops"],
+        typer.Option(help="What the networks have in common."),
+    ] = "same-params",
+    select_by: Annotated[
+        Literal["auc", "gauc"], typer.Option(help="What picks epochs and trials.")
+    ] = "auc",
+    jobs: Annotated[int, typer.Option(help="Processes at a time.")] = 1,
+    quick: Annotated[
+        bool, typer.Option(help="Few logs, one seed, one fold, no tuning.")
+    ] = False,
+) -> None:
+    """Compare architectures on KuaiRand; finished cells are kept."""
+    from home_tf.config import load_config
+
+    loaded = load_config(config, {"training.epochs": 2} if quick else None)
+    start_tensorflow("keras")
+    from home_tf.comparison.check_dependencies import check_dependencies
+
+    check_dependencies()
+    from home_tf.comparison import compare as run_comparison
+
+    if quick:
+        seeds, folds, trials = 1, 1, 0
+    if data is None:
+        data = _quick_logs(out, quick)
+    missing = run_comparison(
+        loaded,
+        data,
+        out,
+        architectures=architectures.split(","),
+        seeds=seeds,
+        folds=folds,
+        trials=trials,
+        budget=budget,
+        metric=select_by,
+        jobs=jobs,
+        say=lambda line: console.print(line, soft_wrap=True, markup=False),
+    )
+    _report_written(out / "table.md")
+    if missing:
+        raise HomeError(
+            f"{len(missing)} cells have no result (see {out / 'table.md'}). Run the "
+            "same command again to try them again"
+        )
+
+
+def _quick_logs(out: Path, quick: bool) -> Path:
+    if not quick:
+        raise HomeError("`--data` is required, or `--quick`, which generates logs")
+    from home_tf.kuairand import generate
+
+    logs = out.with_name(f"{out.name}-logs")
+    if not logs.is_dir():
+        generate(logs, users=1000, videos=500, days=5, rows=20_000)
+    return logs
 
 
 def _report_check(difference: float) -> None:

@@ -28,13 +28,35 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         HomeError: If the file is missing, no YAML, or does not fit the schema; the
             message names the file and the key.
     """
-    values = _read_yaml(Path(path))
-    for key, value in (overrides or {}).items():
+    return _checked(_read_yaml(Path(path)), overrides or {}, where=path)
+
+
+def override_config(config: Config, overrides: Mapping[str, Any]) -> Config:
+    """A configuration with some values replaced.
+
+    Args:
+        config: The configuration.
+        overrides: The new values by dotted key, as in `load_config`.
+
+    Returns:
+        A new, checked configuration.
+
+    Raises:
+        HomeError: If the result does not fit the schema; the message names the key.
+    """
+    values = RootModel[Config](config).model_dump(mode="json", exclude_none=True)
+    return _checked(values, overrides, where="the configuration")
+
+
+def _checked(
+    values: dict[str, Any], overrides: Mapping[str, Any], *, where: object
+) -> Config:
+    for key, value in overrides.items():
         _set(values, key.split("."), value)
     try:
         return TypeAdapter(Config).validate_python(values)
     except ValidationError as error:
-        raise HomeError(f"{path}: {_explain(error)}") from None
+        raise HomeError(f"{where}: {_explain(error)}") from None
 
 
 def dump_config(config: Config, path: str | Path) -> None:

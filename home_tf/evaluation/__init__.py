@@ -1,6 +1,8 @@
 """Exact offline metrics in NumPy: AUC, GAUC, log loss, calibration, intervals."""
 
 from home_tf.evaluation.bootstrap import bootstrap_over_groups as bootstrap_over_groups
+from home_tf.evaluation.bootstrap import bootstrap_values as bootstrap_values
+from home_tf.evaluation.bootstrap import percentile_interval as percentile_interval
 from home_tf.evaluation.inputs import valid_labels as valid_labels
 from home_tf.evaluation.pointwise import calibration as calibration
 from home_tf.evaluation.pointwise import log_loss as log_loss

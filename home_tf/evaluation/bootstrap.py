@@ -48,11 +48,44 @@ def bootstrap_over_groups(
     Raises:
         HomeError: As in `gauc`, or if `replicates` or `confidence` is out of range.
     """
-    _check_positive(replicates)
     if not 0 < confidence < 1:
         raise HomeError(
             f"`confidence` should be between 0 and 1. Received: {confidence!r}"
         )
+    values = bootstrap_values(labels, scores, groups, replicates=replicates, seed=seed)
+    return {
+        metric: percentile_interval(drawn, confidence)
+        for metric, drawn in values.items()
+    }
+
+
+def bootstrap_values(
+    labels: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    *,
+    replicates: int = 500,
+    seed: int = 0,
+) -> dict[str, Floats]:
+    """AUC and GAUC of every replicate of `bootstrap_over_groups`.
+
+    Replicate `i` of two models that are evaluated on the same rows has the same users,
+    so that the differences of their values are a paired bootstrap.
+
+    Args:
+        labels: As in `bootstrap_over_groups`, as are the other arguments.
+        scores: Anything that ranks.
+        groups: The user of each row.
+        replicates: Number of draws.
+        seed: Seed of the draws.
+
+    Returns:
+        `{"auc": (replicates,), "gauc": (replicates,)}`, NaN where undefined.
+
+    Raises:
+        HomeError: As in `gauc`, or if `replicates` is out of range.
+    """
+    _check_positive(replicates)
     known, predicted, valid = labelled_rows(labels, scores)
     users, codes = group_codes(groups, len(valid))
     present, aucs, impressions = per_group_auc(known, predicted, codes[valid])
@@ -63,10 +96,7 @@ def bootstrap_over_groups(
     for i, drawn in enumerate(_draws(len(users), replicates, seed)):
         values[0, i] = _weighted_auc(known, drawn[codes], ties)
         values[1, i] = weighted_mean(aucs, impressions * drawn[present])
-    return {
-        "auc": _interval(values[0], confidence),
-        "gauc": _interval(values[1], confidence),
-    }
+    return {"auc": values[0], "gauc": values[1]}
 
 
 def _draws(users: int, replicates: int, seed: int) -> Iterator[Counts]:
@@ -86,7 +116,10 @@ def _weighted_auc(known: Floats, weights: Counts, ties: npt.NDArray[np.intp]) ->
     return float(auc_of_segments(positive, weights - positive, ties, one_segment)[0])
 
 
-def _interval(values: Floats, confidence: float) -> tuple[float, float]:
+def percentile_interval(
+    values: Floats, confidence: float = 0.95
+) -> tuple[float, float]:
+    """The interval that holds a share of the values; NaN are left out."""
     values = values[~np.isnan(values)]
     if not values.size:
         return float("nan"), float("nan")

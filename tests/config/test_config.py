@@ -2,7 +2,7 @@
 
 import pytest
 
-from home_tf.config import dump_config, load_config
+from home_tf.config import dump_config, load_config, override_config
 from home_tf.errors import HomeError
 
 
@@ -14,6 +14,15 @@ def test_a_written_configuration_reads_back_the_same(small_config, tmp_path):
     # Equal dicts may differ in order, which decides the order of weights and outputs.
     assert list(loaded.features) == list(config.features)
     assert list(loaded.tasks) == list(config.tasks)
+
+
+def test_values_of_a_configuration_are_replaced(small_config):
+    config = small_config()
+    changed = override_config(config, {"training.epochs": 7, "model.dropout": 0.5})
+    assert changed == small_config(training__epochs=7, model__dropout=0.5)
+    assert list(changed.features) == list(config.features)
+    with pytest.raises(HomeError, match=r"`training.epoch`: unknown key"):
+        override_config(config, {"training.epoch": 7})
 
 
 def test_scientific_notation_is_a_number(write_config):

@@ -1,0 +1,165 @@
+"""What takes part in a comparison, by name."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from pydantic import RootModel
+
+from home_tf.config import Config, ModelConfig
+from home_tf.errors import HomeError
+
+HOME = "home"
+LIGHTGBM = "lightgbm"
+
+# The paper's ablation rows, cumulative and single, and what each sets of `HoME`.
+_ABLATIONS: dict[str, dict[str, Any]] = {
+    "fg2": {"feature_gate": "meta"},
+    "fg": {"feature_gate": "none"},
+    "sg": {"self_gate": "none"},
+    "mask": {"hierarchy_mask": False},
+    "fg-sg": {"feature_gate": "none", "self_gate": "none"},
+    "fg-sg-mask": {
+        "feature_gate": "none",
+        "self_gate": "none",
+        "hierarchy_mask": False,
+    },
+}
+_SCALING = ("experts1", "experts2", "experts4", "loras1", "loras2", "loras4")
+_SCALED = re.compile(r"(experts|loras)([1-9]\d*)")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row of the comparison.
+
+    Attributes:
+        name: As on the command line, such as `mmoe*`.
+        architecture: The `type` of the configured architecture, or `lightgbm`.
+        variant: What is special about it; empty for the plain architecture.
+    """
+
+    name: str
+    architecture: str
+    variant: str = ""
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether HoME is to beat it: another network, not a variant of HoME."""
+        return self.architecture not in (HOME, LIGHTGBM)
+
+    @property
+    def folder_name(self) -> str:
+        """The name without what a file system may refuse."""
+        return self.name.replace("*", "-star")
+
+    def arguments(self, config: Config) -> dict[str, Any]:
+        """The section `model.architecture` of this contender.
+
+        What the architecture has in common with the configured one is taken from there,
+        so that experts, gates and BatchNorm are the same; the rest are its defaults.
+
+        Args:
+            config: The configuration.
+
+        Returns:
+            The section as plain values; empty for LightGBM.
+        """
+        if self.architecture == LIGHTGBM:
+            return {}
+        kind = architecture_classes()[self.architecture]
+        dumped = RootModel[Any](config.model.architecture).model_dump(
+            mode="json", exclude_none=True
+        )
+        known = {field.name for field in fields(kind)}
+        values = {key: value for key, value in dumped.items() if key in known}
+        values["type"] = self.architecture
+        if self.architecture == HOME:
+            return {**values, **_home_variant(self.variant, values)}
+        return {**values, "expert": "home" if self.variant else "relu"}
+
+
+def _home_variant(variant: str, values: dict[str, Any]) -> dict[str, Any]:
+    ablation = variant.removeprefix("w/o ")
+    if ablation in _ABLATIONS:
+        return _ABLATIONS[ablation]
+    if variant == "relu experts":
+        return {"expert": "relu"}
+    number, _, what = variant.partition(" ")
+    if what == "experts":
+        counts = ("num_shared_experts", "num_group_experts", "num_task_experts")
+        return dict.fromkeys(counts, int(number))
+    if what == "LoRAs" and "lora_rank" in values:
+        # As with the paper's rank |v| / L, the number of parameters stays.
+        total = values["lora_rank"] * values["num_loras"]
+        return {"num_loras": int(number), "lora_rank": max(1, total // int(number))}
+    return {"num_loras": int(number)} if what == "LoRAs" else {}
+
+
+def architecture_classes() -> dict[str, Any]:
+    """The section's class of every architecture of the configuration, by `type`."""
+    hint = get_type_hints(ModelConfig, include_extras=True)["architecture"]
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    classes = get_args(hint) or (hint,)
+    return {get_args(get_type_hints(kind)["type"])[0]: kind for kind in classes}
+
+
+def contenders(names: Sequence[str]) -> list[Contender]:
+    """Looks contenders up by name.
+
+    Args:
+        names: Of an architecture: its `type`, with a star for HoME's experts; of HoME
+            without a part: `home-fg2`, `home-fg`, `home-sg`, `home-mask`, `home-fg-sg`,
+            `home-fg-sg-mask`, `home-relu`; of HoME with N experts of each kind, or N
+            LoRAs in a feature gate: `home-expertsN`, `home-lorasN`; `lightgbm`. Or of
+            several at once: `plain` (without a star), `baselines`, `ablations`,
+            `scaling`.
+
+    Returns:
+        The contenders, each once, HoME first: all others are compared with it.
+
+    Raises:
+        HomeError: If a name is unknown.
+    """
+    found = [
+        _contender(one)
+        for name in (HOME, *names)
+        for one in _several().get(name.strip(), [name.strip()])
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _several() -> dict[str, list[str]]:
+    others = [kind for kind in architecture_classes() if kind != HOME]
+    return {
+        "plain": [*others, LIGHTGBM],
+        "baselines": [*others, *(f"{kind}*" for kind in others), LIGHTGBM],
+        "ablations": [f"home-{name}" for name in (*_ABLATIONS, "relu")],
+        "scaling": [f"home-{name}" for name in _SCALING],
+    }
+
+
+def _contender(name: str) -> Contender:
+    kinds = architecture_classes()
+    if name in kinds or name == LIGHTGBM:
+        return Contender(name, name)
+    base, star, rest = name.partition("*")
+    if star and not rest and base in kinds and base != HOME:
+        return Contender(name, base, "home experts")
+    part = name.removeprefix("home-")
+    if part != name:
+        if part in _ABLATIONS:
+            return Contender(name, HOME, f"w/o {part}")
+        if part == "relu":
+            return Contender(name, HOME, "relu experts")
+        scaled = _SCALED.fullmatch(part)
+        if scaled:
+            what = "LoRAs" if scaled[1] == "loras" else "experts"
+            return Contender(name, HOME, f"{scaled[2]} {what}")
+    known = [HOME, *(one for group in _several().values() for one in group)]
+    close = difflib.get_close_matches(name, [*known, *_several()], n=3)
+    hint = f"Close: {', '.join(close)}" if close else f"Known: {', '.join(known)}"
+    raise HomeError(f"`architectures` has an unknown name. Received: {name!r}. {hint}")

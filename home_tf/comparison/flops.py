@@ -1,0 +1,48 @@
+"""The cost of a network's forward pass, read from its graph."""
+
+import math
+from typing import Any
+
+import tensorflow as tf
+
+_PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "Einsum")
+
+
+def flops_per_example(network: Any) -> int:
+    """Floating-point operations of the matrix products for one example.
+
+    Counted are multiplications and additions in the matrix products: with kernels (2 a
+    kernel element), and of gates with the experts that several of them see (2 an
+    element of each mixed expert), from the ranking input to the logits. Embedding, what
+    is element-wise and BatchNorm are left out: the first is the same for all
+    architectures, the others are linear in the widths.
+
+    Args:
+        network: A built `RankingNetwork`.
+
+    Returns:
+        The number of operations.
+    """
+
+    @tf.function(autograph=False)
+    def forward(v: Any) -> Any:
+        return network.towers(network.representations(v, training=False))
+
+    v = tf.TensorSpec((1, network.features.width), network.compute_dtype)
+    graph = forward.get_concrete_function(v).graph
+    return sum(_flops(op) for op in graph.get_operations() if op.type in _PRODUCTS)
+
+
+def _flops(op: Any) -> int:
+    shapes = [tuple(map(int, tensor.shape)) for tensor in op.inputs]
+    if op.type == "Einsum":
+        terms = op.get_attr("equation").decode().split("->")[0].split(",")
+        sizes = {
+            letter: size
+            for term, shape in zip(terms, shapes, strict=True)
+            for letter, size in zip(term, shape, strict=True)
+        }
+        return 2 * math.prod(sizes.values())
+    transposed = op.get_attr("transpose_a" if op.type == "MatMul" else "adj_x")
+    contracted = shapes[0][-2 if transposed else -1]
+    return 2 * math.prod(op.outputs[0].shape.as_list()) * contracted

@@ -1,0 +1,83 @@
+"""A split of a fold in memory, preprocessed once for many trainings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from home_tf.config import Config
+from home_tf.features import Preprocessor
+from home_tf.training import ranking_dataset
+from home_tf.training.broken_records import explain_broken_records
+
+_ROWS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """The rows of a split, as `ranking_dataset` gives them.
+
+    Attributes:
+        features: What the network reads: `{feature: (rows, ...)}`.
+        labels: `{task: (rows,)}`; NaN or -1 where missing.
+        weights: Sample weights `{task: (rows,)}` of the tasks that have some.
+        groups: GAUC's groups, `(rows,)`.
+    """
+
+    features: dict[str, npt.NDArray[Any]]
+    labels: dict[str, npt.NDArray[Any]]
+    weights: dict[str, npt.NDArray[Any]]
+    groups: npt.NDArray[Any]
+
+    @classmethod
+    def load(
+        cls, config: Config, folder: Path, split: str, preprocessor: Preprocessor
+    ) -> "SplitData":
+        """Reads a split of a prepared folder, and no other."""
+        dataset = ranking_dataset(
+            config,
+            folder,
+            split,
+            preprocessor,
+            with_groups=True,
+            batch_size=_ROWS_AT_ONCE,
+        )
+        with explain_broken_records(folder, split):
+            batches = list(dataset.as_numpy_iterator())
+        return cls(*tf.nest.map_structure(lambda *x: np.concatenate(x), *batches))
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.groups)
+
+    def batches(
+        self, batch_size: int, order: npt.NDArray[np.intp] | None = None
+    ) -> tf.data.Dataset:
+        """The rows as batches.
+
+        Args:
+            batch_size: Rows a batch.
+            order: The order of the rows; by default as they lie.
+
+        Returns:
+            Batches `(features, labels, weights, groups)`.
+        """
+        rows = np.arange(self.rows) if order is None else order
+        everything = (self.features, self.labels, self.weights, self.groups)
+        # Tensors that are captured are shared, where constants would be copied.
+        tensors = tf.nest.map_structure(tf.convert_to_tensor, everything)
+
+        @tf.autograph.experimental.do_not_convert
+        def take(rows: Any) -> Any:
+            return tf.nest.map_structure(lambda x: tf.gather(x, rows), tensors)
+
+        return (
+            tf.data.Dataset.from_tensor_slices(rows)
+            .batch(batch_size)
+            .map(take)
+            .prefetch(2)
+        )

@@ -1,0 +1,132 @@
+"""The results as Markdown."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from home_tf.comparison.cell import METRICS
+from home_tf.comparison.statistics import Estimate
+from home_tf.comparison.summary import Row, Summary
+
+
+def markdown_table(summary: Summary) -> str:
+    """Writes the tables of a comparison.
+
+    Args:
+        summary: The comparison.
+
+    Returns:
+        Markdown: means over the tasks with the cost of each architecture; AUC and GAUC
+        of each task; their differences to the best baseline; the missing cells.
+    """
+    opponent = summary.opponent
+    parts = ["# Comparison", _protocol(summary), _means(summary)]
+    for metric in METRICS:
+        parts.append(f"## {metric.upper()} of each task")
+        estimates = [(row, row.results[metric].estimates()) for row in summary.rows]
+        parts.append(_by_task(summary, estimates, signed=False))
+        differences = [
+            (row, row.results[metric].differences(opponent.results[metric]))
+            for row in summary.rows
+            if row is not opponent
+        ]
+        parts.append(f"## {metric.upper()} of each task, minus {_name(opponent)}")
+        parts.append(_by_task(summary, differences, signed=True))
+    missing = [
+        f"- {cell}: {why}" for row in summary.rows for cell, why in row.errors.items()
+    ]
+    if missing:
+        parts += ["## Missing cells", "\n".join(missing)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _protocol(summary: Summary) -> str:
+    plan = summary.plan
+    tests = ", ".join(str(test) for _, test in plan.folds)
+    return (
+        f"Test days {tests}; budget {plan.budget}; {plan.trials} trials of tuning on "
+        f"{plan.folds[0][0]}. Values are means over folds and seeds, with 95 % "
+        f"intervals of a bootstrap over users ({plan.replicates} draws); a dash is a "
+        "metric that is not defined. Differences are paired."
+    )
+
+
+def _means(summary: Summary) -> str:
+    opponent = summary.opponent
+    header = [
+        "architecture",
+        "mean AUC",
+        "mean GAUC",
+        "SD of GAUC over seeds",
+        f"GAUC, % over {_name(opponent)}",
+        "parameters",
+        "FLOPs an example",
+        "examples/s",
+        "cells",
+    ]
+    lines = [_line(header), _line(["---"] + ["---:"] * (len(header) - 1))]
+    for row in summary.rows:
+        means = [_with_interval(row.results[m].estimates()[-1]) for m in METRICS]
+        lines.append(
+            _line(
+                [
+                    _name(row),
+                    *means,
+                    _number(row.results["gauc"].seed_deviation(), 4),
+                    _relative(row, opponent),
+                    _integer(row.params),
+                    _integer(row.flops),
+                    _integer(row.examples_per_second),
+                    f"{len(row.contents)} of {len(row.contents) + len(row.errors)}",
+                ]
+            )
+        )
+    return "\n".join(lines)
+
+
+def _relative(row: Row, opponent: Row) -> str:
+    if row is opponent:
+        return ""
+    other = opponent.results["gauc"]
+    level = other.estimates()[-1].value
+    found = row.results["gauc"].differences(other)[-1]
+    percent = [100 * x / level for x in (found.value, found.low, found.high)]
+    return _with_interval(Estimate(*percent), digits=2, signed=True)
+
+
+def _by_task(
+    summary: Summary, rows: Sequence[tuple[Row, list[Estimate]]], *, signed: bool
+) -> str:
+    header = ["task", *(_name(row) for row, _ in rows)]
+    lines = [_line(header), _line(["---"] + ["---:"] * len(rows))]
+    for i, name in enumerate(summary.names):
+        cells = [_with_interval(found[i], signed=signed) for _, found in rows]
+        lines.append(_line([name, *cells]))
+    return "\n".join(lines)
+
+
+def _with_interval(found: Estimate, *, digits: int = 4, signed: bool = False) -> str:
+    value = _number(found.value, digits, signed)
+    if np.isnan([found.low, found.high]).any():
+        return value
+    low, high = (_number(end, digits, signed) for end in (found.low, found.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _number(value: float, digits: int, signed: bool = False) -> str:
+    if np.isnan(value):
+        return "-"
+    return f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+
+
+def _integer(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def _name(row: Row) -> str:
+    # A star would begin italics.
+    return row.contender.name.replace("*", r"\*")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,93 @@
+"""Means and paired intervals, against NumPy and scikit-learn by brute force."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from home_tf.comparison.statistics import Estimate, Results, defined_mean
+from home_tf.evaluation import bootstrap_values
+
+NAN = np.nan
+
+
+def constant(values, replicates=3):
+    """Results whose replicates are all the values themselves."""
+    values = np.array(values, float)
+    return Results(values, np.repeat(values[..., None], replicates, axis=-1))
+
+
+def test_means_are_over_seeds_then_folds_then_tasks():
+    # Two folds, two seeds, two tasks.
+    found = constant([[[0.6, 0.7], [0.8, 0.7]], [[0.5, 0.9], [0.5, 0.5]]]).estimates()
+    assert [one.value for one in found] == pytest.approx([0.6, 0.7, 0.65])
+
+
+def test_a_missing_cell_does_not_change_the_weight_of_its_fold():
+    found = constant([[[0.6], [NAN]], [[0.5], [0.9]]]).estimates()
+    assert found[0].value == pytest.approx((0.6 + 0.7) / 2)
+
+
+def test_an_undefined_task_is_left_out_of_the_mean():
+    one = constant([[[0.6, NAN]]])
+    task, undefined, mean = one.estimates()
+    assert (task.value, mean.value) == (0.6, 0.6)
+    assert undefined.to_json() == {"value": None, "interval": None}
+    assert np.isnan(one.differences(one)[1].value)
+
+
+def test_differences_are_over_the_cells_that_both_have():
+    mine = constant([[[0.6], [0.9]], [[0.7], [NAN]]])
+    other = constant([[[0.5], [NAN]], [[0.5], [0.5]]])
+    assert mine.differences(other)[0].value == pytest.approx((0.1 + 0.2) / 2)
+
+
+def test_the_interval_of_a_difference_is_paired():
+    """Two contenders that move together differ by a constant."""
+    noise = np.random.default_rng(0).normal(size=(1, 1, 1, 200))
+    first = Results(np.array([[[0.6]]]), 0.6 + noise)
+    second = Results(np.array([[[0.5]]]), 0.5 + noise)
+    difference = first.differences(second)[0]
+    assert (difference.low, difference.high) == pytest.approx((0.1, 0.1))
+    alone = first.estimates()[0]
+    assert alone.high - alone.low > 1
+
+
+def test_the_deviation_over_seeds():
+    found = constant([[[0.5, 0.7], [0.6, 0.8]], [[0.5, 0.7], [0.6, 0.8]]])
+    assert found.seed_deviation() == pytest.approx(np.std([0.6, 0.7], ddof=1))
+    assert np.isnan(constant([[[0.5]]]).seed_deviation())
+
+
+def test_estimates_go_to_json_with_none_where_undefined():
+    assert Estimate(0.5, 0.4, 0.6).to_json() == {"value": 0.5, "interval": [0.4, 0.6]}
+
+
+def test_the_mean_of_nothing_is_undefined():
+    found = defined_mean(np.array([[1.0, NAN], [NAN, NAN], [3.0, 5.0]]), axis=1)
+    np.testing.assert_array_equal(found, [1.0, NAN, 4.0])
+
+
+def test_replicates_of_two_models_are_those_of_rows_that_are_repeated():
+    """Against scikit-learn on rows taken as often as their user was drawn."""
+    random = np.random.default_rng(3)
+    users = random.integers(12, size=150)
+    labels = (random.random(150) < 0.4).astype(float)
+    labels[:5] = NAN
+    draws = np.random.default_rng(0)
+    models = [random.normal(size=150) + labels for _ in range(2)]
+    models = [np.nan_to_num(scores) for scores in models]
+    found = [bootstrap_values(labels, m, users, replicates=4) for m in models]
+    known = ~np.isnan(labels)
+    for i in range(4):
+        drawn = draws.integers(12, size=12)
+        rows = np.concatenate([np.flatnonzero(known & (users == u)) for u in drawn])
+        for model, values in zip(models, found, strict=True):
+            expected = roc_auc_score(labels[rows], model[rows])
+            assert values["auc"][i] == pytest.approx(expected)
+            aucs, sizes = [], []
+            for u in drawn:
+                mine = np.flatnonzero(known & (users == u))
+                if len(set(labels[mine])) == 2:
+                    aucs.append(roc_auc_score(labels[mine], model[mine]))
+                    sizes.append(len(mine))
+            assert values["gauc"][i] == pytest.approx(np.average(aucs, weights=sizes))

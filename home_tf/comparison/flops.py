@@ -11,11 +11,10 @@ _PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "Einsum")
 def flops_per_example(network: Any) -> int:
     """Floating-point operations of the matrix products for one example.
 
-    Counted are multiplications and additions in the matrix products: with kernels (2 a
-    kernel element), and of gates with the experts that several of them see (2 an
-    element of each mixed expert), from the ranking input to the logits. Embedding, what
-    is element-wise and BatchNorm are left out: the first is the same for all
-    architectures, the others are linear in the widths.
+    Counted are multiplications and additions in the products with kernels (2 a kernel
+    element) and in the mixing of experts (2 an element of each mixed expert), from the
+    ranking input to the logits. Embedding, activations and BatchNorm are left out: the
+    first is the same for all architectures, the others are linear in the widths.
 
     Args:
         network: A built `RankingNetwork`.
@@ -30,10 +29,22 @@ def flops_per_example(network: Any) -> int:
 
     v = tf.TensorSpec((1, network.features.width), network.compute_dtype)
     graph = forward.get_concrete_function(v).graph
-    return sum(_flops(op) for op in graph.get_operations() if op.type in _PRODUCTS)
+    found = 0
+    for op in graph.get_operations():
+        if op.type in _PRODUCTS:
+            found += _flops_of_product(op)
+        elif op.type == "Mul" and _scales_by_weights(op):
+            found += 2 * math.prod(op.outputs[0].shape.as_list())
+    return found
 
 
-def _flops(op: Any) -> int:
+def _scales_by_weights(op: Any) -> bool:
+    """Whether experts are multiplied by gates' weights, to be added up next."""
+    ends = [int(tensor.shape[-1]) for tensor in op.inputs if tensor.shape.rank]
+    return len(ends) == 2 and min(ends) == 1 < max(ends)
+
+
+def _flops_of_product(op: Any) -> int:
     shapes = [tuple(map(int, tensor.shape)) for tensor in op.inputs]
     if op.type == "Einsum":
         terms = op.get_attr("equation").decode().split("->")[0].split(",")

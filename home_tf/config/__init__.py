@@ -2,8 +2,8 @@
 
 from home_tf.config.load import dump_config as dump_config
 from home_tf.config.load import load_config as load_config
-from home_tf.config.schema import AdaTTConfig as AdaTTConfig
 from home_tf.config.load import override_config as override_config
+from home_tf.config.schema import AdaTTConfig as AdaTTConfig
 from home_tf.config.schema import CategoricalFeature as CategoricalFeature
 from home_tf.config.schema import CGCConfig as CGCConfig
 from home_tf.config.schema import Config as Config

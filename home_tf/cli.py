@@ -1,4 +1,4 @@
-"""The command line: `home-tf prepare | train | evaluate | export | compare`."""
+"""The command line: `home-tf prepare | train | evaluate | export | compare | bench`."""
 
 import logging
 import os
@@ -33,6 +33,8 @@ prepare_app = typer.Typer(no_args_is_help=True, help="Turn logs into TFRecords."
 generate_app = typer.Typer(no_args_is_help=True, help="Make logs to try things on.")
 app.add_typer(prepare_app, name="prepare")
 app.add_typer(generate_app, name="generate")
+bench_app = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios.")
+app.add_typer(bench_app, name="bench")
 console = Console(highlight=False)
 
 ConfigOption = Annotated[Path, typer.Option(help="The YAML configuration.")]
@@ -265,6 +267,29 @@ def _quick_logs(out: Path, quick: bool) -> Path:
     if not logs.is_dir():
         generate(logs, users=1000, videos=500, days=5, rows=20_000)
     return logs
+
+
+@bench_app.command("layer")
+def bench_layer(
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write the figures here.")] = None,
+    framework: Annotated[
+        Literal["tfrs", "keras"], typer.Option(help="Which Keras: legacy or 3.")
+    ] = "keras",
+    jit_compile: Annotated[
+        bool, typer.Option("--jit-compile", help="Compile with XLA.")
+    ] = False,
+) -> None:
+    """Measure HoME against a naive one and against its matrix products."""
+    start_tensorflow(framework)
+    from home_tf import bench
+    from home_tf.run import write_json
+
+    found = bench.bench_layer(rounds=8 if quick else 30, jit_compile=jit_compile)
+    console.print(bench.bench_table(found))
+    if json is not None:
+        write_json(json, found)
+        _report_written(json)
 
 
 def _report_check(difference: float) -> None:

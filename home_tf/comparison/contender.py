@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import numpy as np
 from pydantic import RootModel
 
 from home_tf.config import Config, ModelConfig
@@ -93,8 +94,9 @@ def _home_variant(variant: str, values: dict[str, Any]) -> dict[str, Any]:
         return dict.fromkeys(counts, int(number))
     if what == "LoRAs" and "lora_rank" in values:
         # As with the paper's rank |v| / L, the number of parameters stays.
-        total = values["lora_rank"] * values["num_loras"]
-        return {"num_loras": int(number), "lora_rank": max(1, total // int(number))}
+        ranks = np.array(values["lora_rank"]) * values["num_loras"] // int(number)
+        rank: Any = np.maximum(ranks, 1).tolist()
+        return {"num_loras": int(number), "lora_rank": rank}
     return {"num_loras": int(number)} if what == "LoRAs" else {}
 
 

@@ -148,7 +148,7 @@ class HoMEConfig:
     feature_gate: Level = "both"
     feature_gate_scope: Literal["group", "expert"] = "group"
     num_loras: Positive = 2
-    lora_rank: Positive | None = None
+    lora_rank: Positive | tuple[Positive, Positive] | None = None
     self_gate: Level = "both"
     hierarchy_mask: bool = True
 

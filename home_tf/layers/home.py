@@ -51,7 +51,9 @@ class HoME(Architecture):
         feature_gate_scope: `"group"`, one feature gate for each group of experts, or
             `"expert"`, one for each expert.
         num_loras: Number of low-rank maps in a feature gate.
-        lora_rank: Rank of these maps; by default the input width over `num_loras`.
+        lora_rank: Rank of these maps, or a pair with that of the meta level and that of
+            the task level, whose inputs are narrower; by default the input width over
+            `num_loras`.
         self_gate: Levels with self gates: `"both"`, `"meta"` or `"none"` (w/o sg).
         hierarchy_mask: If False (w/o mask), every gate sees all experts of its level.
         kernel_initializer: Initialiser of all kernels; every expert and gate draws its
@@ -92,7 +94,7 @@ class HoME(Architecture):
         feature_gate: str = "both",
         feature_gate_scope: str = "group",
         num_loras: int = 2,
-        lora_rank: int | None = None,
+        lora_rank: int | Sequence[int] | None = None,
         self_gate: str = "both",
         hierarchy_mask: bool = True,
         kernel_initializer: Any = "glorot_uniform",
@@ -117,9 +119,7 @@ class HoME(Architecture):
             "feature_gate_scope", feature_gate_scope, ("group", "expert")
         )
         self.num_loras = check_positive("num_loras", num_loras)
-        self.lora_rank = (
-            None if lora_rank is None else check_positive("lora_rank", lora_rank)
-        )
+        self.lora_rank = _check_rank(lora_rank)
         self.self_gate = check_choice("self_gate", self_gate, LEVELS)
         self.hierarchy_mask = bool(hierarchy_mask)
         # Two levels, each of a bank for each of at most all groups and "shared", a gate
@@ -180,10 +180,16 @@ class HoME(Architecture):
             feature_gate=self.feature_gate in ("both", level),
             feature_gate_scope=self.feature_gate_scope,
             num_loras=self.num_loras,
-            lora_rank=self.lora_rank,
+            lora_rank=self.rank_of(level),
             kernel_initializer=next(self._initializers),
             dtype=self.dtype_policy,
         )
+
+    def rank_of(self, level: str) -> int | None:
+        """The given rank of the low-rank maps of a level, `"meta"` or `"task"`."""
+        if isinstance(self.lora_rank, tuple):
+            return self.lora_rank[level == "task"]
+        return self.lora_rank
 
     def _make_gate(
         self, kind: type[ExpertGate], num_experts: int, num_gates: int = 1
@@ -302,10 +308,26 @@ class HoME(Architecture):
             "feature_gate": self.feature_gate,
             "feature_gate_scope": self.feature_gate_scope,
             "num_loras": self.num_loras,
-            "lora_rank": self.lora_rank,
+            "lora_rank": (
+                list(self.lora_rank)
+                if isinstance(self.lora_rank, tuple)
+                else self.lora_rank
+            ),
             "self_gate": self.self_gate,
             "hierarchy_mask": self.hierarchy_mask,
         }
+
+
+def _check_rank(rank: int | Sequence[int] | None) -> int | tuple[int, ...] | None:
+    if rank is None or isinstance(rank, int):
+        return rank if rank is None else check_positive("lora_rank", rank)
+    ranks = check_units("lora_rank", rank, at_least=2)
+    if len(ranks) > 2:
+        raise ValueError(
+            "`lora_rank` must be one rank, or a pair for the meta and the task level. "
+            f"Received: {rank!r}"
+        )
+    return ranks
 
 
 def _split_experts(experts: Any, first: int) -> list[Any]:

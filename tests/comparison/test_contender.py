@@ -77,6 +77,12 @@ def test_variants_of_home_change_only_what_they_are_named_for(
     assert found == {**plain, **changed}
 
 
+def test_more_loras_have_smaller_ranks_at_both_levels(small_config):
+    config = small_config(model__architecture={"num_loras": 2, "lora_rank": [16, 2]})
+    found = contenders(["home-loras8"])[-1].arguments(config)
+    assert (found["num_loras"], found["lora_rank"]) == (8, [4, 1])
+
+
 def test_with_the_rank_of_the_paper_the_rank_is_left_to_the_layer(small_config):
     config = small_config(model__architecture={"num_loras": 2})
     found = contenders(["home-loras4"])[-1].arguments(config)

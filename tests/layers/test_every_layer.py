@@ -77,7 +77,7 @@ HOMES = {
     "without-second-feature-gates": {"feature_gate": "meta"},
     "with-a-feature-gate-an-expert": {"feature_gate_scope": "expert"},
     "bare": {"feature_gate": "none", "self_gate": "none", "hierarchy_mask": False},
-    "deep-gates": {"gate_units": (5,), "self_gate": "meta", "lora_rank": 1},
+    "deep-gates": {"gate_units": (5,), "self_gate": "meta", "lora_rank": (1, 2)},
 }
 
 

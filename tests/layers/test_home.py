@@ -29,6 +29,7 @@ SWITCHES = {
     "relu": {"expert": "relu"},
     "a feature gate an expert": {"feature_gate_scope": "expert"},
     "low rank": {"lora_rank": 2, "num_loras": 5},
+    "a rank for each level": {"lora_rank": (4, 1)},
     "one expert": {"num_shared_experts": 1, "num_group_experts": 1},
     "many experts": {"num_shared_experts": 4, "num_task_experts": 3},
     "hidden gate layers": {"gate_units": (7, 5)},
@@ -253,6 +254,9 @@ def test_a_group_may_have_the_name_of_its_task():
         ({"gate_units": (0,)}, r"`gate_units` must be a positive integer"),
         ({"momentum": 1.0}, r"`momentum` must be in \[0, 1\). Received: 1.0"),
         ({"lora_rank": -1}, r"`lora_rank` must be a positive integer"),
+        ({"lora_rank": (4, 0)}, r"`lora_rank` must be a positive integer"),
+        ({"lora_rank": (4,)}, r"`lora_rank` must be a sequence of at least 2"),
+        ({"lora_rank": (4, 2, 1)}, r"`lora_rank` must be one rank, or a pair"),
     ],
 )
 def test_wrong_arguments_are_told(arguments, message):

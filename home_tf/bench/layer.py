@@ -1,0 +1,176 @@
+"""How fast the layer of HoME is: against a naive one, and against its products."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from home_tf.backend import IS_LEGACY, keras
+from home_tf.bench.naive_home import NaiveHoME, copy_weights
+from home_tf.bench.timing import ratio, time_in_turn
+from home_tf.layers import HoME
+
+
+@dataclass(frozen=True)
+class LayerSizes:
+    """What is measured.
+
+    Attributes:
+        batch: Examples a step.
+        features: Width of the ranking input.
+        tasks: Number of tasks, in two groups, the first of three tenths of them.
+        expert_units: Widths of an expert's layers.
+        lora_rank: Ranks at the meta and at the task level.
+    """
+
+    batch: int = 1024
+    features: int = 512
+    tasks: int = 10
+    expert_units: tuple[int, ...] = (128, 64)
+    lora_rank: tuple[int, int] = (64, 8)
+
+    @property
+    def task_groups(self) -> dict[str, list[str]]:
+        """The tasks by group."""
+        names = [f"task_{i}" for i in range(self.tasks)]
+        first = max(1, self.tasks * 3 // 10)
+        return {"watch": names[:first], "inter": names[first:]}
+
+
+def bench_layer(
+    sizes: LayerSizes | None = None, *, rounds: int = 30, jit_compile: bool = False
+) -> dict[str, Any]:
+    """Measures a forward pass, and a forward and backward pass, of `HoME`.
+
+    The naive layer is a Keras layer for each expert, gate and LoRA; it has the same
+    weights, and is checked to give the same outputs. The limit is the time of the
+    matrix products with kernels alone at the rate of one large `tf.matmul` of the same
+    run: one product a kernel forward, and two more backward.
+
+    Args:
+        sizes: What to measure; by default ten tasks at batch 1024.
+        rounds: Timed calls of each.
+        jit_compile: Whether XLA compiles both layers.
+
+    Returns:
+        `{key: value}`: ratios as `{"median", "low", "high"}` (quartiles over rounds),
+        times in milliseconds, sizes of the traced graphs.
+    """
+    sizes = sizes or LayerSizes()
+    v = tf.constant(
+        np.random.default_rng(0).normal(size=(sizes.batch, sizes.features)), tf.float32
+    )
+    home, naive = _layers(sizes, v)
+    traced = {
+        f"{name}.{kind}": _Traced(make(layer), v, jit_compile)
+        for name, layer in (("home", home), ("naive", naive))
+        for kind, make in (("infer", _inference), ("train", _training))
+    }
+    large, operations = _large_product(sizes)
+    seconds = time_in_turn(
+        {"limit": large, **{name: t.run for name, t in traced.items()}}, rounds=rounds
+    )
+    # One product a kernel, of 2 operations an element and example.
+    forward = 2 * sizes.batch * _kernel_elements(home)
+    limit = seconds["limit"] / operations * forward
+    result: dict[str, Any] = {"device": _device(), "rounds": rounds}
+    for kind, passes in (("infer", 1), ("train", 3)):
+        mine, other = traced[f"home.{kind}"], traced[f"naive.{kind}"]
+        at = seconds[f"home.{kind}"]
+        result |= {
+            f"layer.{kind}.ms": float(np.median(at) * 1e3),
+            f"layer.{kind}.speedup_vs_naive": ratio(seconds[f"naive.{kind}"], at),
+            f"layer.{kind}.time_vs_limit": ratio(at, passes * limit),
+            f"layer.{kind}.graph_vs_naive": mine.operations / other.operations,
+            f"layer.{kind}.trace_vs_naive": mine.seconds / other.seconds,
+        }
+    return result
+
+
+def _layers(sizes: LayerSizes, v: Any) -> tuple[HoME, NaiveHoME]:
+    home = HoME(
+        sizes.task_groups, expert_units=sizes.expert_units, lora_rank=sizes.lora_rank
+    )
+    home(v)
+    random = np.random.default_rng(1)
+    # The maps of feature gates start at zero, where nothing could be told of them.
+    home.set_weights(
+        [
+            random.normal(0, 0.1, w.shape) if "up" in w.name else np.array(w)
+            for w in home.weights
+        ]
+    )
+    naive = NaiveHoME(home)
+    naive(v)
+    copy_weights(home, naive)
+    check_same(home, naive, v)
+    return home, naive
+
+
+def check_same(home: HoME, naive: NaiveHoME, v: Any) -> None:
+    """Raises an `AssertionError` if the two layers do not compute the same."""
+    for training in (False, True):
+        expected = naive(v, training=training)
+        for task, found in home(v, training=training).items():
+            np.testing.assert_allclose(
+                np.array(found), np.array(expected[task]), rtol=1e-4, atol=1e-4
+            )
+
+
+class _Traced:
+    """A traced function, how long tracing took and what it gave."""
+
+    def __init__(self, function: Callable[[Any], Any], v: Any, jit: bool) -> None:
+        start = time.perf_counter()
+        traced = tf.function(function, jit_compile=jit, autograph=False)
+        self._call = traced.get_concrete_function(v)
+        self.seconds = time.perf_counter() - start
+        self.operations = len(self._call.graph.get_operations())
+        self._v = v
+
+    def run(self) -> Any:
+        """Calls the function to its end."""
+        return tf.nest.flatten(self._call(self._v))[0].numpy()
+
+
+def _inference(layer: Any) -> Callable[[Any], Any]:
+    return lambda v: layer(v, training=False)
+
+
+def _training(layer: Any) -> Callable[[Any], Any]:
+    weights = layer.trainable_variables
+    sources = weights if IS_LEGACY else [weight.value for weight in weights]
+
+    def step(v: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(v)
+            outputs = layer(v, training=True)
+            loss = tf.add_n([tf.reduce_sum(h * h) for h in outputs.values()])
+        return tape.gradient(loss, [v, *sources])
+
+    return step
+
+
+def _large_product(sizes: LayerSizes) -> tuple[Callable[[], Any], int]:
+    """A product of many columns, and its number of operations."""
+    columns = 1024
+    a = tf.random.normal((sizes.batch, sizes.features))
+    b = tf.random.normal((sizes.features, columns))
+    product = tf.function(lambda: tf.matmul(a, b))
+    return (
+        lambda: product().numpy()[0, 0],
+        2 * sizes.batch * sizes.features * columns,
+    )
+
+
+def _kernel_elements(layer: Any) -> int:
+    weights = layer.trainable_variables
+    return sum(int(np.prod(w.shape)) for w in weights if len(w.shape) == 2)
+
+
+def _device() -> str:
+    gpus = tf.config.list_physical_devices("GPU")
+    return "GPU" if gpus else f"CPU, {keras.__name__} {keras.__version__}"

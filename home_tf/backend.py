@@ -32,98 +32,12 @@ IS_TENSORFLOW = IS_LEGACY or keras.backend.backend() == "tensorflow"
 __all__ = [
     "IS_LEGACY",
     "IS_TENSORFLOW",
-    "add_at",
     "check_one_keras",
-    "checked",
-    "concatenate_over_replicas",
     "keras",
     "legacy_keras_requested",
-    "mean_over_global_batch",
-    "num_replicas",
     "ops",
-    "sum_over_replicas",
     "without_autograph",
 ]
-
-
-def sum_over_replicas(values: Any) -> Any:
-    """Sums tensors over the replicas of the running `tf.distribute` strategy.
-
-    Outside a strategy, and with one replica, they are returned as they are.
-
-    Args:
-        values: Tensor of any shape, the same on every replica; or a list of such.
-
-    Returns:
-        What `values` is.
-    """
-    if not IS_TENSORFLOW:
-        return values
-    import tensorflow as tf
-
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return values
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
-
-
-def add_at(variable: Any, indices: Any, values: Any) -> None:
-    """Adds values to a few elements of a variable, in place; TensorFlow only.
-
-    In a replica of a `tf.distribute` strategy it changes the replica's own part of a
-    sum over the replicas, such as a metric's state is.
-
-    Args:
-        variable: Keras variable of `n` dimensions.
-        indices: Where to add, `(elements, n)`; an element may come more than once.
-        values: What to add, `(elements,)`.
-    """
-    import tensorflow as tf
-
-    variable = variable if IS_LEGACY else variable.value
-    # Distributed variables have no `scatter_nd_add`, but a handle in each replica.
-    tf.raw_ops.ResourceScatterNdAdd(
-        ref=variable.handle, indices=indices, updates=values
-    )
-
-
-def checked(values: Any, valid: Any, message: str) -> Any:
-    """Returns values as they are, or raises while the graph runs; TensorFlow only.
-
-    Args:
-        values: Tensor of numbers, whose lowest and highest an error names.
-        valid: Tensor of booleans, all of them to be true.
-        message: What is wrong, for the error.
-
-    Raises:
-        tf.errors.InvalidArgumentError: If an element of `valid` is false. Code that is
-            compiled by XLA does not raise.
-    """
-    import tensorflow as tf
-
-    extremes = [tf.reduce_min(values), tf.reduce_max(values)]
-    received = [message, "Received: lowest and highest", *extremes]
-    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(valid), received)]):
-        return tf.identity(values)
-
-
-def concatenate_over_replicas(values: Any) -> Any:
-    """Concatenates a tensor's rows of all replicas, of which each may have its number.
-
-    Outside a strategy, and with one replica, the tensor is returned as it is.
-
-    Args:
-        values: Tensor `(rows, ...)`; only the number of rows may differ.
-
-    Returns:
-        Tensor `(rows of all replicas, ...)`.
-    """
-    import tensorflow as tf
-
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return values
-    return context.all_gather(values, axis=0)
 
 
 def without_autograph(function: Any) -> Any:
@@ -137,25 +51,6 @@ def without_autograph(function: Any) -> Any:
     import tensorflow as tf
 
     return tf.autograph.experimental.do_not_convert(function)
-
-
-def num_replicas() -> int:
-    """Number of replicas of the running `tf.distribute` strategy; 1 outside of one."""
-    if not IS_TENSORFLOW:
-        return 1
-    import tensorflow as tf
-
-    return int(tf.distribute.get_strategy().num_replicas_in_sync)
-
-
-def mean_over_global_batch(values: Any) -> Any:
-    """The mean of a `(batch,)` tensor over the global batch, as a layer's added loss.
-
-    Added losses are averaged over the replicas, which may hold unequal numbers of rows;
-    the average of what this returns on each replica is the mean over all rows.
-    """
-    count = sum_over_replicas(ops.sum(ops.zeros_like(values) + 1.0))
-    return ops.sum(values) * num_replicas() / ops.maximum(count, 1.0)
 
 
 def check_one_keras(name: str, *inputs: Any) -> None:

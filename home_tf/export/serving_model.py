@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from home_tf.checkpointable_weights import checkpointable_weights
 from home_tf.data import RecordSchema
 from home_tf.features import Preprocessor
+from home_tf.variables import checkpointable_weights
 
 
 class ServingModel(tf.Module):

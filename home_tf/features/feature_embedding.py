@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from home_tf.backend import keras, mean_over_global_batch, ops
+from home_tf.backend import keras, ops
 from home_tf.layers.layer import Layer
+from home_tf.replicas import mean_over_global_batch
 
 NUMERIC_FEATURES = "numeric_features"
 

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from home_tf.backend import IS_TENSORFLOW, add_at, checked, keras, ops
+from home_tf.backend import IS_TENSORFLOW, keras, ops
 from home_tf.losses.labels import split_missing
+from home_tf.variables import add_at
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -104,7 +105,7 @@ class GroupedAUC(keras.metrics.Metric):
         groups = _integer_ids(groups)
         counted = weights != 0.0
         in_range = (groups >= 0) & (groups < self.num_groups)
-        groups = checked(
+        groups = _checked(
             groups,
             in_range | ~counted,
             f"`groups` should be ids from 0 to {self.num_groups - 1}, since "
@@ -247,3 +248,23 @@ def _mean_over_groups(pairs: Any, positives: Any, negatives: Any) -> Any:
     shares = ops.sum(pairs, axis=1) / ops.where(single, zeros + 1.0, all_pairs)
     rows = ops.where(single, zeros, positives + negatives)
     return ops.sum(rows * shares) / ops.sum(rows)
+
+
+def _checked(values: Any, valid: Any, message: str) -> Any:
+    """Returns values as they are, or raises while the graph runs; TensorFlow only.
+
+    Args:
+        values: Tensor of numbers, whose lowest and highest an error names.
+        valid: Tensor of booleans, all of them to be true.
+        message: What is wrong, for the error.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If an element of `valid` is false. Code that is
+            compiled by XLA does not raise.
+    """
+    import tensorflow as tf
+
+    extremes = [tf.reduce_min(values), tf.reduce_max(values)]
+    received = [message, "Received: lowest and highest", *extremes]
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(valid), received)]):
+        return tf.identity(values)

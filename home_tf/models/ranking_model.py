@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from home_tf.backend import IS_TENSORFLOW, keras, num_replicas, ops
+from home_tf.backend import IS_TENSORFLOW, keras, ops
 from home_tf.loss_weighting.resolve import resolve
 from home_tf.losses import MaskedBinaryCrossentropy
 from home_tf.metrics import MaskedAUC, MaskedLogLoss
@@ -16,6 +16,7 @@ from home_tf.models.batch import (
     weighted_log_loss,
 )
 from home_tf.models.task_gradient_step import task_gradient_step
+from home_tf.replicas import num_replicas
 
 
 @keras.saving.register_keras_serializable(package="home_tf")

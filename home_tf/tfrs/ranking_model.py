@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from home_tf.backend import keras, num_replicas
+from home_tf.backend import keras
 from home_tf.loss_weighting.resolve import resolve
 from home_tf.losses import MaskedBinaryCrossentropy
 from home_tf.metrics import MaskedAUC, MaskedLogLoss
@@ -19,6 +19,7 @@ from home_tf.models.batch import (
     weighted_log_loss,
 )
 from home_tf.models.task_gradient_step import task_gradient_step
+from home_tf.replicas import num_replicas
 
 
 class RankingModel(tfrs.Model):

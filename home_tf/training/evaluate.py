@@ -6,7 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from home_tf.checkpointable_weights import checkpointable_weights
 from home_tf.config import Config
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
@@ -16,6 +15,7 @@ from home_tf.run import Run, write_json
 from home_tf.training.broken_records import explain_broken_records
 from home_tf.training.predictions import Predictor
 from home_tf.training.ranking_dataset import ranking_dataset
+from home_tf.variables import checkpointable_weights
 
 
 def evaluate_run(

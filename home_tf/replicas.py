@@ -1,0 +1,64 @@
+"""The replicas of the running `tf.distribute` strategy; elsewhere there is one."""
+
+from typing import Any
+
+from home_tf.backend import IS_TENSORFLOW, ops
+
+
+def num_replicas() -> int:
+    """Number of replicas of the running `tf.distribute` strategy; 1 outside of one."""
+    if not IS_TENSORFLOW:
+        return 1
+    import tensorflow as tf
+
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
+
+
+def sum_over_replicas(values: Any) -> Any:
+    """Sums tensors over the replicas of the running `tf.distribute` strategy.
+
+    Outside a strategy, and with one replica, they are returned as they are.
+
+    Args:
+        values: Tensor of any shape, the same on every replica; or a list of such.
+
+    Returns:
+        What `values` is.
+    """
+    if not IS_TENSORFLOW:
+        return values
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return values
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def concatenate_over_replicas(values: Any) -> Any:
+    """Concatenates a tensor's rows of all replicas, of which each may have its number.
+
+    Outside a strategy, and with one replica, the tensor is returned as it is.
+
+    Args:
+        values: Tensor `(rows, ...)`; only the number of rows may differ.
+
+    Returns:
+        Tensor `(rows of all replicas, ...)`.
+    """
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return values
+    return context.all_gather(values, axis=0)
+
+
+def mean_over_global_batch(values: Any) -> Any:
+    """The mean of a `(batch,)` tensor over the global batch, as a layer's added loss.
+
+    Added losses are averaged over the replicas, which may hold unequal numbers of rows;
+    the average of what this returns on each replica is the mean over all rows.
+    """
+    count = sum_over_replicas(ops.sum(ops.zeros_like(values) + 1.0))
+    return ops.sum(values) * num_replicas() / ops.maximum(count, 1.0)

@@ -1,0 +1,34 @@
+"""What TensorFlow does with the variables of either Keras."""
+
+from typing import Any
+
+from home_tf.backend import IS_LEGACY
+
+
+def checkpointable_weights(layer: Any) -> list[Any]:
+    """The TensorFlow variables of a layer's weights, in their order.
+
+    `tf.train.Checkpoint` given a Keras 3 layer leaves out, without a word, every layer
+    that is an element of a list or a dict; a list of variables it saves whole.
+    """
+    return [weight if IS_LEGACY else weight.value for weight in layer.weights]
+
+
+def add_at(variable: Any, indices: Any, values: Any) -> None:
+    """Adds values to a few elements of a variable, in place; TensorFlow only.
+
+    In a replica of a `tf.distribute` strategy it changes the replica's own part of a
+    sum over the replicas, such as a metric's state is.
+
+    Args:
+        variable: Keras variable of `n` dimensions.
+        indices: Where to add, `(elements, n)`; an element may come more than once.
+        values: What to add, `(elements,)`.
+    """
+    import tensorflow as tf
+
+    variable = variable if IS_LEGACY else variable.value
+    # Distributed variables have no `scatter_nd_add`, but a handle in each replica.
+    tf.raw_ops.ResourceScatterNdAdd(
+        ref=variable.handle, indices=indices, updates=values
+    )

@@ -102,6 +102,9 @@ def split_columns(x: Any, widths: Sequence[int]) -> list[Any]:
     """Splits the last axis of a tensor or variable into parts of the given widths."""
     if len(widths) == 1:
         return [x]
-    ends = [sum(widths[: i + 1]) for i in range(len(widths) - 1)]
-    parts: list[Any] = ops.split(ops.convert_to_tensor(x), ends, axis=-1)
+    # Equal parts are one operation of the graph, others are several.
+    where: int | list[int] = len(widths)
+    if len(set(widths)) > 1:
+        where = [sum(widths[: i + 1]) for i in range(len(widths) - 1)]
+    parts: list[Any] = ops.split(ops.convert_to_tensor(x), where, axis=-1)
     return parts

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from home_tf.data.encode_examples import encode_examples
 from home_tf.data.schema import (
     COMPRESSIONS,
     FILE_NAME,
@@ -180,7 +181,7 @@ class _SplitWriter:
 
     def __init__(self, writer: RecordWriter, split: str) -> None:
         shards, folder = writer.shards, writer.folder
-        self._encode = _blocks if writer.layout == "packed" else _examples
+        self._encode = _blocks if writer.layout == "packed" else encode_examples
         self._columns = writer.columns
         self._turn_rows = shards * writer.block_rows
         self._waiting: list[dict[str, Array]] = []
@@ -253,20 +254,6 @@ def _blocks(rows: dict[str, Array], columns: Mapping[str, Column]) -> Iterator[b
     yield _serialized(features)
 
 
-def _examples(rows: dict[str, Array], columns: Mapping[str, Column]) -> Iterator[bytes]:
-    makers: dict[str, Any] = {
-        "int32": _int64_feature,
-        "int64": _int64_feature,
-        "float32": _float_feature,
-        "string": _bytes_feature,
-    }
-    make = [makers[columns[name].dtype] for name in rows]
-    lists = [values.reshape(len(values), -1).tolist() for values in rows.values()]
-    for row in zip(*lists, strict=True):
-        features = [feature(value) for feature, value in zip(make, row, strict=True)]
-        yield _serialized(dict(zip(rows, features, strict=True)))
-
-
 def _serialized(features: dict[str, Any]) -> bytes:
     example = tf.train.Example(features=tf.train.Features(feature=features))
     # The order of a map's entries would otherwise differ from run to run.
@@ -275,10 +262,6 @@ def _serialized(features: dict[str, Any]) -> bytes:
 
 def _int64_feature(values: list[int]) -> Any:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-
-def _float_feature(values: list[float]) -> Any:
-    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 
 
 def _bytes_feature(values: list[bytes]) -> Any:

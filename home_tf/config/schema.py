@@ -302,7 +302,9 @@ class TrainingConfig:
         gradnorm_alpha: Pull of `gradnorm` towards tasks that train slowly, by default
             1.5.
         batch_size: Rows a step, over all replicas.
-        learning_rate: Of Adam.
+        optimizer: `adam`, or `lazy_adam`, which updates only the rows of embedding tables
+            that a batch looks up: for large vocabularies.
+        learning_rate: Of the optimizer.
         learning_rate_decay: `cosine` to zero over all epochs, or `none`.
         clip_norm: Largest global norm of the gradients, or none.
         shuffle_rows: Rows that are shuffled together.
@@ -319,6 +321,7 @@ class TrainingConfig:
     loss_weighting: Literal["sum", "uncertainty", "gradnorm", "pcgrad"] = "sum"
     gradnorm_alpha: Annotated[float, Field(ge=0.0)] | None = None
     batch_size: Positive = 1024
+    optimizer: Literal["adam", "lazy_adam"] = "adam"
     learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
     learning_rate_decay: Literal["none", "cosine"] = "none"
     clip_norm: Annotated[float, Field(gt=0.0)] | None = None

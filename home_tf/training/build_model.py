@@ -8,6 +8,7 @@ from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
 from home_tf.loss_weighting import GradNorm
 from home_tf.models.build_network import build_network
+from home_tf.optimizers import LazyAdam
 
 
 def build_model(config: Config, preprocessor: Preprocessor, *, steps: int = 1) -> Any:
@@ -70,4 +71,6 @@ def _optimizer(config: Config, steps: int) -> Any:
     rate: Any = config.training.learning_rate
     if config.training.learning_rate_decay == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=max(steps, 1))
-    return keras.optimizers.Adam(rate, global_clipnorm=config.training.clip_norm)
+    lazy = config.training.optimizer == "lazy_adam"
+    optimizer = LazyAdam if lazy else keras.optimizers.Adam
+    return optimizer(rate, global_clipnorm=config.training.clip_norm)

@@ -182,6 +182,7 @@ def test_the_seed_decides_the_run(small_config, prepared, trained, tmp_path):
         {
             "training__mixed_precision": "mixed_bfloat16",
             "training__steps_per_execution": 4,
+            "training__optimizer": "lazy_adam",
         },
         {
             "training__jit_compile": True,

@@ -1,0 +1,89 @@
+"""Adam that updates only the rows of an embedding table that a batch looks up."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from home_tf.backend import IS_LEGACY, keras
+
+
+@keras.saving.register_keras_serializable(package="home_tf")
+class LazyAdam(keras.optimizers.Adam):
+    """Adam whose step does not depend on the number of rows of the embedding tables.
+
+    Adam of Keras moves every row of a table in every step, for its moments decay also
+    where there is no gradient. Here a row that is not looked up stays as it is, moments
+    included. All other variables are updated as Adam does.
+
+    A row that is looked up several times gets the sum of its gradients, once.
+
+    Args:
+        learning_rate, beta_1, beta_2, epsilon: As in `keras.optimizers.Adam`.
+        **kwargs: Further arguments of `keras.optimizers.Adam`. Weight decay, moving
+            averages of the weights and accumulated gradients touch all rows again.
+
+    Raises:
+        ValueError: If `amsgrad` is set, which has no lazy form here.
+
+    Example:
+        >>> model.compile(optimizer=LazyAdam(1e-3))
+
+    References:
+        Adam (arXiv 1412.6980), algorithm 1, row by row.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        name: str = "lazy_adam",
+        **kwargs: Any,
+    ) -> None:
+        if kwargs.get("amsgrad"):
+            raise ValueError(
+                "`LazyAdam` has no `amsgrad`. Received: amsgrad="
+                f"{kwargs['amsgrad']!r}. Leave it out, or use `keras.optimizers.Adam`"
+            )
+        super().__init__(
+            learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            name=name,
+            **kwargs,
+        )
+
+    def update_step(self, gradient: Any, variable: Any, *learning_rate: Any) -> None:
+        """Updates a variable, or the rows of it that have a gradient."""
+        if isinstance(gradient, tf.IndexedSlices):
+            rate = learning_rate[0] if learning_rate else self.learning_rate
+            self._update_rows(gradient, variable, rate)
+        else:
+            super().update_step(gradient, variable, *learning_rate)
+
+    def _update_rows(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        momentum, velocity = self._moments(variable)
+        rows, values = gradient.indices, tf.cast(gradient.values, variable.dtype)
+        if not IS_LEGACY:  # legacy Keras has added the gradients of a row up already
+            rows, places = tf.unique(rows)
+            values = tf.math.unsorted_segment_sum(values, places, tf.size(rows))
+        m = tf.gather(momentum, rows)
+        m += (1.0 - self.beta_1) * (values - m)
+        v = tf.gather(velocity, rows)
+        v += (1.0 - self.beta_2) * (values * values - v)
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        rate = tf.cast(learning_rate, variable.dtype) * tf.sqrt(1.0 - self.beta_2**step)
+        rate /= 1.0 - self.beta_1**step
+        momentum.scatter_update(tf.IndexedSlices(m, rows))
+        velocity.scatter_update(tf.IndexedSlices(v, rows))
+        change = rate * m / (tf.sqrt(v) + self.epsilon)
+        variable.scatter_sub(tf.IndexedSlices(change, rows))
+
+    def _moments(self, variable: Any) -> tuple[Any, Any]:
+        if IS_LEGACY:
+            index = self._index_dict[self._var_key(variable)]
+            return self._momentums[index], self._velocities[index]
+        index = self._get_variable_index(variable)
+        return self._momentums[index].value, self._velocities[index].value

@@ -269,27 +269,111 @@ def _quick_logs(out: Path, quick: bool) -> Path:
     return logs
 
 
+QuickOption = Annotated[bool, typer.Option("--quick", help="Fewer rounds.")]
+JsonOption = Annotated[Path | None, typer.Option(help="Write the figures here.")]
+FrameworkOption = Annotated[
+    Literal["tfrs", "keras"], typer.Option(help="Which Keras: legacy or 3.")
+]
+
+
+CheckOption = Annotated[
+    Path | None,
+    typer.Option("--check", help="Compare with expected figures; fail if worse."),
+]
+
+
 @bench_app.command("layer")
 def bench_layer(
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer rounds.")] = False,
-    json: Annotated[Path | None, typer.Option(help="Write the figures here.")] = None,
-    framework: Annotated[
-        Literal["tfrs", "keras"], typer.Option(help="Which Keras: legacy or 3.")
-    ] = "keras",
+    quick: QuickOption = False,
+    json: JsonOption = None,
+    check: CheckOption = None,
+    framework: FrameworkOption = "keras",
     jit_compile: Annotated[
         bool, typer.Option("--jit-compile", help="Compile with XLA.")
     ] = False,
 ) -> None:
     """Measure HoME against a naive one and against its matrix products."""
     start_tensorflow(framework)
+    _report_bench(_measure_layer(quick, jit_compile=jit_compile), json, check)
+
+
+@bench_app.command("input")
+def bench_input(
+    quick: QuickOption = False, json: JsonOption = None, check: CheckOption = None
+) -> None:
+    """Measure reading and writing records, one layout against the other."""
+    start_tensorflow()
+    _report_bench(_measure_input(quick), json, check)
+
+
+@bench_app.command("fit")
+def bench_fit(
+    quick: QuickOption = False,
+    json: JsonOption = None,
+    check: CheckOption = None,
+    framework: FrameworkOption = "keras",
+) -> None:
+    """Measure the whole fit: against a bare loop, its options, large vocabularies."""
+    start_tensorflow(framework)
+    _report_bench(_measure_fit(quick, framework), json, check)
+
+
+@bench_app.command("all")
+def bench_all(
+    quick: QuickOption = False,
+    json: JsonOption = None,
+    check: CheckOption = None,
+    framework: FrameworkOption = "keras",
+) -> None:
+    """Measure the layer, the input and the fit."""
+    start_tensorflow(framework)
+    found = {
+        **_measure_layer(quick),
+        **_measure_input(quick),
+        **_measure_fit(quick, framework),
+    }
+    _report_bench(found, json, check)
+
+
+def _measure_layer(quick: bool, *, jit_compile: bool = False) -> dict[str, Any]:
+    from home_tf import bench
+
+    return bench.bench_layer(rounds=8 if quick else 30, jit_compile=jit_compile)
+
+
+def _measure_input(quick: bool) -> dict[str, Any]:
+    from home_tf import bench
+
+    return bench.bench_input(rounds=3 if quick else 10)
+
+
+def _measure_fit(quick: bool, framework: str) -> dict[str, Any]:
+    from home_tf import bench
+
+    if quick:
+        return bench.bench_fit(framework, rounds=3, options=())
+    return bench.bench_fit(framework)
+
+
+def _report_bench(
+    found: dict[str, Any], json: Path | None, expected: Path | None
+) -> None:
     from home_tf import bench
     from home_tf.run import write_json
 
-    found = bench.bench_layer(rounds=8 if quick else 30, jit_compile=jit_compile)
     console.print(bench.bench_table(found))
     if json is not None:
         write_json(json, found)
         _report_written(json)
+    if expected is None:
+        return
+    worse = bench.regressions(found, bench.load_expected(expected))
+    for line in worse:
+        console.print(line, soft_wrap=True)
+    if worse:
+        is_are = "is" if len(worse) == 1 else "are"
+        raise HomeError(f"{expected}: {len(worse)} of the figures {is_are} worse")
+    console.print(f"no figure is worse than in {expected}", soft_wrap=True)
 
 
 def _report_check(difference: float) -> None:

@@ -1,4 +1,8 @@
 """Benchmarks: ratios measured in one run, for `home-tf bench`."""
 
+from home_tf.bench.check import load_expected as load_expected
+from home_tf.bench.check import regressions as regressions
+from home_tf.bench.fit import bench_fit as bench_fit
+from home_tf.bench.input import bench_input as bench_input
 from home_tf.bench.layer import bench_layer as bench_layer
 from home_tf.bench.table import bench_table as bench_table

@@ -1,7 +1,7 @@
 """How fast records are read and written: one layout against the other."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,44 +9,19 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from home_tf.bench.records import RecordSizes, Rows, make_rows, write_records
 from home_tf.bench.timing import Seconds, ratio, time_in_turn
-from home_tf.data import Column, RecordSchema, RecordWriter, read
+from home_tf.data import RecordSchema, read
 from home_tf.data.schema import LAYOUTS
 
 BATCH = 1024
 # Of the slow ways only so many rows are timed.
 _SLOW_ROWS = 5_000
 
-Rows = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class InputSizes:
-    """What is measured.
-
-    Attributes:
-        rows: Rows of the split.
-        integers: Number of `int64` columns.
-        floats: Number of `float32` columns.
-        labels: Number of further `float32` columns.
-    """
-
-    rows: int = 200_000
-    integers: int = 30
-    floats: int = 10
-    labels: int = 6
-
-    @property
-    def columns(self) -> dict[str, Column]:
-        """The columns by name."""
-        return {
-            **{f"integer_{i}": Column("int64") for i in range(self.integers)},
-            **{f"float_{i}": Column("float32") for i in range(self.floats)},
-            **{f"label_{i}": Column("float32") for i in range(self.labels)},
-        }
-
-
-def bench_input(sizes: InputSizes | None = None, *, rounds: int = 10) -> dict[str, Any]:
+def bench_input(
+    sizes: RecordSizes | None = None, *, rounds: int = 10
+) -> dict[str, Any]:
     """Measures writing and reading a split in both layouts.
 
     Both are read by `home_tf.data.read` in batches of 1024, shuffled. The limit is the
@@ -62,15 +37,18 @@ def bench_input(sizes: InputSizes | None = None, *, rounds: int = 10) -> dict[st
         `{key: value}`: ratios as `{"median", "low", "high"}` (quartiles over rounds),
         and medians in rows a second.
     """
-    sizes = sizes or InputSizes()
-    rows = _rows(sizes)
+    sizes = sizes or RecordSizes()
+    rows = make_rows(sizes)
     with TemporaryDirectory() as folder:
-        writers = {layout: _writer(folder, layout, sizes, rows) for layout in LAYOUTS}
+        folders = {layout: Path(folder, layout) for layout in LAYOUTS}
+        writers: dict[str, Callable[[], object]] = {
+            layout: partial(write_records, path, layout, sizes, rows)
+            for layout, path in folders.items()
+        }
         few = {name: values[:_SLOW_ROWS] for name, values in rows.items()}
         written = time_in_turn(
             {**writers, "objects": lambda: _count(_objects(few))}, rounds=rounds
         )
-        folders = {layout: Path(folder, layout) for layout in LAYOUTS}
         seconds = time_in_turn(_readers(folders), rounds=rounds, warm_up=1)
     written = _a_row(written, sizes.rows, few=len(few["integer_0"]))
     seconds = _a_row(seconds, sizes.rows, few=min(sizes.rows, _SLOW_ROWS))
@@ -93,34 +71,6 @@ def bench_input(sizes: InputSizes | None = None, *, rounds: int = 10) -> dict[st
 def _a_row(seconds: dict[str, Seconds], rows: int, *, few: int) -> dict[str, Seconds]:
     slow = ("objects", "row_by_row")
     return {name: s / (few if name in slow else rows) for name, s in seconds.items()}
-
-
-def _rows(sizes: InputSizes) -> Rows:
-    random = np.random.default_rng(0)
-    rows: Rows = {}
-    for index, (name, column) in enumerate(sizes.columns.items()):
-        if column.dtype == "int64":
-            most = 10 ** (1 + index % 6)  # ids of small and of large vocabularies
-            rows[name] = random.integers(0, most, sizes.rows)
-        elif name.startswith("label"):
-            rows[name] = random.integers(0, 2, sizes.rows).astype(np.float32)
-        else:
-            rows[name] = random.normal(size=sizes.rows).astype(np.float32)
-    return rows
-
-
-def _writer(
-    folder: str, layout: Any, sizes: InputSizes, rows: Rows
-) -> Callable[[], None]:
-    def write() -> None:
-        target = Path(folder, layout)
-        (target / "schema.json").unlink(missing_ok=True)
-        with RecordWriter(target, sizes.columns, layout=layout) as writer:
-            for start in range(0, sizes.rows, 65536):
-                part = slice(start, start + 65536)
-                writer.write("train", {name: v[part] for name, v in rows.items()})
-
-    return write
 
 
 def _objects(rows: Rows) -> Iterable[bytes]:
@@ -157,9 +107,8 @@ def _readers(folders: dict[str, Path]) -> dict[str, Callable[[], object]]:
         "raw": raw.batch(BATCH).prefetch(tf.data.AUTOTUNE),
         "row_by_row": row_by_row.batch(BATCH).prefetch(tf.data.AUTOTUNE),
     }
-    return {name: lambda d=dataset: _count(d) for name, dataset in datasets.items()}
+    return {name: partial(_count, dataset) for name, dataset in datasets.items()}
 
 
 def _count(items: Iterable[Any]) -> int:
     return sum(1 for _ in items)
-

@@ -302,8 +302,8 @@ class TrainingConfig:
         gradnorm_alpha: Pull of `gradnorm` towards tasks that train slowly, by default
             1.5.
         batch_size: Rows a step, over all replicas.
-        optimizer: `adam`, or `lazy_adam`, which updates only the rows of embedding tables
-            that a batch looks up: for large vocabularies.
+        optimizer: `adam`, or `lazy_adam`, which updates only the rows of embedding
+            tables that a batch looks up: for large vocabularies.
         learning_rate: Of the optimizer.
         learning_rate_decay: `cosine` to zero over all epochs, or `none`.
         clip_norm: Largest global norm of the gradients, or none.

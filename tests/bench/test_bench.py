@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 from home_tf.backend import keras
+from home_tf.bench.check import load_expected, regressions
+from home_tf.bench.fit import OPTIONS, FitSizes, bench_fit
+from home_tf.bench.input import bench_input
 from home_tf.bench.layer import LayerSizes, bench_layer, check_same
 from home_tf.bench.naive_home import NaiveHoME, copy_weights
+from home_tf.bench.records import RecordSizes
 from home_tf.bench.timing import ratio, time_in_turn
+from home_tf.errors import HomeError
 from home_tf.layers import HoME
 
 GROUPS = {"watch": ["a"], "inter": ["b", "c"], "more": ["d"]}
@@ -74,17 +79,89 @@ def test_the_figures_of_the_layer(jit_compile):
     assert keras.__version__ in found["device"]
 
 
+def is_ratio(figure):
+    return 0 <= figure["low"] <= figure["median"] <= figure["high"]
+
+
+def test_the_figures_of_the_input():
+    found = bench_input(RecordSizes(2000, integers=2, floats=1, labels=1), rounds=2)
+    for name in ("packed_vs_rows", "rows_vs_row_by_row", "write_rows_vs_objects"):
+        assert is_ratio(found[f"input.{name}"])
+    # Both layouts are written and read: a rate of nothing would be an error.
+    for name in ("packed", "rows", "write_packed", "write_rows"):
+        assert found[f"input.{name}.rows_per_second"] > 0
+
+
+def test_the_figures_of_the_fit():
+    sizes = FitSizes(
+        RecordSizes(4096, integers=2, floats=1, labels=2),
+        expert_units=(4,),
+        lora_rank=2,
+        width=4,
+        vocabularies=(10, 100),
+        steps=2,
+    )
+    framework = "tfrs" if keras.__name__ == "tf_keras" else "keras"
+    found = bench_fit(framework, sizes, rounds=2)
+    names = ["input_wait_share", "overhead_vs_bare_loop"]
+    names += [f"{option}_speedup" for option in OPTIONS]
+    names += [f"{name}_large_vs_small" for name in ("adam", "lazy_adam")]
+    assert all(is_ratio(found[f"fit.{name}"]) for name in names)
+    assert found["fit.input_wait_share"]["high"] < 1
+
+
+EXPECTED = {
+    "speedup": {"median": 2.0, "tolerance": 0.1, "better": "higher", "runs": 5},
+    "time": {"median": 1.0, "tolerance": 0.2, "better": "lower", "runs": 5},
+    "another": {"median": 1.0, "tolerance": 0.2, "better": "lower", "runs": 5},
+}
+
+
+@pytest.mark.parametrize(
+    ("speedup", "time", "worse"),
+    [
+        (1.81, 1.19, []),
+        (9.0, 0.1, []),
+        (1.79, 1.0, ["speedup is 1.79; expected 2, at least 1.8"]),
+        (2.0, 1.21, ["time is 1.21; expected 1, at most 1.2"]),
+    ],
+)
+def test_figures_beyond_their_tolerance_are_told(tmp_path, speedup, time, worse):
+    file = tmp_path / "expected.json"
+    file.write_text(json.dumps(EXPECTED))
+    found = {"speedup": {"median": speedup}, "time": time, "rounds": 3}
+    assert regressions(found, load_expected(file)) == worse
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "cannot be read as JSON"),
+        ('{"a": {"median": 1}}', "`a` should have the keys better, median, runs"),
+    ],
+)
+def test_a_file_of_something_else_is_told(tmp_path, text, message):
+    file = tmp_path / "expected.json"
+    file.write_text(text)
+    with pytest.raises(HomeError, match=message):
+        load_expected(file)
+
+
 def test_the_command(tmp_path):
-    file = tmp_path / "figures.json"
+    file, expected = tmp_path / "figures.json", tmp_path / "expected.json"
+    never = {"median": 1e9, "tolerance": 0.5, "better": "higher", "runs": 1}
+    expected.write_text(json.dumps({"layer.train.speedup_vs_naive": never}))
     done = subprocess.run(
-        [sys.executable, "-c", QUICK, str(file)],
+        [sys.executable, "-c", QUICK, str(file), str(expected)],
         capture_output=True,
         text=True,
         env={**os.environ, "COLUMNS": "80"},
         check=False,
         timeout=300,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 2, done.stderr
+    assert "1 of the figures is worse" in done.stderr
+    assert "layer.train.speedup_vs_naive is" in done.stdout
     assert json.loads(file.read_text())["rounds"] == 8
     assert "layer.train.speedup_vs_naive" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
@@ -100,6 +177,8 @@ def small(**options):
     sizes = LayerSizes(8, 8, 2, expert_units=(4,), lora_rank=(2, 1))
     return measure(sizes, **options)
 bench.bench_layer = small
+check = sys.argv[2]
 sys.argv = ["home-tf", "bench", "layer", "--quick", "--json", sys.argv[1]]
+sys.argv += ["--check", check]
 cli.main()
 """

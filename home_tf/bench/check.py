@@ -1,0 +1,60 @@
+"""Compares the figures of a benchmark with those that are expected of it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from home_tf.errors import HomeError
+
+_KEYS = {"median", "tolerance", "better", "runs"}
+
+
+def load_expected(file: str | Path) -> dict[str, Any]:
+    """Reads expected figures, `{key: {median, tolerance, better, runs}}`.
+
+    Args:
+        file: JSON. `better` is `higher` or `lower`; `tolerance` is relative to the
+            median; `runs` says how many runs of the benchmark the median is of.
+
+    Raises:
+        HomeError: If the file is missing, or something else.
+    """
+    try:
+        expected: dict[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise HomeError(f"{file}: cannot be read as JSON ({error})") from None
+    for key, value in expected.items():
+        if set(value) != _KEYS or value["better"] not in ("higher", "lower"):
+            raise HomeError(
+                f"{file}: `{key}` should have the keys {', '.join(sorted(_KEYS))}, "
+                f"`better` being higher or lower. Received: {value}"
+            )
+    return expected
+
+
+def regressions(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    """The figures that are worse than expected, a line each.
+
+    Args:
+        found: What a benchmark returns: numbers, and ratios with a `median`.
+        expected: As of `load_expected`. Figures that were not measured are skipped.
+
+    Returns:
+        A line for each figure beyond its tolerance on the worse side.
+    """
+    lines = []
+    for key, wanted in expected.items():
+        if key not in found:
+            continue
+        value = found[key]
+        value = value["median"] if isinstance(value, Mapping) else value
+        higher = wanted["better"] == "higher"
+        factor = 1 - wanted["tolerance"] if higher else 1 + wanted["tolerance"]
+        bound = wanted["median"] * factor
+        if value < bound if higher else value > bound:
+            lines.append(
+                f"{key} is {value:.3g}; expected {wanted['median']:.3g}, at "
+                f"{'least' if higher else 'most'} {bound:.3g}"
+            )
+    return lines

@@ -68,6 +68,44 @@ def test_every_switch_changes_the_result(name):
     assert counts[0] != counts[1] or not np.allclose(*outputs, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("groups", "counts", "ranks"),
+    [
+        ({"watch": ["a"], "inter": ["b", "c"]}, (2, 3, 1), (4, 2)),
+        ({"one": list("abcde")}, (1, 2, 2), (3, 3)),
+    ],
+)
+def test_the_number_of_parameters_is_that_of_the_documentation(groups, counts, ranks):
+    n_s, n_g, n_t = counts
+    rank, task_rank = ranks
+    width, h, d, loras = 10, 7, 4, 2
+    g, t = len(groups), sum(map(len, groups.values()))
+
+    def expert(w):
+        return w * h + h + h * d + 2 * d
+
+    def feature_gate(w, r):
+        return 2 * loras * w * r + loras * w + loras
+
+    meta = n_s + g * n_g
+    expected = meta * expert(width) + (g + 1) * feature_gate(width, rank)
+    expected += (width + 1) * (meta + g * (n_s + n_g)) + (width + 1) * meta
+    expected += (meta + t * n_t) * expert(d) + (1 + g + t) * feature_gate(d, task_rank)
+    expected += t * (2 * d + 1) * (n_s + n_g + n_t) + t * (d + 1) * n_t
+    layer = HoME(
+        groups,
+        expert_units=(h, d),
+        num_shared_experts=n_s,
+        num_group_experts=n_g,
+        num_task_experts=n_t,
+        num_loras=loras,
+        lora_rank=ranks,
+    )
+    layer.build((None, width))
+    found = sum(int(np.prod(w.shape)) for w in layer.trainable_weights)
+    assert found == expected
+
+
 def squares_of(task):
     return lambda outputs: sum_of_squares(outputs[task])
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.strategies import two_devices
 
 from home_tf.backend import keras
 from home_tf.optimizers import LazyAdam
-from tests.support.strategies import two_devices
 
 TABLE = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
 # Row 1 comes twice in the first step, row 5 never.

@@ -18,6 +18,7 @@ from rich.progress import (
     TextColumn,
 )
 
+from home_tf.check_dependencies import check_dependencies
 from home_tf.errors import HomeError
 
 # TensorFlow and Keras are imported inside the commands: the framework that a
@@ -228,9 +229,7 @@ def compare(
 
     loaded = load_config(config, {"training.epochs": 2} if quick else None)
     start_tensorflow("keras")
-    from home_tf.comparison.check_dependencies import check_dependencies
-
-    check_dependencies()
+    check_dependencies("a comparison", "lightgbm", "matplotlib", "optuna")
     from home_tf.comparison import compare as run_comparison
 
     if quick:
@@ -316,6 +315,23 @@ def bench_fit(
     """Measure the whole fit: against a bare loop, its options, large vocabularies."""
     start_tensorflow(framework)
     _report_bench(_measure_fit(quick, framework), json, check)
+
+
+@bench_app.command("scaling")
+def bench_scaling(
+    plot: Annotated[Path, typer.Option(help="Draw the figures in this PNG file.")],
+    json: JsonOption = None,
+    framework: FrameworkOption = "keras",
+) -> None:
+    """Measure how the layer's step grows with tasks, experts, features and batch."""
+    check_dependencies("the plot", "matplotlib")
+    start_tensorflow(framework)
+    from home_tf import bench
+
+    found = bench.bench_scaling()
+    bench.plot_scaling(found, plot)
+    _report_written(plot)
+    _report_bench(found, json, None)
 
 
 @bench_app.command("all")

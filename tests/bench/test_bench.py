@@ -15,6 +15,7 @@ from home_tf.bench.input import bench_input
 from home_tf.bench.layer import LayerSizes, bench_layer, check_same
 from home_tf.bench.naive_home import NaiveHoME, copy_weights
 from home_tf.bench.records import RecordSizes
+from home_tf.bench.scaling import bench_scaling, plot_scaling
 from home_tf.bench.timing import ratio, time_in_turn
 from home_tf.errors import HomeError
 from home_tf.layers import HoME
@@ -108,6 +109,17 @@ def test_the_figures_of_the_fit():
     names += [f"{name}_large_vs_small" for name in ("adam", "lazy_adam")]
     assert all(is_ratio(found[f"fit.{name}"]) for name in names)
     assert found["fit.input_wait_share"]["high"] < 1
+
+
+def test_the_figures_of_the_scaling(tmp_path):
+    sweeps = {"tasks": (1, 3), "experts": (1, 2), "batch": (4, 16)}
+    found = bench_scaling(SMALL, sweeps=sweeps, rounds=2)
+    for name, values in sweeps.items():
+        for value in values:
+            assert found[f"scaling.{name}={value}.ms"] > 0
+            assert found[f"scaling.{name}={value}.time_vs_limit"] > 0
+    plot_scaling(found, tmp_path / "scaling.png", sweeps=sweeps)
+    assert (tmp_path / "scaling.png").stat().st_size > 10_000
 
 
 EXPECTED = {

@@ -13,6 +13,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from home_tf import cli
+from home_tf.check_dependencies import check_dependencies
 from home_tf.comparison import compare, contenders, worker
 from home_tf.comparison import compare as compare_function
 from home_tf.comparison.budget import Size
@@ -338,13 +339,11 @@ def test_the_command_line_checks_before_it_writes(write_config, logs, tmp_path):
 
 
 def test_missing_packages_are_named(monkeypatch):
-    from home_tf.comparison.check_dependencies import check_dependencies
-
-    check_dependencies()
+    check_dependencies("a comparison", "lightgbm", "optuna")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    message = r"needs lightgbm, matplotlib, optuna: run .*home-tf\[compare\]"
+    message = r"a comparison needs lightgbm, optuna: run .*home-tf\[compare\]"
     with pytest.raises(HomeError, match=message):
-        check_dependencies()
+        check_dependencies("a comparison", "lightgbm", "optuna")
 
 
 def test_a_plan_survives_its_file(start_comparison, tmp_path):

@@ -328,16 +328,27 @@ def _as_floats(where: str, values: Array, nullable: bool) -> Array:
 
 def _as_bytes(where: str, values: Array) -> Array:
     flat = values.ravel().tolist()
-    for index, value in enumerate(flat):
-        if not isinstance(value, str | bytes):
-            raise HomeError(
-                f"{where} should hold str or bytes. Received: {value!r} in row "
-                f"{index * len(values) // values.size} of `rows`; write a missing "
-                'string as ""'
-            )
+    try:
+        encoded = list(map(str.encode, flat))
+    except TypeError:  # not only str
+        encoded = [
+            _one_as_bytes(where, value, index * len(values) // values.size)
+            for index, value in enumerate(flat)
+        ]
     result = np.empty(len(flat), object)
-    result[:] = [value.encode() if isinstance(value, str) else value for value in flat]
+    result[:] = encoded
     return result.reshape(values.shape)
+
+
+def _one_as_bytes(where: str, value: object, row: int) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bytes):
+        return value
+    raise HomeError(
+        f"{where} should hold str or bytes. Received: {value!r} in row {row} of `rows`; "
+        'write a missing string as ""'
+    )
 
 
 def _check_kind(where: str, values: Array, kinds: str, expected: str) -> None:

@@ -5,6 +5,7 @@ it is built (`model`), trained (`training`) and measured (`evaluation`). Unknown
 are errors: no field is silently ignored.
 """
 
+import fnmatch
 from collections import Counter
 from typing import Annotated, Any, Literal
 
@@ -352,6 +353,19 @@ class EvaluationConfig:
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
+class ServingConfig:
+    """What a request for a ranking sends.
+
+    Attributes:
+        request_features: Features that are the same for all candidates of a request,
+            those of the user and of the context; names or patterns such as `user_*`.
+            The signature `rank` takes their columns once. Without any there is none.
+    """
+
+    request_features: tuple[str, ...] = ()
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
 class Config:
     """A whole configuration. See the sections' classes for their fields."""
 
@@ -360,10 +374,12 @@ class Config:
     evaluation: EvaluationConfig
     model: ModelConfig = Field(default_factory=ModelConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
+    serving: ServingConfig = Field(default_factory=ServingConfig)
 
     @model_validator(mode="after")
     def _check(self) -> "Config":
         self._check_references()
+        self._check_request_features()
         labels = Counter(task.label or name for name, task in self.tasks.items())
         outcomes = set(labels)
         for name, feature in self.features.items():
@@ -399,6 +415,38 @@ class Config:
                     f"`features.{name}.table` names {feature.table!r}, which has no "
                     f"table of its own; name {categorical[feature.table].table!r}"
                 )
+
+    def _check_request_features(self) -> None:
+        for pattern in self.serving.request_features:
+            if not fnmatch.filter(self.features, pattern):
+                raise ValueError(
+                    f"`serving.request_features` has {pattern!r}, which is no feature"
+                )
+        of_requests = self.request_columns
+        if of_requests and all(map(self._of_request, self.features)):
+            raise ValueError(
+                "`serving.request_features` has all features: leave those of the "
+                "candidates out"
+            )
+        for name, feature in self.features.items():
+            if (feature.column or name) in of_requests and not self._of_request(name):
+                raise ValueError(
+                    f"feature `{name}` reads `{feature.column or name}` as one of "
+                    "`serving.request_features` does: name both there, or neither"
+                )
+
+    def _of_request(self, name: str) -> bool:
+        patterns = self.serving.request_features
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+    @property
+    def request_columns(self) -> set[str]:
+        """The record columns of `serving.request_features`."""
+        return {
+            feature.column or name
+            for name, feature in self.features.items()
+            if self._of_request(name)
+        }
 
     @property
     def task_groups(self) -> dict[str, list[str]]:

@@ -346,8 +346,8 @@ def _one_as_bytes(where: str, value: object, row: int) -> bytes:
     if isinstance(value, bytes):
         return value
     raise HomeError(
-        f"{where} should hold str or bytes. Received: {value!r} in row {row} of `rows`; "
-        'write a missing string as ""'
+        f"{where} should hold str or bytes. Received: {value!r} in row {row} of "
+        '`rows`; write a missing string as ""'
     )
 
 

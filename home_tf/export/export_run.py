@@ -51,7 +51,9 @@ def export_run(
     preprocessor = Preprocessor(config, data)
     network = load_network(run, config, preprocessor)
     schema = RecordSchema.load(data)
-    model = ServingModel(preprocessor, network, list(config.tasks), schema)
+    model = ServingModel(
+        preprocessor, network, list(config.tasks), schema, config.request_columns
+    )
     version = _next_version(Path(out))
     aside = version.with_name(f".{version.name}.partial")
     shutil.rmtree(aside, ignore_errors=True)

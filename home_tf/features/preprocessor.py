@@ -70,15 +70,36 @@ class Preprocessor(tf.Module):
             `{feature: ids}`, `(batch,)` or `(batch, length)`, and `numeric_features`,
             `(batch, n)`.
         """
-        outputs = {}
-        for name in self.embedded_features:
-            column = columns[self._features[name].column or name]
-            outputs[name] = self._lookups[name](column)
+        outputs = self.ids(columns)
         if self.numeric_features:
-            outputs[NUMERIC_FEATURES] = self._normalized(columns)
+            outputs[NUMERIC_FEATURES] = self.numbers(columns)
         return outputs
 
-    def _normalized(self, columns: Mapping[str, Any]) -> Any:
+    def ids(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """Looks up the ids of the features whose columns are given.
+
+        Args:
+            columns: `{column: (batch, *shape)}`.
+
+        Returns:
+            `{feature: ids}`, `(batch,)` or `(batch, length)`.
+        """
+        found = {}
+        for name in self.embedded_features:
+            column = self._features[name].column or name
+            if column in columns:
+                found[name] = self._lookups[name](columns[column])
+        return found
+
+    def numbers(self, columns: Mapping[str, Any]) -> Any:
+        """Normalises the numeric features.
+
+        Args:
+            columns: `{column: (batch,)}`, at least theirs.
+
+        Returns:
+            `(batch, n)`.
+        """
         numbers = []
         for name, feature in self._numeric.items():
             number = tf.cast(columns[feature.column or name], tf.float32)

@@ -127,6 +127,18 @@ def test_without_a_type_the_architecture_is_home(small_config):
             {"features.is_like": {"type": "numeric"}},
             r"feature `is_like` reads `is_like`, which is the label of a task",
         ),
+        (
+            {"serving.request_features": ["user_*", "usr_*"]},
+            r"`serving.request_features` has 'usr_\*', which is no feature",
+        ),
+        (
+            {"serving.request_features": ["*"]},
+            r"`serving.request_features` has all features",
+        ),
+        (
+            {"features.x": {"type": "categorical", "column": "user_id", "width": 2}},
+            r"feature `x` reads `user_id` as one of `serving.request_features` does",
+        ),
         ({"training.monitor_tasks": ["clik"]}, r"names unknown tasks \['clik'\]"),
         ({"training.loss_weighting": "kendall"}, r"`training.loss_weighting`: .*'sum'"),
         (

@@ -83,6 +83,36 @@ def test_both_signatures_predict_what_the_trained_model_does(trained):
         np.testing.assert_allclose(by_examples[task], expected[task], atol=1e-6)
 
 
+REQUEST = {"user_id", "user_active_degree", "user_watched_videos"}
+REQUEST |= {"user_liked_videos", "user_is_click_rate"}
+
+
+@pytest.mark.parametrize("candidates", [0, 1, 50])
+def test_rank_predicts_the_candidates_of_one_request(trained, candidates):
+    _, version, batch, _ = trained
+    signatures = tf.saved_model.load(str(version)).signatures
+    inputs = serving_inputs(batch, signatures["predict"].structured_input_signature[1])
+    for user in (0, 7):
+        once = {name: inputs[name][user : user + 1] for name in REQUEST}
+        each = {k: v[:candidates] for k, v in inputs.items() if k not in REQUEST}
+        copies = {k: tf.repeat(v, candidates, axis=0) for k, v in once.items()}
+        expected = signatures["predict"](**each, **copies)
+        found = signatures["rank"](**each, **once)
+        assert set(found) == set(TASKS)
+        for task in TASKS:
+            assert found[task].shape == (candidates,)
+            np.testing.assert_allclose(found[task], expected[task], atol=1e-6)
+
+
+def test_rank_takes_one_request(trained):
+    _, version, _, _ = trained
+    signature = tf.saved_model.load(str(version)).signatures["rank"]
+    specs = signature.structured_input_signature[1]
+    assert {name for name, spec in specs.items() if spec.shape[0] == 1} == REQUEST
+    assert specs["user_watched_videos"].shape.rank == 2
+    assert all(s.shape[0] is None for n, s in specs.items() if n not in REQUEST)
+
+
 def test_inputs_are_the_features_and_no_label(trained):
     _, version, _, _ = trained
     signature = tf.saved_model.load(str(version)).signatures["predict"]

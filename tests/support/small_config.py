@@ -31,4 +31,5 @@ training:
   learning_rate: 0.02
   shuffle_rows: 2048
 evaluation: {group_by: user_id, bootstrap_replicates: 20}
+serving: {request_features: [user_*]}
 """

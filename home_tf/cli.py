@@ -187,16 +187,41 @@ def evaluate(
 
 @app.command()
 def export(
-    run: RunOption,
     out: Annotated[Path, typer.Option(help="The model's folder, of all versions.")],
+    run: Annotated[
+        Path | None, typer.Option(help="The folder of the run; not with --rollback.")
+    ] = None,
     data: RunDataOption = None,
+    keep: Annotated[int, typer.Option(help="How many versions to keep.")] = 5,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Withdraw the current version instead.")
+    ] = False,
 ) -> None:
-    """Export a run as a SavedModel for TF Serving."""
+    """Export a run as a SavedModel for TF Serving, or go back a version."""
+    if rollback == (run is not None):
+        raise HomeError(
+            "`export` needs either --run, to export one, or --rollback. Received: "
+            f"{'both' if rollback else 'neither'}"
+        )
+    if run is None:
+        _roll_back(out)
+        return
     found = _open_run(run)
     from home_tf.export import export_run
 
-    version = export_run(found, out, data=data, on_check=_report_check)
+    version = export_run(found, out, data=data, keep=keep, on_check=_report_check)
     _report_written(version)
+
+
+def _roll_back(out: Path) -> None:
+    start_tensorflow("keras")
+    from home_tf.export import Versions
+
+    withdrawn, current = Versions(out).roll_back()
+    console.print(
+        f"{out}: version {withdrawn} is withdrawn, {current} is current again",
+        soft_wrap=True,
+    )
 
 
 @app.command()

@@ -33,7 +33,7 @@ def pipeline(
     cli.prepare_kuairand(data, working / "records")
     cli.train(config, working / "records", run)
     cli.evaluate(run)
-    cli.export(run, Path("saved_models") / name)
+    cli.export(Path("saved_models") / name, run)
 
 
 if __name__ == "__main__":

@@ -52,8 +52,8 @@ def check_export(
         The largest absolute difference between the two predictions.
 
     Raises:
-        HomeError: If the model does not load, predicts anything but finite numbers, or
-            differs by more than 1e-5.
+        HomeError: If the model does not load, predicts anything but finite numbers or
+            the same for all rows, or differs by more than 1e-5.
     """
     with tempfile.TemporaryDirectory() as scratch:
         inputs, outputs = Path(scratch) / "inputs.npz", Path(scratch) / "outputs.npz"
@@ -106,6 +106,11 @@ def _largest_difference(
     for task, values in expected.items():
         if not np.isfinite(found[task]).all():
             raise HomeError(f"{folder}: predicts NaN or infinity for task {task!r}")
+        if len(found[task]) > 1 and np.ptp(found[task]) == 0.0:
+            raise HomeError(
+                f"{folder}: predicts {found[task][0]:.6g} for task {task!r}, whatever "
+                "the inputs are"
+            )
         differences.append(float(np.max(np.abs(found[task] - values), initial=0.0)))
     if max(differences) > TOLERANCE:
         raise HomeError(

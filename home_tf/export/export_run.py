@@ -9,15 +9,20 @@ import numpy as np
 import tensorflow as tf
 
 from home_tf.config import Config
-from home_tf.data import RecordSchema, read
+from home_tf.data import Column, RecordSchema, read
+from home_tf.data.encode_examples import encode_examples
 from home_tf.errors import HomeError
 from home_tf.export.check_export import check_export
+from home_tf.export.manifest import write_manifest
 from home_tf.export.serving_model import ServingModel
+from home_tf.export.versions import Versions
+from home_tf.export.warmup import Request, write_warmup
 from home_tf.features import Preprocessor
 from home_tf.run import Run
 from home_tf.training.evaluate import load_network
 
 CHECKED_ROWS = 256
+WARMUP_ROWS = 64
 
 
 def export_run(
@@ -25,6 +30,7 @@ def export_run(
     out: str | Path,
     *,
     data: str | Path | None = None,
+    keep: int = 5,
     on_check: Callable[[float], None] | None = None,
 ) -> Path:
     """Exports a run as the next version of a model.
@@ -33,10 +39,14 @@ def export_run(
     with the trained model on validation rows, and only then renamed into place. TF
     Serving never sees a half-written version.
 
+    Its `assets.extra` has `tf_serving_warmup_requests`, validation rows that TF Serving
+    replays before it serves the version, and `home_tf.json`, what it was made of.
+
     Args:
         run: The run.
         out: The model's folder, which holds the versions: `out/1`, `out/2`, ...
         data: The prepared folder; by default the one that the run was trained on.
+        keep: How many versions to keep, the new one among them.
         on_check: Called with the largest difference that the comparison found.
 
     Returns:
@@ -46,6 +56,8 @@ def export_run(
         HomeError: If the run has no checkpoint, or the export fails its check; the
             versions that exist stay as they are.
     """
+    if keep < 1:
+        raise HomeError(f"`keep` should be at least 1. Received: {keep}")
     config = run.load_config()
     data = Path(data or run.data)
     preprocessor = Preprocessor(config, data)
@@ -54,29 +66,24 @@ def export_run(
     model = ServingModel(
         preprocessor, network, list(config.tasks), schema, config.request_columns
     )
-    version = _next_version(Path(out))
-    aside = version.with_name(f".{version.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
+    versions = Versions(out)
+    aside = versions.begin()
     try:
         signatures = model.signatures()
         tf.saved_model.save(model, str(aside), signatures=signatures)
         columns = _sample(config, data, preprocessor)
+        warmup = _warmup_requests(columns, config.request_columns)
+        write_warmup(aside, Path(out).name, warmup)
+        write_manifest(aside, run, data)
         expected = _expected(signatures["predict"], columns)
         difference = check_export(aside, columns, expected)
-        aside.rename(version)
+        version = versions.publish(aside)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+    versions.keep(keep)
     if on_check is not None:
         on_check(difference)
     return version
-
-
-def _next_version(out: Path) -> Path:
-    if out.exists() and not out.is_dir():
-        raise HomeError(f"{out}: is a file. Name a folder for the model's versions")
-    out.mkdir(parents=True, exist_ok=True)
-    taken = [int(path.name) for path in out.iterdir() if path.name.isdigit()]
-    return out / str(max(taken, default=0) + 1)
 
 
 def _sample(config: Config, data: Path, preprocessor: Preprocessor) -> dict[str, Any]:
@@ -90,6 +97,28 @@ def _sample(config: Config, data: Path, preprocessor: Preprocessor) -> dict[str,
         else values.numpy()
         for name, values in batch.items()
     }
+
+
+def _warmup_requests(columns: dict[str, Any], once: set[str]) -> list[Request]:
+    """A request of one row and one of many, for each signature."""
+    requests: list[Request] = []
+    for rows in (1, WARMUP_ROWS):
+        few = {name: values[:rows] for name, values in columns.items()}
+        requests.append(("predict", few))
+        requests.append(("serving_default", {"examples": _as_examples(few)}))
+        if once:
+            first = {k: v[:1] if k in once else v for k, v in few.items()}
+            requests.append(("rank", first))
+    return requests
+
+
+def _as_examples(columns: dict[str, Any]) -> Any:
+    dtypes = {"i": "int64", "f": "float32", "O": "string"}
+    schema = {
+        name: Column(dtypes[values.dtype.kind], values.shape[1:])
+        for name, values in columns.items()
+    }
+    return np.array(list(encode_examples(columns, schema)), object)
 
 
 def _expected(signature: Any, columns: dict[str, Any]) -> dict[str, Any]:

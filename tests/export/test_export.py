@@ -1,7 +1,10 @@
 """The SavedModel: loads without this package and predicts what the model predicts."""
 
 import importlib
+import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +16,8 @@ import tensorflow as tf
 from home_tf.backend import IS_LEGACY
 from home_tf.data import RecordSchema, read
 from home_tf.errors import HomeError
-from home_tf.export import check_export, export_run
+from home_tf.export import Versions, check_export, export_run
+from home_tf.export.warmup import read_warmup
 from home_tf.features import Preprocessor
 from home_tf.training import train
 from home_tf.training.evaluate import load_network
@@ -184,6 +188,118 @@ def test_versions_count_up_and_nothing_else_is_left(trained, tmp_path):
     assert {p.name for p in (tmp_path / "model").iterdir()} == {"7", "8", "notes"}
 
 
+def test_only_the_last_versions_are_kept(trained, tmp_path):
+    run, _, _, _ = trained
+    for number in (3, 7, 20):
+        (tmp_path / "model" / str(number)).mkdir(parents=True)
+    assert export_run(run, tmp_path / "model", keep=2).name == "21"
+    assert {p.name for p in (tmp_path / "model").iterdir()} == {"20", "21"}
+    with pytest.raises(HomeError, match=r"`keep` should be at least 1. Received: 0"):
+        export_run(run, tmp_path / "model", keep=0)
+
+
+def test_a_withdrawn_version_is_not_seen_and_its_number_not_used_again(tmp_path):
+    for number in (1, 2, 10):
+        (tmp_path / str(number)).mkdir()
+    versions = Versions(tmp_path)
+    assert versions.roll_back() == (10, 2)
+    assert versions.numbers() == [1, 2]
+    aside = versions.begin()
+    aside.mkdir()
+    assert versions.publish(aside) == tmp_path / "11"
+    assert versions.roll_back() == (11, 2)
+    assert versions.roll_back() == (2, 1)
+    with pytest.raises(HomeError, match=r"no version to go back to. Its versions: 1$"):
+        versions.roll_back()
+
+
+def test_what_a_killed_export_left_goes_with_the_next(tmp_path):
+    for name in ("4", ".5.partial", ".2.removed", ".3.withdrawn", ".other"):
+        (tmp_path / name / "variables").mkdir(parents=True)
+    aside = Versions(tmp_path).begin()
+    assert aside.name == ".5.partial"
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"4", ".3.withdrawn", ".other"}
+
+
+# Exports, and is killed at the first call of a function.
+KILLED = """
+import importlib, os, signal, sys
+module, name, run, out = sys.argv[1:]
+from home_tf.cli import start_tensorflow
+start_tensorflow(os.environ["FRAMEWORK"])
+from home_tf.export import export_run
+from home_tf.run import Run
+from pathlib import Path
+owner = importlib.import_module(module)
+def kill(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
+for part in name.split(".")[:-1]:
+    owner = getattr(owner, part)
+kill.rmtree = kill  # stands in for `shutil` too
+setattr(owner, name.split(".")[-1], kill)
+export_run(Run(Path(run)), out, keep=1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "versions"),
+    [
+        ("home_tf.export.export_run:check_export", {"1"}),
+        ("home_tf.export.export_run:Versions.keep", {"1", "2"}),
+        ("home_tf.export.versions:shutil", {"2"}),
+    ],
+)
+def test_an_export_killed_at_any_step_leaves_whole_versions(
+    trained, tmp_path, function, versions
+):
+    run, version, _, _ = trained
+    shutil.copytree(version, tmp_path / "model" / "1")
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *function.split(":"), run.folder, "model"],
+        cwd=tmp_path,
+        env={**os.environ, "FRAMEWORK": "tfrs" if IS_LEGACY else "keras"},
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert set(map(str, Versions(tmp_path / "model").numbers())) == versions
+    for number in versions:
+        tf.saved_model.load(str(tmp_path / "model" / number))
+    assert export_run(run, tmp_path / "model", keep=1).name == str(
+        max(map(int, versions)) + 1
+    )
+
+
+def test_warm_up_requests_are_what_the_signatures_answer(trained):
+    _, version, _, _ = trained
+    signatures = tf.saved_model.load(str(version)).signatures
+    requests = read_warmup(version)
+    assert {name for name, _ in requests} == set(signatures)
+    answers = {}
+    for name, inputs in requests:
+        tensors = {key: tf.constant(values) for key, values in inputs.items()}
+        for task, values in signatures[name](**tensors).items():
+            assert np.isfinite(values).all()
+            answers.setdefault((name, len(values)), {})[task] = values.numpy()
+    assert {rows for _, rows in answers} == {1, 64}
+    for rows in (1, 64):  # the same rows, given in two ways
+        for task in TASKS:
+            by_examples = answers["serving_default", rows][task]
+            by_columns = answers["predict", rows][task]
+            np.testing.assert_allclose(by_examples, by_columns, atol=1e-6)
+
+
+def test_the_manifest_says_where_an_export_comes_from(trained):
+    run, version, _, _ = trained
+    manifest = json.loads((version / "assets.extra" / "home_tf.json").read_text())
+    assert manifest["versions"]["tensorflow"] == tf.__version__
+    assert manifest["config"] == run.config_file.read_text()
+    assert len(manifest["data_sha256"]) == 64
+    assert manifest["metrics"] is None  # the run was not evaluated
+    assert (version / "fingerprint.pb").is_file()
+
+
 def test_a_failed_check_leaves_no_version(trained, tmp_path, monkeypatch):
     run, _, _, _ = trained
 
@@ -213,5 +329,9 @@ def test_the_check_tells_what_is_wrong(trained, tmp_path):
         check_export(version, inputs, wrong)
     with pytest.raises(HomeError, match=r"its outputs are \["):
         check_export(version, inputs, {"is_like": expected["is_like"]})
+    same = {name: np.repeat(values[:1], 4, axis=0) for name, values in inputs.items()}
+    constant = {task: np.repeat(values[:1], 4) for task, values in expected.items()}
+    with pytest.raises(HomeError, match=r"predicts 0\.\d+ for task .*whatever the"):
+        check_export(version, same, constant)
     with pytest.raises(HomeError, match=r"does not load in a process with only"):
         check_export(tmp_path, inputs, expected)

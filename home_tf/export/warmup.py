@@ -1,0 +1,73 @@
+"""Requests that TF Serving replays when it loads a version, before it serves it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from home_tf.errors import HomeError
+
+# Where TF Serving looks for them in a SavedModel.
+WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
+
+Request = tuple[str, Mapping[str, npt.NDArray[Any]]]
+
+
+def write_warmup(folder: Path, name: str, requests: Sequence[Request]) -> None:
+    """Writes warm-up requests into a SavedModel, and reads them back.
+
+    Args:
+        folder: The SavedModel.
+        name: The model's name, for the requests.
+        requests: `(signature, inputs)` pairs, from real rows.
+
+    Raises:
+        HomeError: If a request does not come back as it was.
+    """
+    # Imported here: it takes a second, and training does not need it.
+    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+    file = folder / WARMUP_FILE
+    file.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for signature, inputs in requests:
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = name
+            request.model_spec.signature_name = signature
+            for key, values in inputs.items():
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(values))
+            log = prediction_log_pb2.PredictionLog()
+            log.predict_log.request.CopyFrom(request)
+            writer.write(log.SerializeToString())
+    found = read_warmup(folder)
+    for (signature, inputs), (read_signature, read_inputs) in zip(
+        requests, found, strict=True
+    ):
+        same = signature == read_signature and inputs.keys() == read_inputs.keys()
+        if not same or not all(
+            np.array_equal(values, read_inputs[key]) for key, values in inputs.items()
+        ):
+            raise HomeError(f"{file}: a request for {signature!r} reads back otherwise")
+
+
+def read_warmup(folder: Path) -> list[Request]:
+    """Reads the warm-up requests of a SavedModel.
+
+    Args:
+        folder: The SavedModel.
+
+    Returns:
+        `(signature, inputs)` pairs.
+    """
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    requests: list[Request] = []
+    for record in tf.data.TFRecordDataset(str(folder / WARMUP_FILE)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+        requests.append((request.model_spec.signature_name, inputs))
+    return requests

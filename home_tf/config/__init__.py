@@ -13,6 +13,7 @@ from home_tf.config.schema import MMoEConfig as MMoEConfig
 from home_tf.config.schema import ModelConfig as ModelConfig
 from home_tf.config.schema import NumericFeature as NumericFeature
 from home_tf.config.schema import PLEConfig as PLEConfig
+from home_tf.config.schema import ScoreConfig as ScoreConfig
 from home_tf.config.schema import ServingConfig as ServingConfig
 from home_tf.config.schema import SharedBottomConfig as SharedBottomConfig
 from home_tf.config.schema import SingleTaskConfig as SingleTaskConfig

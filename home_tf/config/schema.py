@@ -17,6 +17,8 @@ Positive = Annotated[int, Field(gt=0)]
 Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
 Momentum = Annotated[float, Field(ge=0.0, lt=1.0)]
 Level = Literal["both", "meta", "none"]
+# The output of an export beside those of the tasks.
+SCORE = "score"
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
@@ -353,6 +355,19 @@ class EvaluationConfig:
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
+class ScoreConfig:
+    """One number to rank by, of the tasks' probabilities `p`.
+
+    Attributes:
+        form: `product`, of `p ** weight`, or `sum`, of `weight * p`.
+        weights: `{task: weight}`; tasks that are not named do not count.
+    """
+
+    form: Literal["product", "sum"] = "product"
+    weights: Annotated[dict[str, float], Field(min_length=1)]
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
 class ServingConfig:
     """What a request for a ranking sends.
 
@@ -360,9 +375,11 @@ class ServingConfig:
         request_features: Features that are the same for all candidates of a request,
             those of the user and of the context; names or patterns such as `user_*`.
             The signature `rank` takes their columns once. Without any there is none.
+        score: What the output `score` of all signatures is; without it there is none.
     """
 
     request_features: tuple[str, ...] = ()
+    score: ScoreConfig | None = None
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
@@ -380,6 +397,7 @@ class Config:
     def _check(self) -> "Config":
         self._check_references()
         self._check_request_features()
+        self._check_score()
         labels = Counter(task.label or name for name, task in self.tasks.items())
         outcomes = set(labels)
         for name, feature in self.features.items():
@@ -434,6 +452,22 @@ class Config:
                     f"feature `{name}` reads `{feature.column or name}` as one of "
                     "`serving.request_features` does: name both there, or neither"
                 )
+
+    def _check_score(self) -> None:
+        score = self.serving.score
+        if score is None:
+            return
+        unknown = sorted(set(score.weights) - set(self.tasks))
+        if unknown:
+            raise ValueError(
+                f"`serving.score.weights` names unknown tasks {unknown}; the tasks are "
+                f"{sorted(self.tasks)}"
+            )
+        if SCORE in self.tasks:
+            raise ValueError(
+                f"`serving.score` gives an output `{SCORE}`, and so does the task of "
+                "that name: rename the task"
+            )
 
     def _of_request(self, name: str) -> bool:
         patterns = self.serving.request_features

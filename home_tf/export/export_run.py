@@ -64,7 +64,12 @@ def export_run(
     network = load_network(run, config, preprocessor)
     schema = RecordSchema.load(data)
     model = ServingModel(
-        preprocessor, network, list(config.tasks), schema, config.request_columns
+        preprocessor,
+        network,
+        list(config.tasks),
+        schema,
+        config.request_columns,
+        config.serving.score,
     )
     versions = Versions(out)
     aside = versions.begin()
@@ -72,7 +77,7 @@ def export_run(
         signatures = model.signatures()
         tf.saved_model.save(model, str(aside), signatures=signatures)
         columns = _sample(config, data, preprocessor)
-        warmup = _warmup_requests(columns, config.request_columns)
+        warmup = _warmup_requests(columns, config)
         write_warmup(aside, Path(out).name, warmup)
         write_manifest(aside, run, data)
         expected = _expected(signatures["predict"], columns)
@@ -99,16 +104,25 @@ def _sample(config: Config, data: Path, preprocessor: Preprocessor) -> dict[str,
     }
 
 
-def _warmup_requests(columns: dict[str, Any], once: set[str]) -> list[Request]:
+def _warmup_requests(columns: dict[str, Any], config: Config) -> list[Request]:
     """A request of one row and one of many, for each signature."""
     requests: list[Request] = []
+    once, score = config.request_columns, config.serving.score
     for rows in (1, WARMUP_ROWS):
         few = {name: values[:rows] for name, values in columns.items()}
         requests.append(("predict", few))
-        requests.append(("serving_default", {"examples": _as_examples(few)}))
+        examples = _as_examples(few)
+        requests.append(("serving_default", {"examples": examples}))
+        requests.append(("classify", {"inputs": examples}))
+        if score:
+            requests.append(("regress", {"inputs": examples}))
         if once:
             first = {k: v[:1] if k in once else v for k, v in few.items()}
             requests.append(("rank", first))
+            if score:
+                weights = [score.weights.get(task, 0.0) for task in config.tasks]
+                weighted = {**first, "weights": np.array(weights, np.float32)}
+                requests.append(("rank_weighted", weighted))
     return requests
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from home_tf.config import ScoreConfig
+from home_tf.config.schema import SCORE
 from home_tf.data import RecordSchema
 from home_tf.features import Preprocessor
 from home_tf.features.feature_embedding import NUMERIC_FEATURES
@@ -14,13 +16,22 @@ from home_tf.variables import checkpointable_weights
 class ServingModel(tf.Module):
     """Preprocessing, network and sigmoid as one module with named signatures.
 
-    Signatures, each with the outputs `{task: (batch,)}`, probabilities in float32:
+    Signatures with the outputs `{task: (batch,)}`, probabilities in float32, and
+    `score`, `(batch,)`, if there is one:
       * `serving_default`: input `examples`, `(batch,)` serialised `tf.train.Example`,
         one a row, with a feature for each column.
       * `predict`: one input tensor for each column, `(batch,)` or `(batch, length)`.
       * `rank`, if there are request columns: the candidates of one request. A tensor
         for each request column, `(1,)` or `(1, length)`, which is looked up once, and
         for every other column, `(candidates,)` or `(candidates, length)`.
+      * `rank_weighted`, if there is a score too: the same, and `weights`, `(tasks,)`,
+        those of the score in the order of the tasks.
+
+    For TF Serving's other two services, both with the input `inputs`, `(batch,)`
+    serialised examples:
+      * `classify`: outputs `classes`, the names of the tasks, and `scores`, their
+        probabilities, `(batch, tasks)`.
+      * `regress`, if there is a score: the output `outputs`, `(batch,)`.
 
     Args:
         preprocessor: From columns to the network's inputs; its tables are part of the
@@ -29,6 +40,7 @@ class ServingModel(tf.Module):
         tasks: Names of the tasks, which are the names of the outputs.
         schema: The schema of the records, for parsing examples.
         request_columns: Columns that are the same for all candidates of a request.
+        score: How the tasks become one score, if they do.
     """
 
     def __init__(
@@ -38,6 +50,7 @@ class ServingModel(tf.Module):
         tasks: Sequence[str],
         schema: RecordSchema,
         request_columns: Collection[str] = (),
+        score: ScoreConfig | None = None,
     ) -> None:
         super().__init__(name="serving_model")
         self.preprocessor = preprocessor
@@ -47,6 +60,7 @@ class ServingModel(tf.Module):
         self.tasks = list(tasks)
         self._columns = preprocessor.columns
         self._request_columns = set(request_columns)
+        self._score = score
         self._example_features = {
             name: feature
             for name, feature in schema.example_features().items()
@@ -55,18 +69,28 @@ class ServingModel(tf.Module):
 
     def signatures(self) -> dict[str, Any]:
         """The concrete functions to save, by name."""
-        examples = tf.TensorSpec((None,), tf.string, name="examples")
+        examples, inputs = (
+            tf.TensorSpec((None,), tf.string, name=name)
+            for name in ("examples", "inputs")
+        )
         columns = {name: self._spec(name) for name in self._columns}
-        signatures = {
+        found = {
             "serving_default": self._from_examples.get_concrete_function(examples),
             "predict": self._from_columns.get_concrete_function(**columns),
+            "classify": self._classified.get_concrete_function(inputs),
         }
+        if self._score:
+            found["regress"] = self._regressed.get_concrete_function(inputs)
         if self._request_columns:
-            columns |= {
-                name: self._spec(name, rows=1) for name in self._request_columns
-            }
-            signatures["rank"] = self._ranked.get_concrete_function(**columns)
-        return signatures
+            once = {name: self._spec(name, rows=1) for name in self._request_columns}
+            columns |= once
+            found["rank"] = self._ranked.get_concrete_function(**columns)
+        if self._score and self._request_columns:
+            weights = tf.TensorSpec((len(self.tasks),), tf.float32, name="weights")
+            found["rank_weighted"] = self._ranked.get_concrete_function(
+                weights=weights, **columns
+            )
+        return found
 
     def _spec(self, name: str, rows: int | None = None) -> Any:
         column = self._columns[name]
@@ -74,16 +98,28 @@ class ServingModel(tf.Module):
 
     @tf.function
     def _from_examples(self, examples: Any) -> dict[str, Any]:
-        return self._probabilities(
-            tf.io.parse_example(examples, self._example_features)
-        )
+        return self._outputs(self._logits_of_examples(examples))
 
     @tf.function
     def _from_columns(self, **columns: Any) -> dict[str, Any]:
-        return self._probabilities(columns)
+        return self._outputs(self._logits(columns))
 
     @tf.function
-    def _ranked(self, **columns: Any) -> dict[str, Any]:
+    def _classified(self, inputs: Any) -> dict[str, Any]:
+        logits = self._logits_of_examples(inputs)
+        names = tf.constant([self.tasks])
+        return {
+            "classes": tf.repeat(names, tf.shape(logits)[0], axis=0, name="classes"),
+            "scores": tf.sigmoid(logits, name="scores"),
+        }
+
+    @tf.function
+    def _regressed(self, inputs: Any) -> dict[str, Any]:
+        logits = self._logits_of_examples(inputs)
+        return {"outputs": tf.identity(self._scored(logits), name="outputs")}
+
+    @tf.function
+    def _ranked(self, weights: Any = None, **columns: Any) -> dict[str, Any]:
         columns = self._cast(columns)
         once = {name: columns.pop(name) for name in sorted(self._request_columns)}
         candidates = tf.shape(next(iter(columns.values())))[0]
@@ -95,16 +131,17 @@ class ServingModel(tf.Module):
             }
 
         # The lookups are what costs: they are done before the copies.
-        inputs = {
-            **for_all(self.preprocessor.ids(once)),
-            **self.preprocessor.ids(columns),
-        }
+        inputs = for_all(self.preprocessor.ids(once))
+        inputs |= self.preprocessor.ids(columns)
         if self.preprocessor.numeric_features:
             numbers = self.preprocessor.numbers({**for_all(once), **columns})
             inputs[NUMERIC_FEATURES] = numbers
-        return self._of_inputs(inputs)
+        return self._outputs(self._of_inputs(inputs), weights)
 
-    def _probabilities(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+    def _logits_of_examples(self, examples: Any) -> Any:
+        return self._logits(tf.io.parse_example(examples, self._example_features))
+
+    def _logits(self, columns: Mapping[str, Any]) -> Any:
         return self._of_inputs(self.preprocessor(self._cast(columns)))
 
     def _cast(self, columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,12 +152,29 @@ class ServingModel(tf.Module):
             for name, values in columns.items()
         }
 
-    def _of_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    def _of_inputs(self, inputs: Mapping[str, Any]) -> Any:
+        """Logits of all tasks, `(batch, tasks)`."""
         logits = self.network(inputs, training=False)
-        return {
-            task: tf.reshape(tf.sigmoid(logits[task]), [-1], name=task)
-            for task in self.tasks
+        return tf.concat([logits[task] for task in self.tasks], axis=1)
+
+    def _outputs(self, logits: Any, weights: Any = None) -> dict[str, Any]:
+        probabilities = tf.unstack(tf.sigmoid(logits), num=len(self.tasks), axis=1)
+        outputs = {
+            task: tf.identity(values, name=task)
+            for task, values in zip(self.tasks, probabilities, strict=True)
         }
+        if self._score:
+            outputs[SCORE] = tf.identity(self._scored(logits, weights), name=SCORE)
+        return outputs
+
+    def _scored(self, logits: Any, weights: Any = None) -> Any:
+        assert self._score is not None  # else there is no signature that asks for it
+        if weights is None:
+            weights = [self._score.weights.get(task, 0.0) for task in self.tasks]
+            weights = tf.constant(weights, tf.float32)
+        if self._score.form == "sum":
+            return tf.linalg.matvec(tf.sigmoid(logits), weights)
+        return tf.exp(tf.linalg.matvec(tf.math.log_sigmoid(logits), weights))
 
 
 def _serving_dtype(column: Any) -> Any:

@@ -71,3 +71,28 @@ def read_warmup(folder: Path) -> list[Request]:
         inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
         requests.append((request.model_spec.signature_name, inputs))
     return requests
+
+
+def example_request(folder: str | Path, signature: str) -> Mapping[str, Any]:
+    """The largest warm-up request of a signature: real inputs to try a server with.
+
+    Args:
+        folder: The SavedModel, a version's folder.
+        signature: `predict`, `rank` or `serving_default`.
+
+    Returns:
+        `{input: array}`.
+
+    Raises:
+        HomeError: If the SavedModel has none.
+    """
+    file = Path(folder) / WARMUP_FILE
+    found = read_warmup(Path(folder)) if file.is_file() else []
+    requests = [inputs for name, inputs in found if name == signature]
+    if not requests:
+        raise HomeError(
+            f"{folder}: has no warm-up request for the signature {signature!r}. Name "
+            "an export of `home-tf export`"
+            + (", with `serving.request_features`" if signature == "rank" else "")
+        )
+    return requests[-1]

@@ -139,6 +139,17 @@ def test_without_a_type_the_architecture_is_home(small_config):
             {"features.x": {"type": "categorical", "column": "user_id", "width": 2}},
             r"feature `x` reads `user_id` as one of `serving.request_features` does",
         ),
+        (
+            {"serving.score": {"weights": {"clik": 1.0}}},
+            r"`serving.score.weights` names unknown tasks \['clik'\]; the tasks are",
+        ),
+        (
+            {
+                "serving.score": {"weights": {"is_like": 1.0}},
+                "tasks.score": {"group": "inter"},
+            },
+            r"`serving.score` gives an output `score`, and so does the task",
+        ),
         ({"training.monitor_tasks": ["clik"]}, r"names unknown tasks \['clik'\]"),
         ({"training.loss_weighting": "kendall"}, r"`training.loss_weighting`: .*'sum'"),
         (

@@ -12,65 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.serving_inputs import example_of, serving_inputs
 
 from home_tf.backend import IS_LEGACY
-from home_tf.data import RecordSchema, read
+from home_tf.config import ScoreConfig
+from home_tf.data import RecordSchema
 from home_tf.errors import HomeError
-from home_tf.export import Versions, check_export, export_run
+from home_tf.export import ServingModel, Versions, check_export, export_run
 from home_tf.export.warmup import read_warmup
 from home_tf.features import Preprocessor
-from home_tf.training import train
 from home_tf.training.evaluate import load_network
 
 TASKS = ["long_view", "is_click", "is_like"]
-
-
-@pytest.fixture(scope="module")
-def trained(prepared, tmp_path_factory):
-    """A run, its export, and the trained model's answers for the first test rows."""
-    from support.small_config import SMALL_CONFIG
-
-    from home_tf.config import load_config
-
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "config.yaml").write_text(SMALL_CONFIG)
-    framework = "tfrs" if IS_LEGACY else "keras"
-    config = load_config(
-        folder / "config.yaml",
-        {"training.framework": framework, "training.epochs": 1},
-    )
-    run = train(config, prepared, folder / "run")
-    version = export_run(run, folder / "model")
-    preprocessor = Preprocessor(config, prepared)
-    network = load_network(run, config, preprocessor)
-    batch = next(iter(read(prepared, "test", batch_size=64)))
-    logits = network(preprocessor(batch), training=False)
-    expected = {t: 1 / (1 + np.exp(-logits[t].numpy().ravel())) for t in TASKS}
-    return run, version, batch, expected
-
-
-def serving_inputs(batch, names):
-    return {
-        name: tf.cast(batch[name], tf.int64)
-        if batch[name].dtype == tf.int32
-        else batch[name]
-        for name in names
-    }
-
-
-def example_of(batch, row):
-    features = {}
-    for name, values in batch.items():
-        value = np.asarray(values[row]).ravel().tolist()
-        if values.dtype == tf.string:
-            feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=value))
-        elif values.dtype == tf.float32:
-            feature = tf.train.Feature(float_list=tf.train.FloatList(value=value))
-        else:
-            feature = tf.train.Feature(int64_list=tf.train.Int64List(value=value))
-        features[name] = feature
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    return example.SerializeToString()
 
 
 def test_both_signatures_predict_what_the_trained_model_does(trained):
@@ -80,7 +33,7 @@ def test_both_signatures_predict_what_the_trained_model_does(trained):
     by_columns = signatures["predict"](**serving_inputs(batch, names))
     examples = tf.constant([example_of(batch, row) for row in range(64)])
     by_examples = signatures["serving_default"](examples=examples)
-    assert set(by_columns) == set(by_examples) == set(TASKS)
+    assert set(by_columns) == set(by_examples) == {*TASKS, "score"}
     for task in TASKS:
         assert by_columns[task].shape == (64,)
         np.testing.assert_allclose(by_columns[task], expected[task], atol=1e-6)
@@ -102,10 +55,59 @@ def test_rank_predicts_the_candidates_of_one_request(trained, candidates):
         copies = {k: tf.repeat(v, candidates, axis=0) for k, v in once.items()}
         expected = signatures["predict"](**each, **copies)
         found = signatures["rank"](**each, **once)
-        assert set(found) == set(TASKS)
-        for task in TASKS:
+        assert set(found) == {*TASKS, "score"}
+        for task in found:
             assert found[task].shape == (candidates,)
             np.testing.assert_allclose(found[task], expected[task], atol=1e-6)
+
+
+def test_the_score_is_the_weighted_product_of_the_configuration(trained):
+    _, version, batch, expected = trained
+    signatures = tf.saved_model.load(str(version)).signatures
+    inputs = serving_inputs(batch, signatures["predict"].structured_input_signature[1])
+    product = expected["is_click"] * expected["is_like"] ** 0.5
+    found = signatures["predict"](**inputs)["score"]
+    np.testing.assert_allclose(found, product, rtol=1e-4)
+    once = {k: v[:1] if k in REQUEST else v for k, v in inputs.items()}
+    plain = signatures["rank"](**once)
+    weights = tf.constant([2.0, 0.0, 1.0])  # in the order of the tasks
+    weighted = signatures["rank_weighted"](**once, weights=weights)
+    wanted = plain["long_view"].numpy() ** 2 * plain["is_like"]
+    np.testing.assert_allclose(weighted["score"], wanted, rtol=1e-4)
+    np.testing.assert_array_equal(weighted["is_click"], plain["is_click"])
+
+
+def test_the_score_may_be_a_sum(trained):
+    run, _, batch, expected = trained
+    config = run.load_config()
+    preprocessor = Preprocessor(config, run.data)
+    score = ScoreConfig(form="sum", weights={"long_view": 2.0, "is_like": -1.0})
+    model = ServingModel(
+        preprocessor,
+        load_network(run, config, preprocessor),
+        TASKS,
+        RecordSchema.load(run.data),
+        score=score,
+    )
+    signatures = model.signatures()
+    assert set(signatures) == {"serving_default", "predict", "classify", "regress"}
+    inputs = serving_inputs(batch, preprocessor.columns)
+    found = signatures["predict"](**inputs)["score"]
+    wanted = 2 * expected["long_view"] - expected["is_like"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
+def test_classify_and_regress_answer_in_the_terms_of_tf_serving(trained):
+    _, version, batch, expected = trained
+    signatures = tf.saved_model.load(str(version)).signatures
+    examples = tf.constant([example_of(batch, row) for row in range(5)])
+    found = signatures["classify"](inputs=examples)
+    assert found["classes"].numpy().tolist() == [[t.encode() for t in TASKS]] * 5
+    scores = np.stack([expected[task][:5] for task in TASKS], axis=1)
+    np.testing.assert_allclose(found["scores"], scores, atol=1e-6)
+    product = expected["is_click"] * expected["is_like"] ** 0.5
+    outputs = signatures["regress"](inputs=examples)["outputs"]
+    np.testing.assert_allclose(outputs, product[:5], rtol=1e-4)
 
 
 def test_rank_takes_one_request(trained):
@@ -145,7 +147,8 @@ def test_it_loads_in_a_process_that_cannot_import_this_package(trained, tmp_path
         .structured_input_signature[1]
     )
     inputs = {k: v.numpy() for k, v in serving_inputs(batch, columns).items()}
-    assert check_export(version, inputs, expected) < 1e-6
+    product = expected["is_click"] * expected["is_like"] ** 0.5
+    assert check_export(version, inputs, {**expected, "score": product}) < 1e-6
 
 
 def test_it_loads_with_the_loader_of_tf_1_that_tf_serving_uses(trained, tmp_path):
@@ -280,7 +283,6 @@ def test_warm_up_requests_are_what_the_signatures_answer(trained):
     for name, inputs in requests:
         tensors = {key: tf.constant(values) for key, values in inputs.items()}
         for task, values in signatures[name](**tensors).items():
-            assert np.isfinite(values).all()
             answers.setdefault((name, len(values)), {})[task] = values.numpy()
     assert {rows for _, rows in answers} == {1, 64}
     for rows in (1, 64):  # the same rows, given in two ways
@@ -324,6 +326,8 @@ def test_the_check_tells_what_is_wrong(trained, tmp_path):
     )
     assert set(names) <= set(schema.columns)
     inputs = {k: v.numpy() for k, v in serving_inputs(batch, names).items()}
+    product = expected["is_click"] * expected["is_like"] ** 0.5
+    expected = {**expected, "score": product}
     wrong = {**expected, "is_like": expected["is_like"] + 0.1}
     with pytest.raises(HomeError, match=r"differs from the trained model by 1.0e-01"):
         check_export(version, inputs, wrong)

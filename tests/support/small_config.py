@@ -31,5 +31,7 @@ training:
   learning_rate: 0.02
   shuffle_rows: 2048
 evaluation: {group_by: user_id, bootstrap_replicates: 20}
-serving: {request_features: [user_*]}
+serving:
+  request_features: [user_*]
+  score: {weights: {is_click: 1.0, is_like: 0.5}}
 """

@@ -1,0 +1,55 @@
+"""Ranks the candidates of one request by TF Serving, over REST.
+
+    python pipelines/serving/rank_rest.py saved_models/demo/1
+
+The request is one that the export holds for warming up: a user, and videos.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+from urllib.request import Request, urlopen
+
+import numpy as np
+import typer
+
+from home_tf.export import example_request
+
+
+def main(
+    export: Annotated[Path, typer.Argument(help="The export that is served.")],
+    server: Annotated[str, typer.Option(help="Where TF Serving listens.")] = (
+        "http://localhost:8501"
+    ),
+    by: Annotated[str, typer.Option(help="The task to rank by.")] = "is_click",
+) -> None:
+    """Send a request of the signature `rank`; print the candidates, best first."""
+    inputs = example_request(export, "rank")
+    # Columns ("inputs"), because those of the user have one row and the others many.
+    body = {
+        "signature_name": "rank",
+        "inputs": {name: _as_json(values) for name, values in inputs.items()},
+    }
+    model = export.absolute().parent.name
+    request = Request(
+        f"{server}/v1/models/{model}:predict",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urlopen(request, timeout=10.0) as response:
+        outputs = json.load(response)["outputs"]
+
+    probabilities = np.array(outputs[by])
+    for place in probabilities.argsort()[::-1][:10]:
+        video = inputs["video_id"][place]
+        print(f"video {video:8}  {by} {probabilities[place]:.4f}")
+
+
+def _as_json(values: np.ndarray) -> list:
+    if values.dtype == object:  # bytes; others than UTF-8 go as {"b64": ...}
+        return np.vectorize(bytes.decode, otypes=[object])(values).tolist()
+    return values.tolist()
+
+
+if __name__ == "__main__":
+    typer.run(main)

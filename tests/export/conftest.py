@@ -1,0 +1,35 @@
+"""A trained run, its export, and what the trained model answers."""
+
+import numpy as np
+import pytest
+from support.small_config import SMALL_CONFIG
+
+from home_tf.backend import IS_LEGACY
+from home_tf.config import load_config
+from home_tf.data import read
+from home_tf.export import export_run
+from home_tf.features import Preprocessor
+from home_tf.training import train
+from home_tf.training.evaluate import load_network
+
+TASKS = ["long_view", "is_click", "is_like"]
+
+
+@pytest.fixture(scope="module")
+def trained(prepared, tmp_path_factory):
+    """A run, its export, and the trained model's answers for the first test rows."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "config.yaml").write_text(SMALL_CONFIG)
+    framework = "tfrs" if IS_LEGACY else "keras"
+    config = load_config(
+        folder / "config.yaml",
+        {"training.framework": framework, "training.epochs": 1},
+    )
+    run = train(config, prepared, folder / "run")
+    version = export_run(run, folder / "model")
+    preprocessor = Preprocessor(config, prepared)
+    network = load_network(run, config, preprocessor)
+    batch = next(iter(read(prepared, "test", batch_size=64)))
+    logits = network(preprocessor(batch), training=False)
+    expected = {t: 1 / (1 + np.exp(-logits[t].numpy().ravel())) for t in TASKS}
+    return run, version, batch, expected

@@ -1,0 +1,295 @@
+"""The export behind TF Serving's protocols, and the clients of `pipelines/serving`."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from support.serving_inputs import example_of, serving_inputs
+from tensorflow_serving.apis import (
+    classification_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    regression_pb2,
+)
+
+from home_tf.export import example_request
+
+TASKS = ["long_view", "is_click", "is_like"]
+PIPELINES = Path(__file__).parents[2] / "pipelines" / "serving"
+SERVER = Path(__file__).parents[1] / "support" / "serving.py"
+
+
+class Client:
+    """Both protocols of a server."""
+
+    def __init__(self, grpc_port, rest_port, version):
+        self.grpc_address = f"127.0.0.1:{grpc_port}"
+        self.rest_address = f"http://127.0.0.1:{rest_port}"
+        self.channel = grpc.insecure_channel(self.grpc_address)
+        self.service = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
+        self.version = version
+
+    def predict(self, inputs, signature="predict", model="model"):
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = model
+        request.model_spec.signature_name = signature
+        for name, values in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+        found = self.service.Predict(request, timeout=60)
+        return {k: tf.make_ndarray(v) for k, v in found.outputs.items()}
+
+    def post(self, body, path="/v1/models/model:predict"):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        try:
+            answer = urlopen(Request(self.rest_address + path, data), timeout=60)
+        except HTTPError as error:
+            answer = error
+        with answer:
+            return answer.status, json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def client(trained):
+    _, version, _, _ = trained
+    command = [sys.executable, SERVER, version, "model"]
+    with subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            ports = server.stdout.readline().split()
+            assert len(ports) == 2, "the server did not start"
+            found = Client(*ports, version)
+            yield found
+            found.channel.close()
+        finally:
+            server.kill()
+
+
+def inputs_of(trained, rows=64):
+    _, version, batch, _ = trained
+    names = example_request(version, "predict")
+    inputs = serving_inputs(batch, names)
+    return {name: values[:rows].numpy() for name, values in inputs.items()}
+
+
+def as_json(values):
+    if values.dtype == object:
+        return np.vectorize(bytes.decode, otypes=[object])(values).tolist()
+    return values.tolist()
+
+
+def assert_alike(found, expected, rows=64):
+    for task in TASKS:
+        np.testing.assert_allclose(found[task], expected[task][:rows], atol=1e-5)
+
+
+def test_predict_over_grpc(trained, client):
+    assert_alike(client.predict(inputs_of(trained)), trained[3])
+
+
+def test_examples_over_grpc(trained, client):
+    batch, expected = trained[2:]
+    examples = [example_of(batch, row) for row in range(64)]
+    found = client.predict({"examples": examples}, "serving_default")
+    assert_alike(found, expected)
+
+
+def test_rank_over_grpc(trained, client):
+    inputs = example_request(trained[1], "rank")
+    found = client.predict(inputs, "rank")
+    copies = {
+        name: np.repeat(values, 64, axis=0) if len(values) == 1 else values
+        for name, values in inputs.items()
+    }
+    assert_alike(found, client.predict(copies))
+
+
+def test_predict_over_rest_by_columns_and_by_rows(trained, client):
+    inputs = {name: as_json(values) for name, values in inputs_of(trained, 5).items()}
+    body = {"signature_name": "predict", "inputs": inputs}
+    code, answer = client.post(body)
+    assert code == 200
+    assert_alike(answer["outputs"], trained[3], 5)
+    rows = [{name: values[row] for name, values in inputs.items()} for row in range(5)]
+    body = {"signature_name": "predict", "instances": rows}
+    version = f"/v1/models/model/versions/{client.version.name}:predict"
+    _, answer = client.post(body, version)
+    found = {task: [one[task] for one in answer["predictions"]] for task in TASKS}
+    assert_alike(found, trained[3], 5)
+
+
+def test_classify_and_regress(trained, client):
+    batch, expected = trained[2:]
+    examples = [tf.train.Example.FromString(example_of(batch, row)) for row in range(3)]
+    request = classification_pb2.ClassificationRequest()
+    request.model_spec.name, request.model_spec.signature_name = "model", "classify"
+    request.input.example_list.examples.extend(examples)
+    found = client.service.Classify(request, timeout=60).result.classifications
+    for row, one in enumerate(found):
+        assert [entry.label for entry in one.classes] == TASKS
+        scores = [entry.score for entry in one.classes]
+        wanted = [expected[task][row] for task in TASKS]
+        np.testing.assert_allclose(scores, wanted, atol=1e-5)
+    request = regression_pb2.RegressionRequest()
+    request.model_spec.name, request.model_spec.signature_name = "model", "regress"
+    request.input.example_list.examples.extend(examples)
+    found = client.service.Regress(request, timeout=60).result.regressions
+    wanted = expected["is_click"][:3] * expected["is_like"][:3] ** 0.5
+    np.testing.assert_allclose([one.value for one in found], wanted, rtol=1e-3)
+
+
+@pytest.mark.parametrize("script", ["rank_grpc.py", "rank_rest.py"])
+def test_the_clients_print_the_candidates_best_first(client, script):
+    address = client.grpc_address if "grpc" in script else client.rest_address
+    done = subprocess.run(
+        [sys.executable, PIPELINES / script, client.version, "--server", address],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 10
+    probabilities = [float(line.split()[-1]) for line in lines]
+    assert probabilities == sorted(probabilities, reverse=True)
+    ranked = client.predict(example_request(client.version, "rank"), "rank")
+    assert probabilities[0] == pytest.approx(ranked["is_click"].max(), abs=1e-4)
+
+
+def without(inputs, name):
+    return {key: values for key, values in inputs.items() if key != name}
+
+
+BAD = {
+    "a missing feature": (
+        lambda inputs: without(inputs, "user_id"),
+        "predict",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
+    "an unknown feature": (
+        lambda inputs: {**inputs, "is_like": np.zeros(64, np.float32)},
+        "predict",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
+    "a wrong type": (
+        lambda inputs: {**inputs, "user_id": inputs["user_id"].astype(np.float32)},
+        "predict",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
+    "a wrong shape": (
+        lambda inputs: {**inputs, "user_id": inputs["user_id"][:, None]},
+        "predict",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
+    "rows that do not fit": (
+        lambda inputs: {**inputs, "user_id": inputs["user_id"][:3]},
+        "predict",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
+    "two requests at once": (
+        lambda inputs: inputs,
+        "rank",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
+    "garbage": (
+        lambda _: {"examples": [b"\xff\xffgarbage"]},
+        "serving_default",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
+    "an example without a feature": (
+        lambda _: {"examples": [tf.train.Example().SerializeToString()]},
+        "serving_default",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
+    "too many rows": (
+        lambda inputs: {k: np.repeat(v, 10_000, axis=0) for k, v in inputs.items()},
+        "predict",
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ),
+    "an unknown signature": (
+        lambda inputs: inputs,
+        "prediction",
+        grpc.StatusCode.FAILED_PRECONDITION,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_request_has_a_clear_status_and_the_next_is_served(trained, client, what):
+    change, signature, code = BAD[what]
+    with pytest.raises(grpc.RpcError) as error:
+        client.predict(change(inputs_of(trained)), signature)
+    assert error.value.code() is code
+    assert error.value.details()
+    assert_alike(client.predict(inputs_of(trained)), trained[3])
+
+
+def test_an_unknown_model_is_not_found(trained, client):
+    with pytest.raises(grpc.RpcError) as error:
+        client.predict(inputs_of(trained), model="other")
+    assert error.value.code() is grpc.StatusCode.NOT_FOUND
+    code, answer = client.post({"instances": []}, "/v1/models/other:predict")
+    assert code == 404
+    assert answer["error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        {"rows": []},
+        {"signature_name": "predict", "inputs": {"user_id": ["no number"]}},
+        {"signature_name": "predict", "inputs": {"user_id": [1.5]}},
+        {"signature_name": "predict", "inputs": {"user": [1]}},
+        {"signature_name": "predict", "instances": [{"user_id": 1}]},
+        {"signature_name": "other", "instances": [{"user_id": 1}]},
+    ],
+    ids=str,
+)
+def test_a_bad_request_over_rest_is_an_error_in_json(trained, client, body):
+    code, answer = client.post(body)
+    assert code == 400
+    assert answer["error"]
+    assert_alike(client.predict(inputs_of(trained)), trained[3])
+
+
+def test_an_empty_batch_has_an_empty_answer(trained, client):
+    found = client.predict(inputs_of(trained, 0))
+    assert {task: values.shape for task, values in found.items()} == dict.fromkeys(
+        [*TASKS, "score"], (0,)
+    )
+
+
+def test_ids_that_nobody_has_seen_are_answered(trained, client):
+    inputs = inputs_of(trained)
+    for name in ("user_id", "video_id", "author_id"):
+        inputs[name] = np.full(64, 2**40 + 17)
+    inputs["user_active_degree"] = np.array([b"\xff\0never"] * 64, object)
+    for values in client.predict(inputs).values():
+        assert np.isfinite(values).all()
+
+
+def test_many_clients_at_once_get_their_own_answers(trained, client):
+    inputs, expected = inputs_of(trained), trained[3]
+
+    def ask(number):
+        first, last = number % 50, number % 50 + 1 + number % 7
+        part = {name: values[first:last] for name, values in inputs.items()}
+        found = client.predict(part)
+        for task in TASKS:
+            wanted = expected[task][first:last]
+            np.testing.assert_allclose(found[task], wanted, atol=1e-5)
+        return len(found[TASKS[0]])
+
+    with ThreadPoolExecutor(16) as pool:
+        rows = list(pool.map(ask, range(200)))
+    assert rows == [1 + number % 7 for number in range(200)]

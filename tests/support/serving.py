@@ -1,0 +1,274 @@
+"""A server for tests that speaks TF Serving's protocols over loopback.
+
+It loads an export as TF Serving does, by the loader of TensorFlow 1, runs a session by
+the signatures' tensor names, and answers gRPC (PredictionService, official protocol
+buffers) and REST. It does not check method names, as TF Serving by default does not.
+
+    python serving.py SAVED_MODEL NAME     # prints the two ports, serves until killed
+"""
+
+import base64
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    classification_pb2,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    regression_pb2,
+)
+
+tf1 = tf.compat.v1
+LARGEST_MESSAGE = 4 * 2**20  # of a request, gRPC's default
+
+
+class RefusedError(Exception):
+    """A request with a status of gRPC and its HTTP code."""
+
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code = code
+        self.http = 404 if code is grpc.StatusCode.NOT_FOUND else 400
+
+
+def invalid(message):
+    return RefusedError(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+class Servable:
+    """The current version of a model."""
+
+    def __init__(self, folder, name):
+        self.name, self.version = name, int(Path(folder).name)
+        self.session = tf1.Session(graph=tf.Graph())
+        meta = tf1.saved_model.load(self.session, ["serve"], str(folder))
+        self.signatures = dict(meta.signature_def)
+
+    def signature(self, spec):
+        if spec.name != self.name or spec.version.value not in (0, self.version):
+            raise RefusedError(
+                grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {spec}"
+            )
+        name = spec.signature_name or "serving_default"
+        if name not in self.signatures:
+            raise RefusedError(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f'Serving signature key "{name}" not found.',
+            )
+        return self.signatures[name]
+
+    def run(self, signature, inputs):
+        if set(inputs) != set(signature.inputs):
+            raise invalid(
+                "input keys do not match: expected "
+                f"{sorted(signature.inputs)}, got {sorted(inputs)}"
+            )
+        fed = {}
+        for key, values in inputs.items():
+            info = signature.inputs[key]
+            wanted = tf.as_dtype(info.dtype)
+            if tf.as_dtype(values.dtype) != wanted:
+                raise invalid(f"input {key!r} should be {wanted.name}: {values.dtype}")
+            fed[info.name] = values
+        names = {key: info.name for key, info in signature.outputs.items()}
+        try:
+            return self.session.run(names, fed)
+        except (tf.errors.OpError, ValueError) as error:
+            raise invalid(str(error).splitlines()[0]) from None
+
+
+class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """gRPC."""
+
+    def __init__(self, servable):
+        self.servable = servable
+
+    def _answer(self, context, answer):
+        try:
+            return answer()
+        except RefusedError as error:
+            context.abort(error.code, str(error))
+
+    def Predict(self, request, context):  # noqa: N802
+        def answer():
+            signature = self.servable.signature(request.model_spec)
+            try:
+                inputs = {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
+            except (TypeError, ValueError) as error:
+                raise invalid(f"a tensor is broken: {error}") from None
+            response = predict_pb2.PredictResponse()
+            response.model_spec.CopyFrom(request.model_spec)
+            response.model_spec.version.value = self.servable.version
+            for key, values in self.servable.run(signature, inputs).items():
+                response.outputs[key].CopyFrom(tf.make_tensor_proto(values))
+            return response
+
+        return self._answer(context, answer)
+
+    def _of_examples(self, request):
+        """What Classify and Regress do: serialised examples to one input."""
+        signature = self.servable.signature(request.model_spec)
+        if list(signature.inputs) != ["inputs"]:
+            raise invalid("the signature should have one input, `inputs`")
+        examples = request.input.example_list.examples
+        if not examples:
+            raise invalid("Input is empty.")
+        serialized = np.array([one.SerializeToString() for one in examples], object)
+        return self.servable.run(signature, {"inputs": serialized})
+
+    def Classify(self, request, context):  # noqa: N802
+        def answer():
+            found = self._of_examples(request)
+            response = classification_pb2.ClassificationResponse()
+            for classes, scores in zip(found["classes"], found["scores"], strict=True):
+                row = response.result.classifications.add()
+                for label, score in zip(classes, scores, strict=True):
+                    row.classes.add(label=label.decode(), score=score)
+            return response
+
+        return self._answer(context, answer)
+
+    def Regress(self, request, context):  # noqa: N802
+        def answer():
+            response = regression_pb2.RegressionResponse()
+            for value in self._of_examples(request)["outputs"].ravel():
+                response.result.regressions.add(value=value)
+            return response
+
+        return self._answer(context, answer)
+
+
+def rest_handler(servable):
+    class Handler(BaseHTTPRequestHandler):
+        """REST: `POST /v1/models/NAME[/versions/N]:predict`."""
+
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            if self.path == f"/v1/models/{servable.name}":
+                status = {"version": str(servable.version), "state": "AVAILABLE"}
+                self._send(200, {"model_version_status": [status]})
+            else:
+                self._send(404, {"error": f"Not found: {self.path}"})
+
+        def do_POST(self):
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            try:
+                self._send(200, self._predict(content))
+            except RefusedError as error:
+                self._send(error.http, {"error": str(error)})
+
+        def _predict(self, content):
+            spec = predict_pb2.PredictRequest().model_spec
+            paths = [f"/v1/models/{servable.name}"]
+            paths.append(f"{paths[0]}/versions/{servable.version}")
+            if self.path not in [f"{path}:predict" for path in paths]:
+                raise RefusedError(grpc.StatusCode.NOT_FOUND, f"Not found: {self.path}")
+            spec.name = servable.name
+            try:
+                body = json.loads(content)
+                spec.signature_name = body.get("signature_name", "")
+                rows = "instances" in body
+                given = body["instances"] if rows else body["inputs"]
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise invalid(f"JSON Parse error: {error!r}") from None
+            signature = servable.signature(spec)
+            inputs = from_json(signature, given, rows)
+            outputs = servable.run(signature, inputs)
+            return to_json(outputs, rows)
+
+        def _send(self, code, body):
+            content = json.dumps(body).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    return Handler
+
+
+def from_json(signature, given, rows):
+    if rows:
+        if len(signature.inputs) == 1 and not isinstance(given[0], dict):
+            given = {next(iter(signature.inputs)): given}
+        else:
+            keys = {tuple(sorted(row)) for row in given}
+            if len(keys) != 1:
+                raise invalid("instances have different keys")
+            given = {key: [row[key] for row in given] for key in given[0]}
+    elif len(signature.inputs) == 1 and not isinstance(given, dict):
+        given = {next(iter(signature.inputs)): given}
+    inputs = {}
+    for key, values in given.items():
+        if key not in signature.inputs:
+            raise invalid(f"unknown input {key!r}")
+        dtype = tf.as_dtype(signature.inputs[key].dtype)
+        try:
+            if dtype == tf.string:
+                inputs[key] = np.array(decoded(values), object)
+            else:
+                inputs[key] = as_numbers(values, dtype.as_numpy_dtype)
+        except (TypeError, ValueError) as error:
+            raise invalid(f"input {key!r}: {error}") from None
+    return inputs
+
+
+def as_numbers(values, dtype):
+    array = np.array(values)
+    if array.size and array.dtype.kind not in ("iu" if dtype == np.int64 else "iuf"):
+        raise ValueError(f"not of type {np.dtype(dtype).name}")
+    return array.astype(dtype)
+
+
+def decoded(values):
+    if isinstance(values, list):
+        return [decoded(value) for value in values]
+    if isinstance(values, dict):
+        return base64.b64decode(values["b64"], validate=True)
+    return values.encode()
+
+
+def to_json(outputs, rows):
+    def plain(values):
+        if values.dtype == object:
+            return np.vectorize(bytes.decode, otypes=[object])(values).tolist()
+        return values.tolist()
+
+    lists = {key: plain(values) for key, values in outputs.items()}
+    if not rows:
+        return {"outputs": lists if len(lists) > 1 else next(iter(lists.values()))}
+    keys = list(lists)
+    return {
+        "predictions": [
+            dict(zip(keys, row, strict=True))
+            for row in zip(*lists.values(), strict=True)
+        ]
+    }
+
+
+def main(folder, name):
+    servable = Servable(folder, name)
+    server = grpc.server(
+        ThreadPoolExecutor(8),
+        options=[("grpc.max_receive_message_length", LARGEST_MESSAGE)],
+    )
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        Service(servable), server
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    rest = ThreadingHTTPServer(("127.0.0.1", 0), rest_handler(servable))
+    print(port, rest.server_port, flush=True)
+    rest.serve_forever()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -342,6 +342,23 @@ def bench_fit(
     _report_bench(_measure_fit(quick, framework), json, check)
 
 
+@bench_app.command("serve")
+def bench_serve(
+    export: Annotated[
+        Path, typer.Option(help="A version of an export, such as saved_models/demo/1.")
+    ],
+    quick: QuickOption = False,
+    json: JsonOption = None,
+    check: CheckOption = None,
+) -> None:
+    """Measure an export's signatures for one user and many candidates."""
+    start_tensorflow("keras")
+    from home_tf import bench
+
+    found = bench.bench_serve(export, rounds=10 if quick else 50)
+    _report_bench(found, json, check)
+
+
 @bench_app.command("scaling")
 def bench_scaling(
     plot: Annotated[Path, typer.Option(help="Draw the figures in this PNG file.")],

@@ -1,5 +1,6 @@
 """What is exported: preprocessing and network in one graph."""
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -54,9 +55,11 @@ class ServingModel(tf.Module):
     ) -> None:
         super().__init__(name="serving_model")
         self.preprocessor = preprocessor
-        self.network = network
-        # TF Serving's loader finds the variables here, also those in dicts of layers.
+        # TF Serving's loader finds the variables here, also those in dicts of layers. As
+        # a function the network itself is no part of the export, to which legacy Keras
+        # would add the training of every layer.
         self.network_weights = checkpointable_weights(network)
+        self._network = functools.partial(network, training=False)
         self.tasks = list(tasks)
         self._columns = preprocessor.columns
         self._request_columns = set(request_columns)
@@ -154,7 +157,7 @@ class ServingModel(tf.Module):
 
     def _of_inputs(self, inputs: Mapping[str, Any]) -> Any:
         """Logits of all tasks, `(batch, tasks)`."""
-        logits = self.network(inputs, training=False)
+        logits = self._network(inputs)
         return tf.concat([logits[task] for task in self.tasks], axis=1)
 
     def _outputs(self, logits: Any, weights: Any = None) -> dict[str, Any]:

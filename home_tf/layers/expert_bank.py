@@ -144,7 +144,10 @@ class ExpertBank(Layer):
         if self.batch_norm is None:
             x = ops.relu(x)
         else:
-            x = ops.silu(self.batch_norm(x, training=training))  # eq. 4, 5
+            x = self.batch_norm(x, training=training)
+            # Swish (eq. 4, 5). TensorFlow's own has a gradient that is not saved with an
+            # export, and loading one would warn of it.
+            x = x * ops.sigmoid(x)
         return ops.reshape(x, (-1, self.mlps.num_mlps, self.units[-1]))
 
     def _inputs_and_readers(self, inputs: Any) -> tuple[list[Any], list[int]]:

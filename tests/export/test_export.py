@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -125,6 +126,17 @@ def test_inputs_are_the_features_and_no_label(trained):
     names = set(signature.structured_input_signature[1])
     assert {"user_id", "tag", "user_watched_videos", "duration_ms"} <= names
     assert not names & {*TASKS, "date", "is_follow"}
+
+
+def test_loading_warns_of_no_gradients_that_are_not_saved(trained, caplog):
+    _, version, _, _ = trained
+    logger = logging.getLogger("absl")
+    logger.addHandler(caplog.handler)
+    try:
+        tf.saved_model.load(str(version))
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert not caplog.messages
 
 
 def test_a_batch_of_one_and_an_empty_batch(trained):

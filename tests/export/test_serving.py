@@ -20,6 +20,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from home_tf.bench import bench_serve
 from home_tf.export import example_request
 
 TASKS = ["long_view", "is_click", "is_like"]
@@ -293,3 +294,16 @@ def test_many_clients_at_once_get_their_own_answers(trained, client):
     with ThreadPoolExecutor(16) as pool:
         rows = list(pool.map(ask, range(200)))
     assert rows == [1 + number % 7 for number in range(200)]
+
+
+def test_the_figures_of_bench_serve(trained):
+    found = bench_serve(trained[1], candidates=(1, 40), rounds=3)
+    for number in (1, 40):
+        assert found[f"serve.rank_{number}_vs_predict"]["median"] > 0
+        for name in ("rank", "predict"):
+            key = f"serve.{name}_{number}"
+            assert 0 < found[f"{key}.p50_ms"] <= found[f"{key}.p99_ms"]
+    # The user's columns are sent once: with one candidate there is nothing to save.
+    assert found["serve.rank_1_fewer_bytes"] == pytest.approx(1, rel=0.01)
+    assert found["serve.rank_40_fewer_bytes"] > 1.2
+    assert found["serve.cold_vs_p50"] > 1

@@ -1,0 +1,108 @@
+"""How fast an export answers, and how much a request weighs."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from home_tf.bench.timing import ratio, time_in_turn
+from home_tf.export import example_request
+from home_tf.export.warmup import read_warmup
+
+CANDIDATES = (1, 50, 500, 2000)
+Inputs = Mapping[str, Any]
+
+
+def bench_serve(
+    export: str | Path,
+    *,
+    candidates: tuple[int, ...] = CANDIDATES,
+    rounds: int = 50,
+) -> dict[str, Any]:
+    """Measures the signatures `predict` and `rank` for one user and N candidates.
+
+    The export is loaded into this process, so that the graph is measured and not a
+    network: no server, no parsing of requests. Both get the same rows.
+
+    Args:
+        export: The SavedModel, a version's folder, with the signature `rank`.
+        candidates: Numbers of candidates.
+        rounds: Timed calls of each.
+
+    Returns:
+        `{key: value}`: for each number the median and the 99th percentile in
+        milliseconds, the bytes of a request, and how much faster (`_vs_predict`, with
+        quartiles) and smaller (`_fewer_bytes`) `rank` is than `predict`. The first call
+        of `rank` over its median: `serve.cold_vs_p50` right after loading, and
+        `serve.warmed_vs_p50` after the export's warm-up requests.
+
+    Raises:
+        HomeError: If the export has no warm-up requests of both signatures.
+    """
+    requests = {name: example_request(export, name) for name in ("predict", "rank")}
+    once = {k: v for k, v in requests["rank"].items() if len(v) == 1}
+    each = {k: v for k, v in requests["rank"].items() if k not in once}
+    model = tf.saved_model.load(str(export))
+    found: dict[str, Any] = {"rounds": rounds}
+    calls: dict[str, Callable[[], object]] = {}
+    for number in candidates:
+        rows = {k: np.resize(v, (number, *v.shape[1:])) for k, v in each.items()}
+        copies = {k: np.repeat(v, number, axis=0) for k, v in once.items()}
+        for name, inputs in (
+            ("rank", {**once, **rows}),
+            ("predict", {**copies, **rows}),
+        ):
+            key = f"{name}_{number}"
+            calls[key] = _call(model, name, inputs)
+            found[f"serve.{key}.request_bytes"] = len(_serialized(name, inputs))
+    last = f"rank_{candidates[-1]}"
+    cold = _seconds(calls[last])
+    seconds = time_in_turn(calls, rounds=rounds)
+    for key, values in seconds.items():
+        found[f"serve.{key}.p50_ms"] = float(np.median(values) * 1e3)
+        found[f"serve.{key}.p99_ms"] = float(np.percentile(values, 99) * 1e3)
+    for number in candidates:
+        rank, predict = f"rank_{number}", f"predict_{number}"
+        found[f"serve.{rank}_vs_predict"] = ratio(seconds[predict], seconds[rank])
+        bytes_ = [found[f"serve.{key}.request_bytes"] for key in (predict, rank)]
+        found[f"serve.{rank}_fewer_bytes"] = bytes_[0] / bytes_[1]
+    warmed = _first_call_after_warm_up(export, once, each, candidates[-1])
+    found["serve.cold_vs_p50"] = float(cold / np.median(seconds[last]))
+    found["serve.warmed_vs_p50"] = float(warmed / np.median(seconds[last]))
+    return found
+
+
+def _first_call_after_warm_up(
+    export: str | Path, once: Inputs, each: Inputs, number: int
+) -> float:
+    """What TF Serving's first request after loading takes, in seconds."""
+    model = tf.saved_model.load(str(export))
+    for name, inputs in read_warmup(Path(export)):
+        _call(model, name, inputs)()
+    rows = {k: np.resize(v, (number, *v.shape[1:])) for k, v in each.items()}
+    return _seconds(_call(model, "rank", {**once, **rows}))
+
+
+def _call(model: Any, name: str, inputs: Inputs) -> Callable[[], object]:
+    signature = model.signatures[name]
+    tensors = {key: tf.constant(values) for key, values in inputs.items()}
+    return lambda: [values.numpy() for values in signature(**tensors).values()]
+
+
+def _serialized(name: str, inputs: Inputs) -> bytes:
+    from tensorflow_serving.apis import predict_pb2
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = name
+    for key, values in inputs.items():
+        request.inputs[key].CopyFrom(tf.make_tensor_proto(values))
+    return bytes(request.SerializeToString())
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start

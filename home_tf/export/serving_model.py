@@ -55,9 +55,9 @@ class ServingModel(tf.Module):
     ) -> None:
         super().__init__(name="serving_model")
         self.preprocessor = preprocessor
-        # TF Serving's loader finds the variables here, also those in dicts of layers. As
-        # a function the network itself is no part of the export, to which legacy Keras
-        # would add the training of every layer.
+        # TF Serving's loader finds the variables here, also those in dicts of layers.
+        # As a function the network itself is no part of the export, to which legacy
+        # Keras would add the training of every layer.
         self.network_weights = checkpointable_weights(network)
         self._network = functools.partial(network, training=False)
         self.tasks = list(tasks)

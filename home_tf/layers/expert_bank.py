@@ -145,8 +145,8 @@ class ExpertBank(Layer):
             x = ops.relu(x)
         else:
             x = self.batch_norm(x, training=training)
-            # Swish (eq. 4, 5). TensorFlow's own has a gradient that is not saved with an
-            # export, and loading one would warn of it.
+            # Swish (eq. 4, 5). TensorFlow's own has a gradient that is not saved with
+            # an export, and loading one would warn of it.
             x = x * ops.sigmoid(x)
         return ops.reshape(x, (-1, self.mlps.num_mlps, self.units[-1]))
 

@@ -2,15 +2,6 @@
 
 import numpy as np
 import pytest
-from support.small_config import SMALL_CONFIG
-
-from home_tf.backend import IS_LEGACY
-from home_tf.config import load_config
-from home_tf.data import read
-from home_tf.export import export_run
-from home_tf.features import Preprocessor
-from home_tf.training import train
-from home_tf.training.evaluate import load_network
 
 TASKS = ["long_view", "is_click", "is_like"]
 
@@ -18,6 +9,17 @@ TASKS = ["long_view", "is_click", "is_like"]
 @pytest.fixture(scope="module")
 def trained(prepared, tmp_path_factory):
     """A run, its export, and the trained model's answers for the first test rows."""
+    # Imported here: the process that hands out the tests reads this file too.
+    from support.small_config import SMALL_CONFIG
+
+    from home_tf.backend import IS_LEGACY
+    from home_tf.config import load_config
+    from home_tf.data import read
+    from home_tf.export import export_run
+    from home_tf.features import Preprocessor
+    from home_tf.training import train
+    from home_tf.training.evaluate import load_network
+
     folder = tmp_path_factory.mktemp("trained")
     (folder / "config.yaml").write_text(SMALL_CONFIG)
     framework = "tfrs" if IS_LEGACY else "keras"

@@ -39,6 +39,7 @@ def _gains(summary: Summary) -> Figure:
         )
         _bars(ax, summary.names, found)
         ax.set_title(metric.upper())
+        ax.locator_params(axis="x", nbins=5)
         ax.set_xlabel(
             f"home minus {best.contender.name}" if best else "nothing to compare with"
         )

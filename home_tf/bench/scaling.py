@@ -74,6 +74,7 @@ def plot_scaling(
         sweeps: As given to `bench_scaling`.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, ScalarFormatter
 
     sweeps = sweeps or SWEEPS
     figure = Figure(figsize=(2.8 * len(sweeps), 3.2), layout="constrained")
@@ -87,6 +88,8 @@ def plot_scaling(
         ax.set(xscale="log", yscale="log", xlabel=name)
         ax.set_xticks(values, [f"{value:g}" for value in values])
         ax.minorticks_off()
+    axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[0].yaxis.set_major_formatter(ScalarFormatter())
     axes[0].set_ylabel("milliseconds")
     axes[0].legend()
     figure.savefig(file, dpi=120)

@@ -24,13 +24,24 @@ def load_expected(file: str | Path) -> dict[str, Any]:
         expected: dict[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise HomeError(f"{file}: cannot be read as JSON ({error})") from None
+    if not isinstance(expected, dict):
+        raise HomeError(f"{file}: should hold a JSON object. Received: {expected!r}")
     for key, value in expected.items():
-        if set(value) != _KEYS or value["better"] not in ("higher", "lower"):
+        if not _is_expectation(value):
             raise HomeError(
                 f"{file}: `{key}` should have the keys {', '.join(sorted(_KEYS))}, "
                 f"`better` being higher or lower. Received: {value}"
             )
     return expected
+
+
+def _is_expectation(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == _KEYS
+        and value["better"] in ("higher", "lower")
+        and all(isinstance(value[k], int | float) for k in ("median", "tolerance"))
+    )
 
 
 def regressions(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:

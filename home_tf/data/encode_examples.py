@@ -21,6 +21,8 @@ Part = tuple[Array, Array | None]
 # A field's number and wire type: `(number << 3) | 2` for what has a length.
 _FIRST = 0x0A
 _SECOND = 0x12
+# The most bytes of strings, padding included, that are laid out at once.
+_MOST_BYTES = 2**25
 # Of `tf.train.Feature`: `bytes_list`, `float_list`, `int64_list`.
 _LISTS = {"string": 0x0A, "float32": 0x12, "int32": 0x1A, "int64": 0x1A}
 
@@ -39,6 +41,14 @@ def encode_examples(
         their names, so that equal rows are equal bytes.
     """
     count = len(next(iter(rows.values())))
+    strings = [v for v in rows.values() if v.dtype == object]
+    longest = max((max(map(len, v.ravel()), default=0) for v in strings), default=0)
+    if count > 1 and count * longest > _MOST_BYTES:
+        # One long string would pad all rows.
+        for half in (slice(count // 2), slice(count // 2, None)):
+            part = {name: values[half] for name, values in rows.items()}
+            yield from encode_examples(part, columns)
+        return
     features = _Message(count)
     for name in sorted(columns, key=str.encode):
         feature = _Message(count)

@@ -13,6 +13,8 @@ import tensorflow as tf
 import typer
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
+from home_tf import cli
+from home_tf.errors import HomeError
 from home_tf.export import example_request
 
 
@@ -32,7 +34,14 @@ def main(
 
     with grpc.insecure_channel(server) as channel:
         service = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        response = service.Predict(request, timeout=10.0)
+        try:
+            response = service.Predict(request, timeout=10.0)
+        except grpc.RpcError as error:
+            raise HomeError(
+                f"{server}: {error.code().name}, {error.details()}"
+            ) from None
+    if by not in response.outputs:
+        raise HomeError(f"--by: no output {by!r}, only {', '.join(response.outputs)}")
 
     videos = tf.make_ndarray(request.inputs["video_id"])
     probabilities = tf.make_ndarray(response.outputs[by])
@@ -41,4 +50,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    cli.run_command(lambda: typer.run(main))

@@ -13,6 +13,8 @@ from urllib.request import Request, urlopen
 import numpy as np
 import typer
 
+from home_tf import cli
+from home_tf.errors import HomeError
 from home_tf.export import example_request
 
 
@@ -38,6 +40,8 @@ def main(
     )
     with urlopen(request, timeout=10.0) as response:
         outputs = json.load(response)["outputs"]
+    if by not in outputs:
+        raise HomeError(f"--by: no output {by!r}, only {', '.join(outputs)}")
 
     probabilities = np.array(outputs[by])
     for place in probabilities.argsort()[::-1][:10]:
@@ -52,4 +56,4 @@ def _as_json(values: np.ndarray) -> list:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    cli.run_command(lambda: typer.run(main))

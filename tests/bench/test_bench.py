@@ -150,6 +150,8 @@ def test_figures_beyond_their_tolerance_are_told(tmp_path, speedup, time, worse)
     [
         ("[", "cannot be read as JSON"),
         ('{"a": {"median": 1}}', "`a` should have the keys better, median, runs"),
+        ('{"a": 1}', "`a` should have the keys better, median, runs"),
+        ("[1]", r"should hold a JSON object. Received: \[1\]"),
     ],
 )
 def test_a_file_of_something_else_is_told(tmp_path, text, message):
@@ -172,7 +174,7 @@ def test_the_command(tmp_path):
         timeout=300,
     )
     assert done.returncode == 2, done.stderr
-    assert "1 of the figures is worse" in done.stderr
+    assert "1 of 1 figures are worse than expected" in done.stderr
     assert "layer.train.speedup_vs_naive is" in done.stdout
     assert json.loads(file.read_text())["rounds"] == 8
     assert "layer.train.speedup_vs_naive" in done.stdout

@@ -1,5 +1,7 @@
 """The rows' encoding is, byte for byte, that of the official protocol buffers."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -63,6 +65,18 @@ def test_every_type_is_encoded_as_by_protobuf(column, values):
     rows = {"name": values}
     found = list(encode_examples(rows, {"name": column}))
     assert found == [official(rows, row) for row in range(ROWS)]
+
+
+def test_a_long_string_does_not_pad_all_rows():
+    long = objects([b"short"] * (ROWS - 1) + [b"x" * 2**22])
+    rows = {"name": long, "number": np.arange(ROWS)}
+    columns = {"name": Column("string"), "number": Column("int64")}
+    tracemalloc.start()
+    found = list(encode_examples(rows, columns))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == [official(rows, row) for row in range(ROWS)]
+    assert peak < 2**28  # padded, the names alone have 1.2 GB
 
 
 def test_columns_come_in_the_order_of_their_names():

@@ -166,6 +166,28 @@ def test_the_clients_print_the_candidates_best_first(client, script):
     assert probabilities[0] == pytest.approx(ranked["is_click"].max(), abs=1e-4)
 
 
+@pytest.mark.parametrize("script", ["rank_grpc.py", "rank_rest.py"])
+def test_a_client_tells_in_one_line_what_is_wrong(client, script, tmp_path):
+    address = client.grpc_address if "grpc" in script else client.rest_address
+    nobody = "127.0.0.1:9" if "grpc" in script else "http://127.0.0.1:9"
+    for arguments, message in (
+        ([client.version, "--server", address, "--by", "clik"], "no output 'clik'"),
+        ([client.version, "--server", nobody], "refused"),
+        ([tmp_path, "--server", address], "has no warm-up request"),
+    ):
+        done = subprocess.run(
+            [sys.executable, PIPELINES / script, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 2
+        (line,) = [x for x in done.stderr.splitlines() if x.startswith("error:")]
+        assert message in line
+        assert "Traceback" not in done.stderr
+
+
 def without(inputs, name):
     return {key: values for key, values in inputs.items() if key != name}
 

@@ -56,6 +56,9 @@ def generate_kuairand(
     group_correlation: Annotated[
         float, typer.Option(help="Of the two task groups' tastes, -1 to 1.")
     ] = 0.6,
+    density_gap: Annotated[
+        float, typer.Option(help="How many times rarer interactions are.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> None:
     """Generate logs in the layout of KuaiRand."""
@@ -69,6 +72,7 @@ def generate_kuairand(
         days=days,
         rows=rows,
         group_correlation=group_correlation,
+        density_gap=density_gap,
         seed=seed,
     )
     _report_written(out)

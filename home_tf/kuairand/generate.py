@@ -27,6 +27,7 @@ def generate(
     rows: int = 120_000,
     first_date: int = FIRST_DATE,
     group_correlation: float = 0.6,
+    density_gap: float = 1.0,
     seed: int = 0,
 ) -> None:
     r"""Writes a synthetic source with the files, columns and habits of KuaiRand-Pure.
@@ -42,9 +43,10 @@ def generate(
 
     `noise_t` has a variance of about 1.7, most of it common to the watch tasks and part
     of it to `is_click`. A task is positive in the rows with the largest latents, as
-    many as give it its rate in KuaiRand-Pure: effective_view 59 %, is_click 45 %,
-    long_view 32 %, finish 17 %, comment_open 4.5 %, is_profile_enter 1.9 %, is_like
-    1.7 %, is_comment 0.26 %, is_follow 0.13 %, is_forward and is_hate 0.09 %.
+    many as give it its rate in KuaiRand-Pure (see `density_gap`): effective_view 59 %,
+    is_click 45 %, long_view 32 %, finish 17 %, comment_open 4.5 %, is_profile_enter
+    1.9 %, is_like 1.7 %, is_comment 0.26 %, is_follow 0.13 %, is_forward and is_hate
+    0.09 %.
     Tasks agree: finish within long_view within effective_view, and `play_time_ms`
     follows from them; a click needs some play time (but, unlike a real one, no given
     length of it), every interaction a click, and a comment `comment_stay_time`;
@@ -66,6 +68,8 @@ def generate(
         rows: Number of exposures, spread evenly over the days.
         first_date: The first day.
         group_correlation: Correlation of the two groups' tastes, in [-1, 1].
+        density_gap: How many times rarer than in KuaiRand-Pure all interactions but
+            `is_click` are; at least 0.1, at which they are ten times as frequent.
         seed: Seed of everything.
 
     Raises:
@@ -82,6 +86,8 @@ def generate(
             "`group_correlation` should be between -1 and 1. "
             f"Received: {group_correlation}"
         )
+    if not density_gap >= 0.1:
+        raise HomeError(f"`density_gap` should be at least 0.1. Received: {density_gap}")
     day = to_day(first_date, where="`first_date`")
     last = day + timedelta(days=days - 1)
     random = np.random.default_rng(seed)
@@ -89,7 +95,14 @@ def generate(
         random, users=users, videos=videos, group_correlation=group_correlation
     )
     first = np.datetime64(day, "D")
-    log = create_log(random, world, rows=rows, days=days, first_day=first)
+    log = create_log(
+        random,
+        world,
+        rows=rows,
+        days=days,
+        first_day=first,
+        density_gap=density_gap,
+    )
     people = user_features(random, world)
     films = video_features(random, world, first)
     # As in the published logs, an unknown duration is 0.

@@ -36,7 +36,13 @@ _HOUR_EFFECTS = 0.25 * np.cos((_HOURS - 22) * 2 * np.pi / 24)
 
 
 def create_log(
-    random: Random, world: World, *, rows: int, days: int, first_day: np.datetime64
+    random: Random,
+    world: World,
+    *,
+    rows: int,
+    days: int,
+    first_day: np.datetime64,
+    density_gap: float,
 ) -> dict[str, Array]:
     """Draws exposures and outcomes.
 
@@ -46,6 +52,7 @@ def create_log(
         rows: Number of exposures, spread evenly over the days.
         days: Number of days.
         first_day: The first day.
+        density_gap: How many times rarer all that follows a click is.
 
     Returns:
         The columns of `log_standard_*.csv`, in order, `(rows,)` each, sorted by
@@ -54,7 +61,7 @@ def create_log(
     shown = _draw_exposures(random, world, rows, days)
     scores = _scores(world, shown, days)
     done = _watch(random, world, shown, scores)
-    done.update(_interact(random, world, shown, scores, done))
+    done.update(_interact(random, world, shown, scores, done, density_gap))
     del done["noise"]
     return _as_log(random, shown, done, first_day)
 
@@ -158,7 +165,9 @@ def _interact(
     shown: dict[str, Array],
     scores: Array,
     watched: dict[str, Array],
+    density_gap: float,
 ) -> dict[str, Array]:
+    rates = {task: rate / density_gap for task, rate in RATES.items()}
     noise = watched["noise"]
     rows = len(noise)
 
@@ -174,11 +183,11 @@ def _interact(
     seen = watched["play_time_ms"] > 0
     done = {"is_click": _top(latent(0.8), seen, RATES["is_click"])}
     for task in ("comment_open", "is_profile_enter", "is_like", "is_follow"):
-        done[task] = _top(latent(), done["is_click"], RATES[task])
-    done["is_forward"] = _top(latent(), done["is_click"], RATES["is_forward"])
+        done[task] = _top(latent(), done["is_click"], rates[task])
+    done["is_forward"] = _top(latent(), done["is_click"], rates["is_forward"])
     opened = done.pop("comment_open")
-    done["is_comment"] = _top(latent(), opened, RATES["is_comment"])
-    done["is_hate"] = _top(-latent(), ~done["is_like"], RATES["is_hate"])
+    done["is_comment"] = _top(latent(), opened, rates["is_comment"])
+    done["is_hate"] = _top(-latent(), ~done["is_like"], rates["is_hate"])
     stay = 1 + random.lognormal(8.6, 1.0, (2, rows)).astype(np.int64)
     done["comment_stay_time"] = np.where(opened, stay[0], 0)
     done["profile_stay_time"] = np.where(done["is_profile_enter"], stay[1], 0)

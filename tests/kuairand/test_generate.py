@@ -103,6 +103,15 @@ def test_positive_rates_span_the_density_gap_of_the_real_data(generated):
     assert rates == pytest.approx(expected, rel=0.03)
 
 
+def test_interactions_are_as_much_rarer_as_the_density_gap_says(generated):
+    usual, rare, frequent = (generated(density_gap=gap) for gap in (1.0, 4.0, 0.25))
+    assert rare["is_like"].sum() == pytest.approx(usual["is_like"].sum() / 4, abs=1)
+    more = frequent["comment_stay_time"] > 0
+    assert more.mean() == pytest.approx(4 * 0.045, rel=0.03)
+    for name in ("is_click", "long_view"):
+        assert rare[name].sum() == frequent[name].sum() == usual[name].sum()
+
+
 def test_outcomes_of_an_exposure_agree_with_each_other(generated):
     log = generated()
     play, duration, long = log["play_time_ms"], log["duration_ms"], log["long_view"] > 0
@@ -167,6 +176,8 @@ def test_every_day_and_month_end_is_covered(tmp_path, read_csv):
         ({"days": 2}, "`days` should be at least 3. Received: 2"),
         ({"rows": 5}, "`rows` should be at least 12. Received: 5"),
         ({"group_correlation": 1.5}, "`group_correlation` .* Received: 1.5"),
+        ({"density_gap": 0.0}, "`density_gap` should be at least 0.1. Received: 0"),
+        ({"density_gap": float("nan")}, "`density_gap` .* Received: nan"),
         ({"first_date": 20220431}, "Received: 20220431"),
     ],
 )

@@ -197,6 +197,13 @@ def export(
     ] = None,
     data: RunDataOption = None,
     keep: Annotated[int, typer.Option(help="How many versions to keep.")] = 5,
+    tables: Annotated[
+        Literal["float32", "float16", "int8"],
+        typer.Option(help="How embedding tables are stored."),
+    ] = "float32",
+    max_auc_loss: Annotated[
+        float, typer.Option(help="With other tables, the largest loss of a task.")
+    ] = 0.001,
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Withdraw the current version instead.")
     ] = False,
@@ -213,7 +220,16 @@ def export(
     found = _open_run(run)
     from home_tf.export import export_run
 
-    version = export_run(found, out, data=data, keep=keep, on_check=_report_check)
+    version = export_run(
+        found,
+        out,
+        data=data,
+        keep=keep,
+        tables=tables,
+        max_auc_loss=max_auc_loss,
+        on_check=_report_check,
+        on_auc_changes=_report_auc_changes,
+    )
     _report_written(version)
 
 
@@ -451,6 +467,13 @@ def _report_bench(
             else "--check: expects none of the figures that were measured"
         )
     console.print(f"none of {compared} figures is worse than expected")
+
+
+def _report_auc_changes(changes: dict[str, float]) -> None:
+    console.print("change of AUC on the validation rows by the quantised tables:")
+    width = max(map(len, changes))
+    for task, change in changes.items():
+        console.print(f"  {task:{width}} {change:+.5f}")
 
 
 def _report_check(difference: float) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,22 @@ from home_tf.run import Run, read_json, write_json
 MANIFEST_FILE = Path("assets.extra", "home_tf.json")
 
 
-def write_manifest(folder: Path, run: Run, data: Path) -> None:
+def write_manifest(
+    folder: Path,
+    run: Run,
+    data: Path,
+    *,
+    tables: str,
+    auc_changes: Mapping[str, float],
+) -> None:
     """Writes what the export was made of.
 
     Args:
         folder: The SavedModel.
         run: The run that is exported.
         data: The prepared folder.
+        tables: How the embedding tables are stored.
+        auc_changes: The AUC that the tasks gained by that, on the validation rows.
     """
     file = folder / MANIFEST_FILE
     file.parent.mkdir(exist_ok=True)
@@ -40,6 +50,8 @@ def write_manifest(folder: Path, run: Run, data: Path) -> None:
             "git_revision": _git_revision(),
             "config": run.config_file.read_text(encoding="utf-8"),
             "data_sha256": _data_hash(data),
+            "embedding_tables": tables,
+            "auc_changes": dict(auc_changes),
             "metrics": read_json(metrics) if metrics.is_file() else None,
         },
     )

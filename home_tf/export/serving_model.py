@@ -9,6 +9,7 @@ import tensorflow as tf
 from home_tf.config import ScoreConfig
 from home_tf.config.schema import SCORE
 from home_tf.data import RecordSchema
+from home_tf.export.quantized_tables import QuantizedTable
 from home_tf.features import Preprocessor
 from home_tf.features.feature_embedding import NUMERIC_FEATURES
 from home_tf.variables import checkpointable_weights
@@ -42,6 +43,8 @@ class ServingModel(tf.Module):
         schema: The schema of the records, for parsing examples.
         request_columns: Columns that are the same for all candidates of a request.
         score: How the tasks become one score, if they do.
+        tables: The quantised tables that the network looks its embeddings up in; its
+            own are then left out of the module.
     """
 
     def __init__(
@@ -52,13 +55,15 @@ class ServingModel(tf.Module):
         schema: RecordSchema,
         request_columns: Collection[str] = (),
         score: ScoreConfig | None = None,
+        tables: Sequence[QuantizedTable] = (),
     ) -> None:
         super().__init__(name="serving_model")
         self.preprocessor = preprocessor
         # TF Serving's loader finds the variables here, also those in dicts of layers.
         # As a function the network itself is no part of the export, to which legacy
         # Keras would add the training of every layer.
-        self.network_weights = checkpointable_weights(network)
+        self.quantized_tables = list(tables)
+        self.network_weights = _used_weights(network, quantized=bool(tables))
         self._network = functools.partial(network, training=False)
         self.tasks = list(tasks)
         self._columns = preprocessor.columns
@@ -178,6 +183,14 @@ class ServingModel(tf.Module):
         if self._score.form == "sum":
             return tf.linalg.matvec(tf.sigmoid(logits), weights)
         return tf.exp(tf.linalg.matvec(tf.math.log_sigmoid(logits), weights))
+
+
+def _used_weights(network: Any, *, quantized: bool) -> list[Any]:
+    if not quantized:
+        return checkpointable_weights(network)
+    # The features have no weights but their tables.
+    parts = (network.representations, network.towers)
+    return [weight for part in parts for weight in checkpointable_weights(part)]
 
 
 def _serving_dtype(column: Any) -> Any:

@@ -87,7 +87,9 @@ def generate(
             f"Received: {group_correlation}"
         )
     if not density_gap >= 0.1:
-        raise HomeError(f"`density_gap` should be at least 0.1. Received: {density_gap}")
+        raise HomeError(
+            f"`density_gap` should be at least 0.1. Received: {density_gap}"
+        )
     day = to_day(first_date, where="`first_date`")
     last = day + timedelta(days=days - 1)
     random = np.random.default_rng(seed)

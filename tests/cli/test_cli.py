@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -53,7 +54,7 @@ def test_from_logs_to_a_saved_model(folder, logs, framework):
         ["train", "--config", folder / "config.yaml", "--data", folder / "records",
          "--out", run, "--framework", framework, "--epochs", 1],
         ["evaluate", "--run", run, "--split", "test"],
-        ["export", "--run", run, "--out", folder / "model"],
+        ["export", "--run", run, "--out", folder / "model", "--tables", "float16"],
     ):  # fmt: skip
         done = home_tf(*arguments)
         assert done.returncode == 0, done.stderr
@@ -63,6 +64,9 @@ def test_from_logs_to_a_saved_model(folder, logs, framework):
         if arguments[0] == "evaluate":
             assert "is_click" in done.stdout
             assert all(len(line) <= 80 for line in done.stdout.splitlines()[:-1])
+        if arguments[0] == "export":
+            assert "change of AUC" in done.stdout
+            assert re.search(r"is_click +[+-]0\.\d{5}$", done.stdout, re.MULTILINE)
     metrics = json.loads((run / "metrics.json").read_text())
     assert 0.4 < metrics["test"]["auc"]["is_click"] < 1
     assert (folder / "model" / "1" / "saved_model.pb").is_file()

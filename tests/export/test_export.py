@@ -20,6 +20,7 @@ from home_tf.config import ScoreConfig
 from home_tf.data import RecordSchema
 from home_tf.errors import HomeError
 from home_tf.export import ServingModel, Versions, check_export, export_run
+from home_tf.export.quantized_tables import QuantizedTable
 from home_tf.export.warmup import read_warmup
 from home_tf.features import Preprocessor
 from home_tf.training.evaluate import load_network
@@ -351,3 +352,79 @@ def test_the_check_tells_what_is_wrong(trained, tmp_path):
         check_export(version, same, constant)
     with pytest.raises(HomeError, match=r"does not load in a process with only"):
         check_export(tmp_path, inputs, expected)
+
+
+def _export_with_tables(trained, folder, tables):
+    """An export with other tables: its version, the changes of AUC, its answers."""
+    run, _, batch, _ = trained
+    changes = {}
+    export = export_run(run, folder, tables=tables, on_auc_changes=changes.update)
+    signature = tf.saved_model.load(str(export)).signatures["predict"]
+    names = signature.structured_input_signature[1]
+    return export, changes, signature(**serving_inputs(batch, names))
+
+
+def _table_bytes(version):
+    """Bytes of the embedding tables among the variables of an export."""
+    reader = tf.train.load_checkpoint(str(version / "variables" / "variables"))
+    shapes = reader.get_variable_to_shape_map()
+    dtypes = reader.get_variable_to_dtype_map()
+    kept = [name for name in shapes if name.endswith("VARIABLE_VALUE")]
+    return sum(
+        int(np.prod(shapes[name])) * dtypes[name].size
+        for name in kept
+        if dtypes[name].is_floating or dtypes[name] == tf.int8
+    )
+
+
+@pytest.mark.parametrize(("tables", "tolerance"), [("float16", 2e-4), ("int8", 1e-2)])
+def test_quantized_tables_predict_nearly_the_same_in_less_space(
+    trained, tmp_path, tables, tolerance
+):
+    _, version, _, expected = trained
+    export, changes, found = _export_with_tables(trained, tmp_path / "model", tables)
+    assert _table_bytes(export) < 0.9 * _table_bytes(version)
+    assert set(changes) <= set(TASKS)
+    assert all(abs(change) < 0.01 for change in changes.values())
+    for task in TASKS:
+        difference = np.abs(found[task] - expected[task])
+        assert 0 < difference.max() < tolerance
+    manifest = json.loads((export / "assets.extra" / "home_tf.json").read_text())
+    assert manifest["embedding_tables"] == tables
+    assert manifest["auc_changes"] == changes
+
+
+def test_a_quantized_table_is_off_by_half_a_step_of_each_row():
+    values = np.array([[0.0, 0.0], [1.0, -0.3], [1e-3, 2e-3]], np.float32)
+    table = QuantizedTable(values, "int8", "float32", name="table")
+    found = table(tf.constant([[0, 1], [2, 1]]))
+    assert found.shape == (2, 2, 2)
+    steps = np.array([0.0, 1.0, 2e-3])[[[0, 1], [2, 1]]] / 127
+    error = np.abs(found - values[[[0, 1], [2, 1]]])
+    assert (error <= steps[..., None] / 2 + 1e-9).all()
+    assert table.values.dtype == tf.int8
+
+
+def test_tables_that_cost_too_much_auc_are_refused(trained, tmp_path, monkeypatch):
+    run, _, _, _ = trained
+    folder = tmp_path / "model"
+    first = export_run(run, folder)
+    # A table of zeros: whatever it had learnt is lost.
+    monkeypatch.setattr(
+        "home_tf.export.quantized_tables.np.rint", lambda values: 0 * values
+    )
+    with pytest.raises(HomeError, match=r"AUC of task '\w+' falls by 0\.\d+ .* 0.0001"):
+        export_run(run, folder, tables="int8", max_auc_loss=0.0001)
+    assert Versions(folder).numbers() == [int(first.name)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tables": "int4"}, "`tables` .* Received: 'int4'"),
+        ({"max_auc_loss": -1.0}, "`max_auc_loss` .* Received: -1"),
+    ],
+)
+def test_arguments_of_quantization_are_checked(trained, tmp_path, arguments, message):
+    with pytest.raises(HomeError, match=message):
+        export_run(trained[0], tmp_path / "model", **arguments)

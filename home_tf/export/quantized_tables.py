@@ -1,0 +1,101 @@
+"""Embedding tables in fewer bits, for serving."""
+
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from home_tf.errors import HomeError
+from home_tf.evaluation import auc
+from home_tf.training.predictions import Predictions
+
+TableType = Literal["float32", "float16", "int8"]
+
+
+class QuantizedTable(tf.Module):
+    """An embedding table that is stored in fewer bits, and looked up as it was.
+
+    `float16` rounds every value. `int8` keeps a scale for each id, the largest of its
+    values over 127, so that a value is off by at most half a scale.
+
+    Args:
+        values: The table, `(size, width)` in float32.
+        stored_as: `"float16"` or `"int8"`.
+        dtype: The dtype of what is looked up.
+        name: Of the module.
+    """
+
+    def __init__(self, values: Any, stored_as: TableType, dtype: str, name: str):
+        super().__init__(name=name)
+        self._dtype, self.scales = dtype, None
+        if stored_as == "int8":
+            largest = np.abs(values).max(axis=1, keepdims=True)
+            scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+            values = np.rint(values / scales)
+            self.scales = tf.Variable(scales, trainable=False, name="scales")
+        self.values = tf.Variable(
+            values.astype(stored_as), trainable=False, name="values"
+        )
+
+    def __call__(self, ids: Any) -> Any:
+        """Ids of any shape to their vectors, with an axis of `width` more."""
+        vectors = tf.cast(tf.gather(self.values, ids), tf.float32)
+        if self.scales is not None:
+            vectors *= tf.gather(self.scales, ids)
+        return tf.cast(vectors, self._dtype)
+
+
+def quantize_tables(network: Any, stored_as: TableType) -> list[QuantizedTable]:
+    """Has a network look its embeddings up in quantised tables from now on.
+
+    Args:
+        network: A `RankingNetwork`; the weights of its tables are left unused.
+        stored_as: `"float16"` or `"int8"`; with `"float32"` nothing is changed.
+
+    Returns:
+        The tables that the network uses instead of its own.
+    """
+    if stored_as == "float32":
+        return []
+    features = network.features
+    for name, embedding in list(features.embeddings.items()):
+        features.embeddings[name] = QuantizedTable(
+            np.array(embedding.embeddings),
+            stored_as,
+            features.compute_dtype,
+            name=embedding.name,
+        )
+    return list(features.embeddings.values())
+
+
+def check_auc_changes(
+    exact: Predictions, quantized: Predictions, *, max_auc_loss: float
+) -> dict[str, float]:
+    """Compares the AUC of every task before and after quantisation.
+
+    Args:
+        exact: What the network predicted with its own tables.
+        quantized: What it predicts with the quantised ones, for the same rows.
+        max_auc_loss: By how much the AUC of a task may fall.
+
+    Returns:
+        The AUC gained, `{task: value}`; tasks without both classes are left out.
+
+    Raises:
+        HomeError: If the AUC of a task falls by more than that.
+    """
+    changes = {
+        task: auc(labels, quantized.probabilities[task])
+        - auc(labels, exact.probabilities[task])
+        for task, labels in exact.labels.items()
+    }
+    changes = {task: value for task, value in changes.items() if not np.isnan(value)}
+    lost = {task: -value for task, value in changes.items() if -value > max_auc_loss}
+    if lost:
+        worst = max(lost, key=lambda task: lost[task])
+        raise HomeError(
+            f"`tables`: the AUC of task {worst!r} falls by {lost[worst]:.5f} with the "
+            f"quantised embedding tables, more than `max_auc_loss` {max_auc_loss:g}. "
+            "Take a wider type, or allow a larger loss"
+        )
+    return changes

@@ -28,6 +28,8 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
         "hierarchy_mask": False,
     },
 }
+# Other experts: "swish" are HoME's without BatchNorm.
+_EXPERTS = {"swish": "swish experts", "relu": "relu experts"}
 _SCALING = ("experts1", "experts2", "experts4", "loras1", "loras2", "loras4")
 _SCALED = re.compile(r"(experts|loras)([1-9]\d*)")
 
@@ -86,8 +88,8 @@ def _home_variant(variant: str, values: dict[str, Any]) -> dict[str, Any]:
     ablation = variant.removeprefix("w/o ")
     if ablation in _ABLATIONS:
         return _ABLATIONS[ablation]
-    if variant == "relu experts":
-        return {"expert": "relu"}
+    if variant in _EXPERTS.values():
+        return {"expert": variant.removesuffix(" experts")}
     number, _, what = variant.partition(" ")
     if what == "experts":
         counts = ("num_shared_experts", "num_group_experts", "num_task_experts")
@@ -115,10 +117,10 @@ def contenders(names: Sequence[str]) -> list[Contender]:
     Args:
         names: Of an architecture: its `type`, with a star for HoME's experts; of HoME
             without a part: `home-fg2`, `home-fg`, `home-sg`, `home-mask`, `home-fg-sg`,
-            `home-fg-sg-mask`, `home-relu`; of HoME with N experts of each kind, or N
-            LoRAs in a feature gate: `home-expertsN`, `home-lorasN`; `lightgbm`. Or of
-            several at once: `plain` (without a star), `baselines`, `ablations`,
-            `scaling`.
+            `home-fg-sg-mask`; with other experts: `home-swish`, `home-relu`; with N
+            experts of each kind, or N LoRAs in a feature gate: `home-expertsN`,
+            `home-lorasN`; `lightgbm`. Or of several at once: `plain` (without a star),
+            `baselines`, `ablations`, `scaling`.
 
     Returns:
         The contenders, each once, HoME first: all others are compared with it.
@@ -139,7 +141,7 @@ def _several() -> dict[str, list[str]]:
     return {
         "plain": [*others, LIGHTGBM],
         "baselines": [*others, *(f"{kind}*" for kind in others), LIGHTGBM],
-        "ablations": [f"home-{name}" for name in (*_ABLATIONS, "relu")],
+        "ablations": [f"home-{name}" for name in (*_ABLATIONS, *_EXPERTS)],
         "scaling": [f"home-{name}" for name in _SCALING],
     }
 
@@ -155,8 +157,8 @@ def _contender(name: str) -> Contender:
     if part != name:
         if part in _ABLATIONS:
             return Contender(name, HOME, f"w/o {part}")
-        if part == "relu":
-            return Contender(name, HOME, "relu experts")
+        if part in _EXPERTS:
+            return Contender(name, HOME, _EXPERTS[part])
         scaled = _SCALED.fullmatch(part)
         if scaled:
             what = "LoRAs" if scaled[1] == "loras" else "experts"

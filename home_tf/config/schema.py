@@ -16,6 +16,7 @@ _STRICT = ConfigDict(extra="forbid")
 Positive = Annotated[int, Field(gt=0)]
 Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
 Momentum = Annotated[float, Field(ge=0.0, lt=1.0)]
+ExpertType = Literal["home", "swish", "relu"]
 Level = Literal["both", "meta", "none"]
 # The output of an export beside those of the tasks.
 SCORE = "score"
@@ -145,7 +146,7 @@ class HoMEConfig:
     num_shared_experts: Positive = 2
     num_group_experts: Positive = 2
     num_task_experts: Positive = 1
-    expert: Literal["home", "relu"] = "home"
+    expert: ExpertType = "home"
     momentum: Momentum = 0.9
     gate_units: tuple[Positive, ...] = ()
     feature_gate: Level = "both"
@@ -166,7 +167,7 @@ class SharedBottomConfig:
 
     type: Literal["shared_bottom"] = "shared_bottom"
     expert_units: Widths = (128, 64)
-    expert: Literal["home", "relu"] = "relu"
+    expert: ExpertType = "relu"
     momentum: Momentum = 0.9
 
 
@@ -180,7 +181,7 @@ class SingleTaskConfig:
 
     type: Literal["single_task"] = "single_task"
     expert_units: Widths = (128, 64)
-    expert: Literal["home", "relu"] = "relu"
+    expert: ExpertType = "relu"
     momentum: Momentum = 0.9
 
 
@@ -195,7 +196,7 @@ class MMoEConfig:
     type: Literal["mmoe"] = "mmoe"
     expert_units: Widths = (128, 64)
     num_experts: Positive = 8
-    expert: Literal["home", "relu"] = "relu"
+    expert: ExpertType = "relu"
     momentum: Momentum = 0.9
     gate_units: tuple[Positive, ...] = ()
 
@@ -212,7 +213,7 @@ class CGCConfig:
     expert_units: Widths = (128, 64)
     num_shared_experts: Positive = 2
     num_task_experts: Positive = 1
-    expert: Literal["home", "relu"] = "relu"
+    expert: ExpertType = "relu"
     momentum: Momentum = 0.9
     gate_units: tuple[Positive, ...] = ()
 
@@ -230,7 +231,7 @@ class PLEConfig:
     num_levels: Positive = 2
     num_shared_experts: Positive = 2
     num_task_experts: Positive = 1
-    expert: Literal["home", "relu"] = "relu"
+    expert: ExpertType = "relu"
     momentum: Momentum = 0.9
     gate_units: tuple[Positive, ...] = ()
 
@@ -247,7 +248,7 @@ class AdaTTConfig:
     expert_units: Widths = (128, 64)
     num_levels: Positive = 2
     num_task_experts: Positive = 1
-    expert: Literal["home", "relu"] = "relu"
+    expert: ExpertType = "relu"
     momentum: Momentum = 0.9
     gate_units: tuple[Positive, ...] = ()
 

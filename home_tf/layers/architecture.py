@@ -19,7 +19,7 @@ class Architecture(Layer):
     Args:
         task_groups: `{group: [task, ...]}`.
         expert_units: Widths of an expert's layers; the last is `D`.
-        expert: `"relu"` or `"home"`.
+        expert: `"relu"`, `"swish"` or `"home"`.
         momentum: Momentum of the experts' BatchNorm.
         kernel_initializer: Initialiser of all kernels.
         **kwargs: Arguments of `keras.layers.Layer`.

@@ -14,6 +14,8 @@ from home_tf.layers.layer import (
 )
 from home_tf.layers.parallel_mlps import ParallelMLPs
 
+EXPERTS = ("home", "swish", "relu")
+
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class ExpertBank(Layer):
@@ -22,7 +24,8 @@ class ExpertBank(Layer):
     With `expert="home"` an expert is `Swish(BatchNorm(MLP(x)))` (eq. 4, 5), which cures
     expert collapse: the normalised outputs of all experts have the same scale, and
     Swish does not die as ReLU does. With `expert="relu"` it is the usual
-    `ReLU(MLP(x))`. Hidden layers use ReLU either way.
+    `ReLU(MLP(x))`; with `expert="swish"` it is HoME's without BatchNorm, which on small
+    data costs the rare tasks more than it gives. Hidden layers always use ReLU.
 
     The batch moments are synchronised over the replicas of a `tf.distribute` strategy.
 
@@ -30,7 +33,7 @@ class ExpertBank(Layer):
         num_experts: Number of experts `n`; or a sequence of numbers that add up to `n`,
             for groups of experts that each read an input of their own.
         units: Widths of an expert's layers; the last is the output width `D`.
-        expert: `"home"` or `"relu"`.
+        expert: `"home"`, `"swish"` or `"relu"`.
         momentum: Momentum of the moving averages of BatchNorm. Keras's own default of
             0.99 lags for hundreds of steps, and an early evaluation suffers from it.
         epsilon: Added to the variance in BatchNorm.
@@ -74,7 +77,7 @@ class ExpertBank(Layer):
             else check_positive("num_experts", num_experts)
         )
         self.units = check_units("units", units, at_least=1)
-        self.expert = check_choice("expert", expert, ("home", "relu"))
+        self.expert = check_choice("expert", expert, EXPERTS)
         if not 0.0 <= momentum < 1.0:
             raise ValueError(f"`momentum` must be in [0, 1). Received: {momentum!r}")
         self.momentum = momentum
@@ -84,7 +87,7 @@ class ExpertBank(Layer):
         self.mlps = ParallelMLPs(
             sum(self._counts),
             self.units,
-            use_last_bias=expert == "relu",
+            use_last_bias=expert != "home",
             kernel_initializer=self.kernel_initializer,
             dtype=self.dtype_policy,
             name="mlps",
@@ -141,13 +144,11 @@ class ExpertBank(Layer):
         """
         inputs, readers = self._inputs_and_readers(inputs)
         x = self.mlps(inputs, readers=readers)
-        if self.batch_norm is None:
-            x = ops.relu(x)
-        else:
+        if self.batch_norm is not None:
             x = self.batch_norm(x, training=training)
-            # Swish (eq. 4, 5). TensorFlow's own has a gradient that is not saved with
-            # an export, and loading one would warn of it.
-            x = x * ops.sigmoid(x)
+        # TensorFlow's own Swish has a gradient that is not saved with an export, and
+        # loading one would warn of it.
+        x = ops.relu(x) if self.expert == "relu" else x * ops.sigmoid(x)
         return ops.reshape(x, (-1, self.mlps.num_mlps, self.units[-1]))
 
     def _inputs_and_readers(self, inputs: Any) -> tuple[list[Any], list[int]]:

@@ -25,7 +25,7 @@ class ExpertLevel(Layer):
             task's own.
         shared_gate: Whether there is a shared gate too; it sees all experts.
         expert_units: Widths of an expert's layers; the last is `D`.
-        expert: `"home"` or `"relu"`; see `ExpertBank`.
+        expert: `"home"`, `"swish"` or `"relu"`; see `ExpertBank`.
         momentum: Momentum of the experts' BatchNorm.
         gate_units: Widths of the hidden layers of the gates.
         kernel_initializer: Initialiser of all kernels.

@@ -43,7 +43,7 @@ class HoME(Architecture):
         num_shared_experts: Number of shared experts of each level.
         num_group_experts: Number of experts of each group, at each level.
         num_task_experts: Number of experts of each task (task level).
-        expert: `"home"` (BatchNorm and Swish) or `"relu"`; see `ExpertBank`.
+        expert: `"home"` (BatchNorm and Swish), `"swish"` or `"relu"`; see `ExpertBank`.
         momentum: Momentum of the experts' BatchNorm.
         gate_units: Widths of the hidden layers of the expert gates and self gates.
         feature_gate: Levels with feature gates: `"both"`, `"meta"` (w/o fg2) or

@@ -60,6 +60,7 @@ def test_a_star_gives_a_baseline_the_experts_of_home(two_kinds, small_config):
             "home-fg-sg-mask",
             {"feature_gate": "none", "self_gate": "none", "hierarchy_mask": False},
         ),
+        ("home-swish", {"expert": "swish"}),
         ("home-relu", {"expert": "relu"}),
         (
             "home-experts3",

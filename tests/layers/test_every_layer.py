@@ -38,6 +38,11 @@ CASES = {
         [V],
         (3, 5),
     ),
+    "swish-experts": (
+        lambda **k: ExpertBank(3, units=(8, 5), expert="swish", **k),
+        [V],
+        (3, 5),
+    ),
     "an-input-for-each-expert": (
         lambda **k: ExpertBank(3, units=(4,), **k),
         [EXPERTS],

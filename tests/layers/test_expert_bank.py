@@ -43,7 +43,7 @@ def test_moving_averages_move_by_the_momentum():
     np.testing.assert_allclose(variance, 0.8 + 0.2 * linear.var(0), rtol=1e-3)
 
 
-@pytest.mark.parametrize("expert", ["home", "relu"])
+@pytest.mark.parametrize("expert", ["home", "swish", "relu"])
 @pytest.mark.parametrize("training", [False, True])
 def test_an_input_for_each_expert_gives_each_its_own(expert, training):
     bank = ExpertBank(3, units=(5, 4), expert=expert)
@@ -56,7 +56,7 @@ def test_an_input_for_each_expert_gives_each_its_own(expert, training):
         np.testing.assert_allclose(found[:, number], expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("expert", ["home", "relu"])
+@pytest.mark.parametrize("expert", ["home", "swish", "relu"])
 def test_groups_of_experts_read_an_input_each(expert):
     bank = ExpertBank((2, 1), units=(5, 4), expert=expert)
     bank([X, X * 2])
@@ -93,9 +93,10 @@ def test_the_number_of_parameters():
     bank(X)
     # Kernels, the hidden biases, and gamma, beta, moving mean and variance.
     assert bank.count_params() == 3 * (10 * 7 + 7 + 7 * 5 + 4 * 5)
-    relu = ExpertBank(3, units=(7, 5), expert="relu")
-    relu(X)
-    assert relu.count_params() == 3 * (10 * 7 + 7 + 7 * 5 + 5)
+    for expert in ("swish", "relu"):
+        bank = ExpertBank(3, units=(7, 5), expert=expert)
+        bank(X)
+        assert bank.count_params() == 3 * (10 * 7 + 7 + 7 * 5 + 5)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_the_number_of_parameters():
         ({"num_experts": True}, r"`num_experts` must be a positive integer"),
         ({"units": []}, r"`units` must be a sequence of at least 1"),
         ({"units": (8, -1)}, r"`units` must be a positive integer. Received: -1"),
-        ({"expert": "swish"}, r"`expert` must be one of \('home', 'relu'\)"),
+        ({"expert": "gelu"}, r"`expert` must be one of \('home', 'swish', 'relu'\)"),
         ({"momentum": -0.1}, r"`momentum` must be in \[0, 1\)"),
     ],
 )

@@ -27,6 +27,7 @@ SWITCHES = {
         "hierarchy_mask": False,
     },
     "relu": {"expert": "relu"},
+    "swish": {"expert": "swish"},
     "a feature gate an expert": {"feature_gate_scope": "expert"},
     "low rank": {"lora_rank": 2, "num_loras": 5},
     "a rank for each level": {"lora_rank": (4, 1)},

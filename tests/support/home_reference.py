@@ -72,10 +72,12 @@ def experts_of(gated, layer, owners, x, training):
 
 
 def expert(bank, number, x, training):
-    """Eq. 4 and 5: `Swish(BatchNorm(MLP(x)))`, or `ReLU(MLP(x))`."""
+    """Eq. 4 and 5: `Swish(BatchNorm(MLP(x)))`; or `Swish(MLP(x))`, `ReLU(MLP(x))`."""
     x = mlp(bank.mlps, number, np.asarray(x, np.float64))
     if bank.expert == "relu":
         return np.maximum(x, 0)
+    if bank.expert == "swish":
+        return x * sigmoid(x)
     mine = slice(number * x.shape[1], (number + 1) * x.shape[1])
     norm = bank.batch_norm
     if training:

@@ -9,7 +9,7 @@ import fnmatch
 from collections import Counter
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PositiveFloat, model_validator
 from pydantic.dataclasses import dataclass
 
 _STRICT = ConfigDict(extra="forbid")
@@ -148,6 +148,7 @@ class HoMEConfig:
     num_task_experts: Positive = 1
     expert: ExpertType = "home"
     momentum: Momentum = 0.9
+    initial_gamma: PositiveFloat = 1.0
     gate_units: tuple[Positive, ...] = ()
     feature_gate: Level = "both"
     feature_gate_scope: Literal["group", "expert"] = "group"
@@ -169,6 +170,7 @@ class SharedBottomConfig:
     expert_units: Widths = (128, 64)
     expert: ExpertType = "relu"
     momentum: Momentum = 0.9
+    initial_gamma: PositiveFloat = 1.0
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
@@ -183,6 +185,7 @@ class SingleTaskConfig:
     expert_units: Widths = (128, 64)
     expert: ExpertType = "relu"
     momentum: Momentum = 0.9
+    initial_gamma: PositiveFloat = 1.0
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
@@ -198,6 +201,7 @@ class MMoEConfig:
     num_experts: Positive = 8
     expert: ExpertType = "relu"
     momentum: Momentum = 0.9
+    initial_gamma: PositiveFloat = 1.0
     gate_units: tuple[Positive, ...] = ()
 
 
@@ -215,6 +219,7 @@ class CGCConfig:
     num_task_experts: Positive = 1
     expert: ExpertType = "relu"
     momentum: Momentum = 0.9
+    initial_gamma: PositiveFloat = 1.0
     gate_units: tuple[Positive, ...] = ()
 
 
@@ -233,6 +238,7 @@ class PLEConfig:
     num_task_experts: Positive = 1
     expert: ExpertType = "relu"
     momentum: Momentum = 0.9
+    initial_gamma: PositiveFloat = 1.0
     gate_units: tuple[Positive, ...] = ()
 
 
@@ -250,6 +256,7 @@ class AdaTTConfig:
     num_task_experts: Positive = 1
     expert: ExpertType = "relu"
     momentum: Momentum = 0.9
+    initial_gamma: PositiveFloat = 1.0
     gate_units: tuple[Positive, ...] = ()
 
 

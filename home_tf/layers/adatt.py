@@ -32,6 +32,7 @@ class AdaTT(LevelledArchitecture):
         expert: `"relu"`, or `"home"` (BatchNorm and Swish) for AdaTT*; see
             `ExpertBank`.
         momentum: Momentum of the experts' BatchNorm.
+        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         gate_units: Widths of the hidden layers of the gates.
         kernel_initializer: Initialiser of all kernels; every expert and gate draws its
             own values, also when a seed is given.
@@ -65,6 +66,7 @@ class AdaTT(LevelledArchitecture):
         num_task_experts: int = 1,
         expert: str = "relu",
         momentum: float = 0.9,
+        initial_gamma: float = 1.0,
         gate_units: Sequence[int] = (),
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
@@ -74,6 +76,7 @@ class AdaTT(LevelledArchitecture):
             expert_units=expert_units,
             expert=expert,
             momentum=momentum,
+            initial_gamma=initial_gamma,
             gate_units=gate_units,
             kernel_initializer=kernel_initializer,
             **kwargs,

@@ -21,6 +21,7 @@ class Architecture(Layer):
         expert_units: Widths of an expert's layers; the last is `D`.
         expert: `"relu"`, `"swish"` or `"home"`.
         momentum: Momentum of the experts' BatchNorm.
+        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         kernel_initializer: Initialiser of all kernels.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
@@ -32,6 +33,7 @@ class Architecture(Layer):
         expert_units: Sequence[int],
         expert: str,
         momentum: float,
+        initial_gamma: float,
         kernel_initializer: Any,
         **kwargs: Any,
     ) -> None:
@@ -40,6 +42,7 @@ class Architecture(Layer):
         self.expert_units = check_units("expert_units", expert_units, at_least=1)
         self.expert = expert
         self.momentum = momentum
+        self.initial_gamma = initial_gamma
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     @property
@@ -53,6 +56,7 @@ class Architecture(Layer):
             units=self.expert_units,
             expert=self.expert,
             momentum=self.momentum,
+            initial_gamma=self.initial_gamma,
             kernel_initializer=self.kernel_initializer,
             dtype=self.dtype_policy,
             name="experts",
@@ -76,6 +80,7 @@ class Architecture(Layer):
             "expert_units": list(self.expert_units),
             "expert": self.expert,
             "momentum": self.momentum,
+            "initial_gamma": self.initial_gamma,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 
@@ -115,6 +120,7 @@ class LevelledArchitecture(Architecture):
             "expert_units": self.expert_units,
             "expert": self.expert,
             "momentum": self.momentum,
+            "initial_gamma": self.initial_gamma,
             "gate_units": self.gate_units,
             "dtype": self.dtype_policy,
         }

@@ -27,6 +27,7 @@ class ExpertLevel(Layer):
         expert_units: Widths of an expert's layers; the last is `D`.
         expert: `"home"`, `"swish"` or `"relu"`; see `ExpertBank`.
         momentum: Momentum of the experts' BatchNorm.
+        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         gate_units: Widths of the hidden layers of the gates.
         kernel_initializer: Initialiser of all kernels.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -50,6 +51,7 @@ class ExpertLevel(Layer):
         expert_units: Sequence[int],
         expert: str,
         momentum: float,
+        initial_gamma: float,
         gate_units: Sequence[int],
         kernel_initializer: Any,
         **kwargs: Any,
@@ -66,6 +68,7 @@ class ExpertLevel(Layer):
             units=expert_units,
             expert=expert,
             momentum=momentum,
+            initial_gamma=initial_gamma,
             kernel_initializer=initializers[0],
             dtype=self.dtype_policy,
             name="experts",

@@ -18,7 +18,7 @@ class GatedExperts(Layer):
         num_experts: Number of experts of each group; `n` in all.
         feature_gate: Whether there are feature gates.
         feature_gate_scope: `"group"` or `"expert"`, what has a feature gate of its own.
-        expert_units, expert, momentum: As in `HoME`.
+        expert_units, expert, momentum, initial_gamma: As in `HoME`.
         num_loras, lora_rank, kernel_initializer: As in `HoME`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -36,6 +36,7 @@ class GatedExperts(Layer):
         expert_units: Sequence[int],
         expert: str,
         momentum: float,
+        initial_gamma: float,
         feature_gate: bool,
         feature_gate_scope: str,
         num_loras: int,
@@ -52,6 +53,7 @@ class GatedExperts(Layer):
             units=expert_units,
             expert=expert,
             momentum=momentum,
+            initial_gamma=initial_gamma,
             kernel_initializer=experts_initializer,
             dtype=self.dtype_policy,
             name="experts",

@@ -45,6 +45,7 @@ class HoME(Architecture):
         num_task_experts: Number of experts of each task (task level).
         expert: `"home"` (BatchNorm and Swish), `"swish"` or `"relu"`; see `ExpertBank`.
         momentum: Momentum of the experts' BatchNorm.
+        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         gate_units: Widths of the hidden layers of the expert gates and self gates.
         feature_gate: Levels with feature gates: `"both"`, `"meta"` (w/o fg2) or
             `"none"` (w/o fg).
@@ -90,6 +91,7 @@ class HoME(Architecture):
         num_task_experts: int = 1,
         expert: str = "home",
         momentum: float = 0.9,
+        initial_gamma: float = 1.0,
         gate_units: Sequence[int] = (),
         feature_gate: str = "both",
         feature_gate_scope: str = "group",
@@ -105,6 +107,7 @@ class HoME(Architecture):
             expert_units=expert_units,
             expert=expert,
             momentum=momentum,
+            initial_gamma=initial_gamma,
             kernel_initializer=kernel_initializer,
             **kwargs,
         )
@@ -177,6 +180,7 @@ class HoME(Architecture):
             expert_units=self.expert_units,
             expert=self.expert,
             momentum=self.momentum,
+            initial_gamma=self.initial_gamma,
             feature_gate=self.feature_gate in ("both", level),
             feature_gate_scope=self.feature_gate_scope,
             num_loras=self.num_loras,

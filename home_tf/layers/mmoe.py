@@ -22,6 +22,7 @@ class MMoE(LevelledArchitecture):
         expert: `"relu"`, or `"home"` (BatchNorm and Swish) for MMoE*; see
             `ExpertBank`.
         momentum: Momentum of the experts' BatchNorm.
+        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         gate_units: Widths of the hidden layers of the gates.
         kernel_initializer: Initialiser of all kernels; every expert and gate draws its
             own values, also when a seed is given.
@@ -54,6 +55,7 @@ class MMoE(LevelledArchitecture):
         num_experts: int = 8,
         expert: str = "relu",
         momentum: float = 0.9,
+        initial_gamma: float = 1.0,
         gate_units: Sequence[int] = (),
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
@@ -63,6 +65,7 @@ class MMoE(LevelledArchitecture):
             expert_units=expert_units,
             expert=expert,
             momentum=momentum,
+            initial_gamma=initial_gamma,
             gate_units=gate_units,
             kernel_initializer=kernel_initializer,
             **kwargs,

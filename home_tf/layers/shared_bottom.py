@@ -20,6 +20,7 @@ class SharedBottom(Architecture):
         expert: `"relu"`, or `"home"` (BatchNorm and Swish) for Shared-Bottom*; see
             `ExpertBank`.
         momentum: Momentum of the expert's BatchNorm.
+        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         kernel_initializer: Initialiser of all kernels.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -48,6 +49,7 @@ class SharedBottom(Architecture):
         expert_units: Sequence[int] = (128, 64),
         expert: str = "relu",
         momentum: float = 0.9,
+        initial_gamma: float = 1.0,
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
@@ -56,6 +58,7 @@ class SharedBottom(Architecture):
             expert_units=expert_units,
             expert=expert,
             momentum=momentum,
+            initial_gamma=initial_gamma,
             kernel_initializer=kernel_initializer,
             **kwargs,
         )

@@ -20,6 +20,7 @@ class SingleTask(Architecture):
         expert: `"relu"`, or `"home"` (BatchNorm and Swish) for Single-Task*; see
             `ExpertBank`.
         momentum: Momentum of the experts' BatchNorm.
+        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         kernel_initializer: Initialiser of all kernels; every expert draws its own
             values, also when a seed is given.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -46,6 +47,7 @@ class SingleTask(Architecture):
         expert_units: Sequence[int] = (128, 64),
         expert: str = "relu",
         momentum: float = 0.9,
+        initial_gamma: float = 1.0,
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
@@ -54,6 +56,7 @@ class SingleTask(Architecture):
             expert_units=expert_units,
             expert=expert,
             momentum=momentum,
+            initial_gamma=initial_gamma,
             kernel_initializer=kernel_initializer,
             **kwargs,
         )

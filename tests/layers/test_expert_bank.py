@@ -70,6 +70,18 @@ def test_groups_of_experts_read_an_input_each(expert):
     assert again.compute_output_shape([(None, 10), (None, 10)]) == (None, 3, 4)
 
 
+def test_a_small_initial_gamma_scales_what_swish_sees():
+    bank = ExpertBank(3, units=(5, 4), initial_gamma=0.1, epsilon=0.0)
+    bank(X)
+    found = to_numpy(bank(X, training=True))
+    for number in range(3):
+        linear = home_reference.mlp(bank.mlps, number, X.astype(np.float64))
+        scaled = 0.1 * (linear - linear.mean(0)) / linear.std(0)
+        expected = scaled / (1 + np.exp(-scaled))
+        np.testing.assert_allclose(found[:, number], expected, rtol=1e-4, atol=1e-5)
+    assert ExpertBank.from_config(bank.get_config()).initial_gamma == 0.1
+
+
 @pytest.mark.parametrize("seed", [None, 11])
 @pytest.mark.parametrize("kind", ["GlorotUniform", "HeNormal"])
 def test_every_expert_starts_at_the_scale_of_one_expert(kind, seed):
@@ -109,6 +121,7 @@ def test_the_number_of_parameters():
         ({"units": []}, r"`units` must be a sequence of at least 1"),
         ({"units": (8, -1)}, r"`units` must be a positive integer. Received: -1"),
         ({"expert": "gelu"}, r"`expert` must be one of \('home', 'swish', 'relu'\)"),
+        ({"initial_gamma": 0.0}, r"`initial_gamma` must be positive. Received: 0.0"),
         ({"momentum": -0.1}, r"`momentum` must be in \[0, 1\)"),
     ],
 )

@@ -23,10 +23,10 @@ install: .venv/installed ## install the package and its tools into .venv
 demo: .venv/installed ## train and evaluate on KuaiRand; DATA=folder for the real data
 	.venv/bin/python pipelines/kuairand.py $(if $(DATA),--data "$(DATA)")
 
-test: .venv/installed .venv-jax/installed ## check, then all tests on the newest versions
+test: .venv/installed .venv-jax/installed .venv-oldest/installed ## check, then all tests on the newest versions
 	tests/run
 
-test-oldest: .venv-oldest/installed ## all tests on the oldest versions
+test-oldest: .venv-oldest/installed .venv/installed ## all tests on the oldest versions
 	tests/run oldest
 
 check: .venv/installed ## lint, formatting and types

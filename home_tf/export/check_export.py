@@ -39,6 +39,7 @@ def check_export(
     expected: Mapping[str, npt.NDArray[Any]],
     *,
     timeout: float = 300.0,
+    python: str = sys.executable,
 ) -> float:
     """Loads a SavedModel in a bare process and compares what it predicts.
 
@@ -47,6 +48,8 @@ def check_export(
         columns: Inputs of its `predict` signature.
         expected: The trained model's probabilities `{task: (rows,)}` for them.
         timeout: Seconds after which the process is given up.
+        python: The Python interpreter to load it with, such as one with the TensorFlow
+            version of the server.
 
     Returns:
         The largest absolute difference between the two predictions.
@@ -59,7 +62,7 @@ def check_export(
         inputs, outputs = Path(scratch) / "inputs.npz", Path(scratch) / "outputs.npz"
         arrays: dict[str, Any] = {k: _without_objects(x) for k, x in columns.items()}
         np.savez(inputs, **arrays)
-        _run(folder, inputs, outputs, timeout)
+        _run(python, folder, inputs, outputs, timeout)
         with np.load(outputs, allow_pickle=False) as found:
             return _largest_difference(folder, dict(found), expected)
 
@@ -68,10 +71,12 @@ def _without_objects(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return values.astype("S") if values.dtype == object else values
 
 
-def _run(folder: str | Path, inputs: Path, outputs: Path, timeout: float) -> None:
+def _run(
+    python: str, folder: str | Path, inputs: Path, outputs: Path, timeout: float
+) -> None:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("TF_USE_LEGACY_KERAS", None)
-    command = [sys.executable, "-I", "-c", _SCRIPT]
+    command = [python, "-I", "-c", _SCRIPT]
     try:
         done = subprocess.run(
             [*command, str(folder), str(inputs), str(outputs)],

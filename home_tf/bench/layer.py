@@ -13,6 +13,9 @@ from home_tf.bench.naive_home import NaiveHoME, copy_weights
 from home_tf.bench.timing import ratio, time_in_turn
 from home_tf.layers import HoME
 
+# Of the large product that gives the rate of matrix products.
+COLUMNS = 1024
+
 
 @dataclass(frozen=True)
 class LayerSizes:
@@ -82,7 +85,7 @@ def bench_layer(
         for name, layer in (("home", home), ("naive", naive))
         for kind, training in (("infer", False), ("train", True))
     }
-    large, operations = large_product(sizes)
+    large, operations = large_product(sizes.batch, sizes.features)
     seconds = time_in_turn(
         {"limit": large, **{name: t.run for name, t in traced.items()}}, rounds=rounds
     )
@@ -179,15 +182,14 @@ def limit_of(home: HoME, sizes: LayerSizes, *, training: bool) -> int:
     return 2 * passes * sizes.batch * _kernel_elements(home)
 
 
-def large_product(sizes: LayerSizes) -> tuple[Callable[[], Any], int]:
+def large_product(rows: int, features: int) -> tuple[Callable[[], Any], int]:
     """A product of many columns, and its number of operations."""
-    columns = 1024
-    a = tf.random.normal((sizes.batch, sizes.features))
-    b = tf.random.normal((sizes.features, columns))
+    a = tf.random.normal((rows, features))
+    b = tf.random.normal((features, COLUMNS))
     product = tf.function(lambda: tf.matmul(a, b))
     return (
         lambda: product().numpy()[0, 0],
-        2 * sizes.batch * sizes.features * columns,
+        2 * rows * features * COLUMNS,
     )
 
 

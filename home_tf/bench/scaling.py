@@ -53,7 +53,7 @@ def _measure(sizes: LayerSizes, rounds: int) -> tuple[float, float]:
     home = HoME(sizes.task_groups, **sizes.arguments)
     home(v)
     step = trace(home, v, training=True)
-    product, rate = large_product(sizes)
+    product, rate = large_product(sizes.batch, sizes.features)
     seconds = time_in_turn({"step": step.run, "product": product}, rounds=rounds)
     limit = limit_of(home, sizes, training=True) * seconds["product"] / rate
     milliseconds = float(np.median(seconds["step"]) * 1e3)

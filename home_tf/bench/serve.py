@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from home_tf.bench.layer import COLUMNS, large_product
 from home_tf.bench.timing import ratio, time_in_turn
 from home_tf.export import example_request
 from home_tf.export.warmup import read_warmup
 
 CANDIDATES = (1, 50, 500, 2000)
+# Of the large product that the network's products are compared with.
+_FEATURES = 512
 Inputs = Mapping[str, Any]
 
 
@@ -34,8 +37,11 @@ def bench_serve(
 
     Returns:
         `{key: value}`: for each number the median and the 99th percentile in
-        milliseconds, the bytes of a request, and how much faster (`_vs_predict`, with
-        quartiles) and smaller (`_fewer_bytes`) `rank` is than `predict`. The first call
+        milliseconds, the rows a second at the median, the bytes of a request, the time
+        over that of the network's matrix products at the rate of a large one in the
+        same run (`time_vs_limit`, with quartiles), and how much faster (`_vs_predict`,
+        with quartiles) and smaller (`_fewer_bytes`) `rank` is than `predict`. The first
+        call
         of `rank` over its median: `serve.cold_vs_p50` right after loading, and
         `serve.warmed_vs_p50` after the export's warm-up requests.
 
@@ -58,14 +64,19 @@ def bench_serve(
             key = f"{name}_{number}"
             calls[key] = _call(model, name, inputs)
             found[f"serve.{key}.request_bytes"] = len(_serialized(name, inputs))
+        calls[f"product_{number}"], _ = large_product(number, _FEATURES)
     last = f"rank_{candidates[-1]}"
     cold = _seconds(calls[last])
     seconds = time_in_turn(calls, rounds=rounds)
-    for key, values in seconds.items():
-        found[f"serve.{key}.p50_ms"] = float(np.median(values) * 1e3)
-        found[f"serve.{key}.p99_ms"] = float(np.percentile(values, 99) * 1e3)
     for number in candidates:
         rank, predict = f"rank_{number}", f"predict_{number}"
+        limit = seconds[f"product_{number}"] * _share_of_product(model)
+        for key in (rank, predict):
+            values = seconds[key]
+            found[f"serve.{key}.p50_ms"] = float(np.median(values) * 1e3)
+            found[f"serve.{key}.p99_ms"] = float(np.percentile(values, 99) * 1e3)
+            found[f"serve.{key}.rows_per_second"] = float(number / np.median(values))
+            found[f"serve.{key}.time_vs_limit"] = ratio(values, limit)
         found[f"serve.{rank}_vs_predict"] = ratio(seconds[predict], seconds[rank])
         bytes_ = [found[f"serve.{key}.request_bytes"] for key in (predict, rank)]
         found[f"serve.{rank}_fewer_bytes"] = bytes_[0] / bytes_[1]
@@ -73,6 +84,17 @@ def bench_serve(
     found["serve.cold_vs_p50"] = float(cold / np.median(seconds[last]))
     found["serve.warmed_vs_p50"] = float(warmed / np.median(seconds[last]))
     return found
+
+
+def _share_of_product(model: Any) -> float:
+    """Operations of the network's products with kernels, over the large product's."""
+    kernels = [
+        weight
+        for weight in model.network_weights
+        if len(weight.shape) == 2 and "embeddings" not in weight.name
+    ]
+    elements = sum(int(np.prod(kernel.shape)) for kernel in kernels)
+    return elements / (_FEATURES * COLUMNS)
 
 
 def _first_call_after_warm_up(

@@ -324,7 +324,10 @@ def test_the_figures_of_bench_serve(trained):
         assert found[f"serve.rank_{number}_vs_predict"]["median"] > 0
         for name in ("rank", "predict"):
             key = f"serve.{name}_{number}"
-            assert 0 < found[f"{key}.p50_ms"] <= found[f"{key}.p99_ms"]
+            p50 = found[f"{key}.p50_ms"]
+            assert 0 < p50 <= found[f"{key}.p99_ms"]
+            assert found[f"{key}.rows_per_second"] == pytest.approx(number / p50 * 1e3)
+            assert found[f"{key}.time_vs_limit"]["median"] > 1
     # The user's columns are sent once: with one candidate there is nothing to save.
     assert found["serve.rank_1_fewer_bytes"] == pytest.approx(1, rel=0.01)
     assert found["serve.rank_40_fewer_bytes"] > 1.2

@@ -1,0 +1,91 @@
+"""What BatchNorm costs HoME on small data, on days that are no test days.
+
+    python benchmarks/batch_norm.py --data path/to/excerpt --work FOLDER
+
+Trains HoME on all days before 1, 2 and 3 May 2022, scores it on that day, and prints
+for each kind of expert the mean AUC and GAUC over the ten tasks, the days and the
+seeds. AdaTT, with experts so wide that it is as large, is the measure. Nothing is
+tuned: the settings are what the search of `home-tf compare` chose for HoME and AdaTT.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+DAYS = {20220501: 20220502, 20220502: 20220503, 20220503: 20220504}
+SETTINGS = {
+    "training.learning_rate": 0.0045,
+    "model.embedding_l2": 2.9e-5,
+    "model.dropout": 0.05,
+    "model.architecture.momentum": 0.967,
+}
+KINDS = {
+    "initial gamma 1": ("home", {"initial_gamma": 1.0}),
+    "initial gamma 0.3": ("home", {"initial_gamma": 0.3}),
+    "initial gamma 0.1": ("home", {"initial_gamma": 0.1}),
+    "momentum 0.8": ("home", {"initial_gamma": 1.0, "momentum": 0.8}),
+    "without BatchNorm": ("home-swish", {}),
+    "ReLU experts": ("home-relu", {}),
+    "AdaTT": ("adatt", {"expert_units": [160, 80]}),
+}
+
+
+def score(config, kind, fold, seeds):
+    """Mean AUC and GAUC over the tasks of the validation day, `(seeds, 2)`."""
+    from home_tf.comparison.cell import METRICS, measure
+    from home_tf.comparison.contender import contenders
+    from home_tf.comparison.fold_trainer import contender_config
+    from home_tf.comparison.network_trainer import NetworkTrainer
+    from home_tf.comparison.split_data import SplitData
+    from home_tf.config import override_config
+    from home_tf.features import Preprocessor
+
+    name, arguments = KINDS[kind]
+    config = contender_config(config, contenders([name])[-1])
+    changed = {f"model.architecture.{k}": v for k, v in arguments.items()}
+    config = override_config(config, {**SETTINGS, **changed})
+    preprocessor = Preprocessor(config, fold.folder)
+    train, validation = (
+        SplitData.load(config, fold.folder, split, preprocessor)
+        for split in ("train", "validation")
+    )
+    trainer = NetworkTrainer(config, preprocessor, train, validation, "auc")
+    found = []
+    for seed in range(seeds):
+        trainer.fit(seed)
+        measured = measure(validation, trainer.predict(validation))
+        found.append([np.mean(list(measured[m].values())) for m in METRICS])
+    return np.array(found)
+
+
+def main():
+    """Trains all kinds on all days."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="For the records.")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--days", type=int, nargs="+", default=list(DAYS))
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
+    options = parser.parse_args()
+
+    from home_tf.cli import start_tensorflow
+
+    start_tensorflow("keras")
+    from home_tf.comparison.fold import Fold, prepare_fold
+    from home_tf.config import load_config
+
+    pipelines = Path(__file__).parents[1] / "pipelines"
+    config = load_config(pipelines / "kuairand.yaml")
+    folds = [Fold(0, day, DAYS[day], options.work / str(day)) for day in options.days]
+    for fold in folds:
+        prepare_fold(fold, options.data, print)
+    for kind in options.kinds:
+        found = [score(config, kind, fold, options.seeds) for fold in folds]
+        auc, gauc = np.mean(found, axis=(0, 1))
+        days = ", ".join(f"{np.mean(day[:, 0]):.4f}" for day in found)
+        print(f"{kind:18} AUC {auc:.4f} (by day {days})  GAUC {gauc:.4f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -55,6 +55,10 @@ class Results:
             np.where(cells[..., None, None], self.replicates, np.nan),
         )
 
+    def of_tasks(self, numbers: list[int]) -> "Results":
+        """The results in these tasks alone."""
+        return Results(self.values[:, :, numbers], self.replicates[:, :, numbers])
+
     def estimates(self) -> list[Estimate]:
         """Of every task the mean over folds and seeds; then the mean of the tasks."""
         return _estimates(_over_cells(self.values), _over_cells(self.replicates))

@@ -13,6 +13,7 @@ from home_tf.comparison.statistics import Estimate, Results
 from home_tf.run import read_json
 
 MEAN = "mean"
+MONITORED_MEAN = "monitored_mean"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,12 @@ class Summary:
     def names(self) -> list[str]:
         """The tasks, and the mean over them, as `Results.estimates` has them."""
         return [*self.tasks, MEAN]
+
+    @property
+    def monitored(self) -> list[int]:
+        """Numbers of the tasks in `training.monitor_tasks`; by default of all."""
+        monitored = self.plan.config.training.monitor_tasks or self.tasks
+        return [self.tasks.index(task) for task in monitored]
 
     @property
     def home(self) -> Row:
@@ -123,7 +130,7 @@ class Summary:
             mine = row.results[metric]
             deviation = mine.seed_deviation()
             values[metric] = {
-                "means": self._to_json(mine.estimates()),
+                "means": self._means(mine),
                 "seed_deviation": None if np.isnan(deviation) else deviation,
                 "difference_to_home": self._difference(mine, self.home, metric),
                 "difference_to_best_baseline": self._difference(mine, best, metric),
@@ -135,12 +142,21 @@ class Summary:
     ) -> dict[str, Any] | None:
         if other is None or other.results[metric] is mine:
             return None
-        return self._to_json(mine.differences(other.results[metric]))
+        theirs = other.results[metric]
+        dense = [results.of_tasks(self.monitored) for results in (mine, theirs)]
+        found = [*mine.differences(theirs), dense[0].differences(dense[1])[-1]]
+        return self._to_json(found)
+
+    def _means(self, results: Results) -> dict[str, Any]:
+        monitored = results.of_tasks(self.monitored).estimates()[-1]
+        return self._to_json([*results.estimates(), monitored])
 
     def _to_json(self, estimates: Sequence[Estimate]) -> dict[str, Any]:
         return {
             name: estimate.to_json()
-            for name, estimate in zip(self.names, estimates, strict=True)
+            for name, estimate in zip(
+                [*self.names, MONITORED_MEAN], estimates, strict=True
+            )
         }
 
 

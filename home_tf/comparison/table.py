@@ -47,7 +47,9 @@ def _protocol(summary: Summary) -> str:
         f"Test days {tests}; budget {plan.budget}; {plan.trials} trials of tuning on "
         f"{plan.folds[0][0]}. Values are means over folds and seeds, with 95 % "
         f"intervals of a bootstrap over users ({plan.replicates} draws); a dash is a "
-        "metric that is not defined. Differences are paired."
+        "metric that is not defined. Differences are paired. Monitored tasks, those "
+        "of `training.monitor_tasks`, have enough positives a day to tell networks "
+        f"apart: {', '.join(summary.tasks[i] for i in summary.monitored)}."
     )
 
 
@@ -59,6 +61,7 @@ def _means(summary: Summary) -> str:
         "mean GAUC",
         "SD of GAUC over seeds",
         f"GAUC, % over {_name(opponent)}",
+        f"of monitored tasks, % over {_name(opponent)}",
         "parameters",
         "FLOPs an example",
         "examples/s",
@@ -74,6 +77,7 @@ def _means(summary: Summary) -> str:
                     *means,
                     _number(row.results["gauc"].seed_deviation(), 4),
                     _relative(row, opponent),
+                    _relative(row, opponent, tasks=summary.monitored),
                     _integer(row.params),
                     _integer(row.flops),
                     _integer(row.examples_per_second),
@@ -84,12 +88,14 @@ def _means(summary: Summary) -> str:
     return "\n".join(lines)
 
 
-def _relative(row: Row, opponent: Row) -> str:
+def _relative(row: Row, opponent: Row, tasks: list[int] | None = None) -> str:
     if row is opponent:
         return ""
-    other = opponent.results["gauc"]
+    mine, other = row.results["gauc"], opponent.results["gauc"]
+    if tasks is not None:
+        mine, other = mine.of_tasks(tasks), other.of_tasks(tasks)
     level = other.estimates()[-1].value
-    found = row.results["gauc"].differences(other)[-1]
+    found = mine.differences(other)[-1]
     percent = [100 * x / level for x in (found.value, found.low, found.high)]
     return _with_interval(Estimate(*percent), digits=2, signed=True)
 

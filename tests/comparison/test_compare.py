@@ -311,6 +311,10 @@ def test_the_summary_agrees_with_the_cells(finished):
         assert found["value"] == pytest.approx(np.mean(values), abs=1e-6)
         assert found["interval"][0] < found["value"] < found["interval"][1]
         means[name] = found["value"]
+        # The small configuration monitors all of its tasks.
+        assert (
+            summary["architectures"][name]["gauc"]["means"]["monitored_mean"] == found
+        )
     difference = summary["architectures"]["lightgbm"]["gauc"]["difference_to_home"]
     expected = means["lightgbm"] - means["home"]
     assert difference["mean"]["value"] == pytest.approx(expected, abs=1e-6)

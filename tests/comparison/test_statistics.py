@@ -62,6 +62,15 @@ def test_estimates_go_to_json_with_none_where_undefined():
     assert Estimate(0.5, 0.4, 0.6).to_json() == {"value": 0.5, "interval": [0.4, 0.6]}
 
 
+def test_the_results_of_some_tasks_are_theirs_alone():
+    values = np.array([[[0.1, 0.2, 0.6]]])
+    replicates = np.stack([values, values + 0.1], axis=-1)
+    first, last, mean = Results(values, replicates).of_tasks([0, 2]).estimates()
+    assert (first.value, last.value) == (0.1, 0.6)
+    assert mean.value == pytest.approx(0.35)
+    assert 0.35 <= mean.low < mean.high <= 0.45 + 1e-9
+
+
 def test_the_mean_of_nothing_is_undefined():
     found = defined_mean(np.array([[1.0, NAN], [NAN, NAN], [3.0, 5.0]]), axis=1)
     np.testing.assert_array_equal(found, [1.0, NAN, 4.0])

@@ -50,17 +50,25 @@ def quantize_tables(network: Any, stored_as: TableType) -> list[QuantizedTable]:
 
     Args:
         network: A `RankingNetwork`; the weights of its tables are left unused.
-        stored_as: `"float16"` or `"int8"`; with `"float32"` nothing is changed.
+        stored_as: `"float16"` or `"int8"`.
 
     Returns:
         The tables that the network uses instead of its own.
+
+    Raises:
+        HomeError: If a table has values that the type cannot hold, such as NaN.
     """
-    if stored_as == "float32":
-        return []
     features = network.features
     for name, embedding in list(features.embeddings.items()):
+        values = np.array(embedding.embeddings)
+        # No int8 says NaN, and what is NaN must not become a number.
+        if not (np.abs(values) <= np.finfo(np.float16).max).all():
+            raise HomeError(
+                f"`tables`: embedding table {name!r} has NaN, infinity or values above "
+                f"65,504, which {stored_as} cannot hold. Train again, or export float32"
+            )
         features.embeddings[name] = QuantizedTable(
-            np.array(embedding.embeddings),
+            values,
             stored_as,
             features.compute_dtype,
             name=embedding.name,

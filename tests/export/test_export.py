@@ -20,7 +20,7 @@ from home_tf.config import ScoreConfig
 from home_tf.data import RecordSchema
 from home_tf.errors import HomeError
 from home_tf.export import ServingModel, Versions, check_export, export_run
-from home_tf.export.quantized_tables import QuantizedTable
+from home_tf.export.quantized_tables import QuantizedTable, quantize_tables
 from home_tf.export.warmup import read_warmup
 from home_tf.features import Preprocessor
 from home_tf.training.evaluate import load_network
@@ -403,6 +403,17 @@ def test_a_quantized_table_is_off_by_half_a_step_of_each_row():
     error = np.abs(found - values[[[0, 1], [2, 1]]])
     assert (error <= steps[..., None] / 2 + 1e-9).all()
     assert table.values.dtype == tf.int8
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e9])
+def test_a_table_that_the_type_cannot_hold_is_refused(trained, prepared, value):
+    run, _, _, _ = trained
+    config = run.load_config()
+    network = load_network(run, config, Preprocessor(config, prepared))
+    table = network.features.embeddings["video_id"].embeddings
+    table.assign(np.full(table.shape, value, np.float32))
+    with pytest.raises(HomeError, match=r"table 'video_id' has NaN.* int8 cannot hold"):
+        quantize_tables(network, "int8")
 
 
 def test_tables_that_cost_too_much_auc_are_refused(trained, tmp_path, monkeypatch):

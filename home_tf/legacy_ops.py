@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+broadcast_to = tf.broadcast_to
 clip = tf.clip_by_value
 concatenate = tf.concat
 cumsum = tf.cumsum
@@ -30,6 +31,7 @@ sqrt = tf.sqrt
 squeeze = tf.squeeze
 stack = tf.stack
 tanh = tf.tanh
+transpose = tf.transpose
 unstack = tf.unstack
 where = tf.where
 zeros_like = tf.zeros_like

@@ -11,7 +11,6 @@ from home_tf.config.schema import SCORE
 from home_tf.data import RecordSchema
 from home_tf.export.quantized_tables import QuantizedTable
 from home_tf.features import Preprocessor
-from home_tf.features.feature_embedding import NUMERIC_FEATURES
 from home_tf.variables import checkpointable_weights
 
 
@@ -128,29 +127,16 @@ class ServingModel(tf.Module):
 
     @tf.function
     def _ranked(self, weights: Any = None, **columns: Any) -> dict[str, Any]:
-        columns = self._cast(columns)
-        once = {name: columns.pop(name) for name in sorted(self._request_columns)}
-        candidates = tf.shape(next(iter(columns.values())))[0]
-
-        def for_all(rows: Mapping[str, Any]) -> dict[str, Any]:
-            return {
-                name: tf.repeat(values, candidates, axis=0)
-                for name, values in rows.items()
-            }
-
-        # The lookups are what costs: they are done before the copies.
-        inputs = for_all(self.preprocessor.ids(once))
-        inputs |= self.preprocessor.ids(columns)
-        if self.preprocessor.numeric_features:
-            numbers = self.preprocessor.numbers({**for_all(once), **columns})
-            inputs[NUMERIC_FEATURES] = numbers
-        return self._outputs(self._of_inputs(inputs), weights)
+        # The request's columns are of one row: looked up and embedded once.
+        return self._outputs(self._logits(columns), weights)
 
     def _logits_of_examples(self, examples: Any) -> Any:
         return self._logits(tf.io.parse_example(examples, self._example_features))
 
     def _logits(self, columns: Mapping[str, Any]) -> Any:
-        return self._of_inputs(self.preprocessor(self._cast(columns)))
+        """Logits of all tasks, `(batch, tasks)`."""
+        logits = self._network(self.preprocessor(self._cast(columns)))
+        return tf.concat([logits[task] for task in self.tasks], axis=1)
 
     def _cast(self, columns: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -159,11 +145,6 @@ class ServingModel(tf.Module):
             else values
             for name, values in columns.items()
         }
-
-    def _of_inputs(self, inputs: Mapping[str, Any]) -> Any:
-        """Logits of all tasks, `(batch, tasks)`."""
-        logits = self._network(inputs)
-        return tf.concat([logits[task] for task in self.tasks], axis=1)
 
     def _outputs(self, logits: Any, weights: Any = None) -> dict[str, Any]:
         probabilities = tf.unstack(tf.sigmoid(logits), num=len(self.tasks), axis=1)

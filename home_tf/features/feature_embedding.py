@@ -1,10 +1,12 @@
 """From ids and numbers to the concatenated ranking input `v`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.features.table_lookup import TableLookup
 from home_tf.layers.layer import Layer
 from home_tf.replicas import mean_over_global_batch
 
@@ -49,7 +51,8 @@ class FeatureEmbedding(Layer):
 
     Input shape:
         Dict `{feature: (batch,)}` or `{feature: (batch, length)}` of integer ids,
-        padded with 0, and `{"numeric_features": (batch, num_numeric)}`.
+        padded with 0, and `{"numeric_features": (batch, num_numeric)}`. Ids of static
+        batch size 1 beside larger batches hold for all rows, and are embedded once.
 
     Output shape:
         `(batch, width)`, `width` being the sum of the features' widths and
@@ -76,7 +79,7 @@ class FeatureEmbedding(Layer):
         self.embedding_l2 = embedding_l2
         self._check()
         self.embeddings = {
-            name: keras.layers.Embedding(
+            name: TableLookup(
                 table.size, table.width, dtype=self.dtype_policy, name=f"table_{index}"
             )
             for index, (name, table) in enumerate(self.tables.items())
@@ -123,7 +126,7 @@ class FeatureEmbedding(Layer):
         parts = [self._pooled(name, looked_up, inputs) for name in self.features]
         if self.num_numeric:
             parts.append(ops.cast(inputs[NUMERIC_FEATURES], self.compute_dtype))
-        return ops.concatenate(parts, axis=-1)
+        return _concatenated(parts)
 
     def _regularize(self, looked_up: dict[str, Any]) -> None:
         squares: Any = 0.0
@@ -146,6 +149,8 @@ class FeatureEmbedding(Layer):
         else:
             count = ops.expand_dims(ops.sum(present, axis=-1), -1)
             weights = present / ops.maximum(count, 1.0)
+        if vectors.shape[0] == 1:
+            return ops.matmul(weights, vectors[0])
         return ops.einsum("bl,bld->bd", weights, vectors)
 
     def get_config(self) -> dict[str, Any]:
@@ -166,10 +171,31 @@ class FeatureEmbedding(Layer):
         return cls(**{**config, "tables": tables, "features": features})
 
 
+def _concatenated(parts: Sequence[Any]) -> Any:
+    """Parts `(batch, width)` side by side; those of one row are repeated for all."""
+    runs = [list(run) for _, run in groupby(parts, key=lambda part: part.shape[0] == 1)]
+    joined = [ops.concatenate(run, axis=-1) for run in runs]
+    if len(joined) == 1:
+        return joined[0]
+    rows = next(ops.shape(part)[0] for part in joined if part.shape[0] != 1)
+    return ops.concatenate(
+        [
+            ops.broadcast_to(part, (rows, part.shape[1]))
+            if part.shape[0] == 1
+            else part
+            for part in joined
+        ],
+        axis=-1,
+    )
+
+
 def _attention(query: Any, keys: Any, present: Any) -> Any:
     """Scaled dot-product weights of the present keys; all zero when there is none."""
-    scores = ops.einsum("bd,bld->bl", query, keys) / keys.shape[-1] ** 0.5
-    scores = ops.cast(scores, "float32")
+    if keys.shape[0] == 1:
+        scores = ops.matmul(query, ops.transpose(keys[0]))
+    else:
+        scores = ops.squeeze(ops.matmul(keys, ops.expand_dims(query, -1)), axis=-1)
+    scores = ops.cast(scores / keys.shape[-1] ** 0.5, "float32")
     mask = ops.cast(present, "float32")
     weights = ops.softmax(scores + (mask - 1.0) * 1e9, axis=-1) * mask
     return ops.cast(weights, keys.dtype)

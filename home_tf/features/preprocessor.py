@@ -70,43 +70,23 @@ class Preprocessor(tf.Module):
             `{feature: ids}`, `(batch,)` or `(batch, length)`, and `numeric_features`,
             `(batch, n)`.
         """
-        outputs = self.ids(columns)
+        outputs = {
+            name: self._lookups[name](columns[self._features[name].column or name])
+            for name in self.embedded_features
+        }
         if self.numeric_features:
-            outputs[NUMERIC_FEATURES] = self.numbers(columns)
+            outputs[NUMERIC_FEATURES] = self._numbers(columns)
         return outputs
 
-    def ids(self, columns: Mapping[str, Any]) -> dict[str, Any]:
-        """Looks up the ids of the features whose columns are given.
-
-        Args:
-            columns: `{column: (batch, *shape)}`.
-
-        Returns:
-            `{feature: ids}`, `(batch,)` or `(batch, length)`.
-        """
-        found = {}
-        for name in self.embedded_features:
-            column = self._features[name].column or name
-            if column in columns:
-                found[name] = self._lookups[name](columns[column])
-        return found
-
-    def numbers(self, columns: Mapping[str, Any]) -> Any:
-        """Normalises the numeric features.
-
-        Args:
-            columns: `{column: (batch,)}`, at least theirs.
-
-        Returns:
-            `(batch, n)`.
-        """
+    def _numbers(self, columns: Mapping[str, Any]) -> Any:
+        """The normalised numeric features, `(batch, n)`."""
         numbers = []
         for name, feature in self._numeric.items():
             number = tf.cast(columns[feature.column or name], tf.float32)
             # log1p has no value below -1: a negative count is no more than none at all.
             log1p = feature.transform == "log1p"
             numbers.append(tf.math.log1p(tf.maximum(number, 0.0)) if log1p else number)
-        return self._normalization(tf.stack(numbers, axis=1))
+        return self._normalization(tf.stack(_as_long(numbers), axis=1))
 
     def _check_columns(self) -> None:
         for name, feature in self._features.items():
@@ -248,3 +228,15 @@ class Preprocessor(tf.Module):
             )
         found: dict[str, Any] = self._statistics[column]
         return found
+
+
+def _as_long(columns: list[Any]) -> list[Any]:
+    """Columns `(batch,)`; one of a single value is repeated for all rows."""
+    longer = [column for column in columns if column.shape[0] != 1]
+    if len(longer) in (0, len(columns)):
+        return columns
+    rows = tf.shape(longer[0])
+    return [
+        tf.broadcast_to(column, rows) if column.shape[0] == 1 else column
+        for column in columns
+    ]

@@ -261,6 +261,56 @@ def test_pooling_equals_a_plain_loop_and_ignores_padding(pooling):
         np.testing.assert_allclose(output[row, 4:], weights @ vectors, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "once", [("user", "seen"), ("item",), ("user", "item", "seen")]
+)
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_ids_of_one_row_hold_for_all_rows(pooling, once):
+    attend = "item" if pooling == "attention" else None
+    layer = FeatureEmbedding(
+        {"user": EmbeddingTable(5, 2), "item": EmbeddingTable(9, 4)},
+        {
+            "user": EmbeddedFeature("user"),
+            "item": EmbeddedFeature("item"),
+            "seen": EmbeddedFeature("item", pooling, attend),
+        },
+        num_numeric=1,
+    )
+    rows = {
+        "user": np.array([3, 3, 3]),
+        "item": np.array([1, 1, 1] if "item" in once else [1, 2, 8]),
+        "seen": np.array([[4, 5, 0]] * 3),
+        "numeric_features": np.array([[0.5], [1.5], [-2.0]], np.float32),
+    }
+    short = {name: x[:1] if name in once else x for name, x in rows.items()}
+    np.testing.assert_allclose(layer(short), layer(rows), atol=1e-6)
+
+
+def test_a_lookup_reads_the_rows_of_a_table_and_not_the_table():
+    layer = FeatureEmbedding(
+        {"item": EmbeddingTable(1000, 4)}, {"item": EmbeddedFeature("item")}
+    )
+    ids = tf.constant([1, 2, 2])
+    layer({"item": ids})
+    (variable,) = layer.trainable_weights
+
+    @tf.function
+    def gradient():
+        source = variable if IS_LEGACY else variable.value
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer({"item": ids}))
+        return tape.gradient(loss, source)
+
+    reads = [
+        op.name
+        for op in gradient.get_concrete_function().graph.get_operations()
+        if op.type == "ReadVariableOp"
+    ]
+    assert not reads
+    found = tf.convert_to_tensor(gradient())[:4]
+    np.testing.assert_array_equal(found, np.outer([0, 1, 2, 0], np.ones(4)))
+
+
 def test_tfrs_under_keras_3_says_what_to_set():
     script = "import home_tf.tfrs; home_tf.tfrs.RankingModel"
     done = subprocess.run(

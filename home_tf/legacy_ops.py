@@ -52,6 +52,11 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     return tf.einsum(subscripts, *operands)
 
 
+def flip(x: Any, axis: int) -> Any:
+    """Reverses the order of a tensor's elements along an axis."""
+    return tf.reverse(x, [axis])
+
+
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> Any:
     """Splits a tensor along an axis: into equal parts, or where a part begins."""
     if isinstance(indices_or_sections, int):

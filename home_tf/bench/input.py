@@ -1,5 +1,6 @@
 """How fast records are read and written: one layout against the other."""
 
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -13,46 +14,39 @@ from home_tf.bench.records import RecordSizes, Rows, make_rows, write_records
 from home_tf.bench.timing import Seconds, ratio, time_in_turn
 from home_tf.data import RecordSchema, read
 from home_tf.data.schema import LAYOUTS
+from home_tf.kuairand.generate import generate
+from home_tf.kuairand.prepare import prepare
 
 BATCH = 1024
-# A pass reads so many epochs, for starting a dataset takes as long as 100,000 rows.
-_EPOCHS = 3
-# Of the slow ways only so many rows are timed.
+# Starting an epoch takes as long as 100,000 rows: short ones would measure that.
+READ_ROWS = 1_000_000
+# Writing has nothing to start, and the slow ways take long.
+_WRITTEN_ROWS = 200_000
 _SLOW_ROWS = 5_000
 
 
 def bench_input(sizes: RecordSizes | None = None, *, rounds: int = 5) -> dict[str, Any]:
-    """Measures writing and reading a split in both layouts.
+    """Measures writing and reading a split in both layouts, and preparing KuaiRand.
 
-    Both are read by `home_tf.data.read` in batches of 1024, shuffled, for some epochs.
-    The limit is the rate at which `tf.data.TFRecordDataset` gives the raw records of
-    the row layout; the slow ways are those of a first attempt: `tf.train.Example`
-    objects built in Python, and `tf.io.parse_single_example` row by row.
+    Both layouts are read by `home_tf.data.read` in batches of 1024, shuffled, for an
+    epoch. The limit is the rate at which `tf.data.TFRecordDataset` gives the raw
+    records of the row layout; the slow ways are those of a first attempt:
+    `tf.train.Example` objects built in Python, and `tf.io.parse_single_example` row by
+    row.
 
     Args:
-        sizes: What to measure; by default 46 columns.
-        rounds: Timed passes of each.
+        sizes: What to measure; by default a million rows of 46 columns.
+        rounds: Timed passes of each; generated logs of as many rows are prepared once.
 
     Returns:
         `{key: value}`: ratios as `{"median", "low", "high"}` (quartiles over rounds),
         and medians in rows a second.
     """
-    sizes = sizes or RecordSizes()
+    sizes = sizes or RecordSizes(READ_ROWS)
     rows = make_rows(sizes)
     with TemporaryDirectory() as folder:
-        folders = {layout: Path(folder, layout) for layout in LAYOUTS}
-        writers: dict[str, Callable[[], object]] = {
-            layout: partial(write_records, path, layout, sizes, rows)
-            for layout, path in folders.items()
-        }
-        few = {name: values[:_SLOW_ROWS] for name, values in rows.items()}
-        written = time_in_turn(
-            {**writers, "objects": lambda: _count(_objects(few))}, rounds=rounds
-        )
-        seconds = time_in_turn(_readers(folders), rounds=rounds, warm_up=1)
-    some = min(sizes.rows, _SLOW_ROWS)
-    written = _a_row(written, sizes.rows, few=some)
-    seconds = _a_row(seconds, sizes.rows * _EPOCHS, few=some)
+        written = _time_writing(Path(folder), sizes, rows, rounds)
+        seconds = _time_reading(Path(folder), sizes, rows, rounds)
     found: dict[str, Any] = {
         "rounds": rounds,
         "input.packed_vs_rows": ratio(seconds["rows"], seconds["packed"]),
@@ -66,12 +60,53 @@ def bench_input(sizes: RecordSizes | None = None, *, rounds: int = 5) -> dict[st
         found[f"input.write_{name}.rows_per_second"] = float(
             1 / np.median(written[name])
         )
+    found["input.prepare.rows_per_second"] = _prepared_rows_a_second(sizes.rows)
     return found
 
 
-def _a_row(seconds: dict[str, Seconds], rows: int, *, few: int) -> dict[str, Seconds]:
-    slow = ("objects", "row_by_row")
-    return {name: s / (few if name in slow else rows) for name, s in seconds.items()}
+def _time_writing(
+    folder: Path, sizes: RecordSizes, rows: Rows, rounds: int
+) -> dict[str, Seconds]:
+    """Seconds a row of each way to write."""
+    count = min(sizes.rows, _WRITTEN_ROWS)
+    some, few = (
+        {name: values[:most] for name, values in rows.items()}
+        for most in (count, _SLOW_ROWS)
+    )
+    writers: dict[str, Callable[[], object]] = {
+        layout: partial(write_records, folder / layout, layout, sizes, some)
+        for layout in LAYOUTS
+    }
+    seconds = time_in_turn(
+        {**writers, "objects": lambda: _count(_objects(few))}, rounds=rounds
+    )
+    return _a_row(seconds, count)
+
+
+def _time_reading(
+    folder: Path, sizes: RecordSizes, rows: Rows, rounds: int
+) -> dict[str, Seconds]:
+    """Seconds a row of each way to read."""
+    folders = {layout: folder / layout for layout in LAYOUTS}
+    for layout, path in folders.items():
+        write_records(path, layout, sizes, rows)
+    return _a_row(time_in_turn(_readers(folders), rounds=rounds, warm_up=1), sizes.rows)
+
+
+def _prepared_rows_a_second(rows: int) -> float:
+    """The rate of `home-tf prepare kuairand`, once it has started."""
+    with TemporaryDirectory() as folder:
+        logs = Path(folder, "logs")
+        users, videos = max(10, rows // 33), max(10, rows // 125)  # as in KuaiRand-Pure
+        generate(logs, rows=rows, users=users, videos=videos)
+        start = time.perf_counter()
+        prepare(logs, Path(folder, "records"))
+        return rows / (time.perf_counter() - start)
+
+
+def _a_row(seconds: dict[str, Seconds], rows: int) -> dict[str, Seconds]:
+    slow = dict.fromkeys(("objects", "row_by_row"), min(rows, _SLOW_ROWS))
+    return {name: values / slow.get(name, rows) for name, values in seconds.items()}
 
 
 def _objects(rows: Rows) -> Iterable[bytes]:
@@ -100,15 +135,18 @@ def _readers(folders: dict[str, Path]) -> dict[str, Callable[[], object]]:
     )
     datasets = {
         **{
-            layout: read(
-                folder, "train", batch_size=BATCH, shuffle_rows=65536, epochs=_EPOCHS
-            )
+            layout: read(folder, "train", batch_size=BATCH, shuffle_rows=65536)
             for layout, folder in folders.items()
         },
-        "raw": raw.repeat(_EPOCHS).batch(BATCH).prefetch(tf.data.AUTOTUNE),
+        "raw": raw.batch(BATCH).prefetch(tf.data.AUTOTUNE),
         "row_by_row": row_by_row.batch(BATCH).prefetch(tf.data.AUTOTUNE),
     }
-    return {name: partial(_count, dataset) for name, dataset in datasets.items()}
+    return {name: partial(_read_all, dataset) for name, dataset in datasets.items()}
+
+
+def _read_all(dataset: tf.data.Dataset) -> int:
+    # Not in Python, which would take as long for the tensors of a batch as reading it.
+    return int(dataset.reduce(np.int64(0), lambda count, _: count + 1))
 
 
 def _count(items: Iterable[Any]) -> int:

@@ -56,6 +56,6 @@ def write_records(folder: Path, layout: Any, sizes: RecordSizes, rows: Rows) -> 
     """Writes the split `train`, over an earlier one if need be."""
     (folder / "schema.json").unlink(missing_ok=True)
     with RecordWriter(folder, sizes.columns, layout=layout) as writer:
-        for start in range(0, sizes.rows, 65536):
+        for start in range(0, len(next(iter(rows.values()))), 65536):
             part = slice(start, start + 65536)
             writer.write("train", {name: v[part] for name, v in rows.items()})

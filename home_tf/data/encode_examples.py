@@ -134,6 +134,8 @@ def _strings(values: Array) -> _Message:
 
 def _varints(values: Array) -> Part:
     """Base-128 varints of integers `(rows, n)`, least significant group first."""
+    if values.min() >= 0 and values.max() < 0x80:
+        return values.astype(np.uint8), None
     unsigned = values.astype(np.int64).view(np.uint64)[..., None]
     ends = np.uint64(1) << np.arange(7, 64, 7, dtype=np.uint64)
     widest = int(np.searchsorted(ends, unsigned.max(), side="right"))
@@ -144,7 +146,5 @@ def _varints(values: Array) -> Part:
     keep[..., 0] = True
     content = (groups & np.uint64(0x7F)).astype(np.uint8)
     content[..., :-1] |= np.where(keep[..., 1:], np.uint8(0x80), np.uint8(0))
-    if widest == 0:
-        return content[..., 0], None
     rows = len(values)
     return content.reshape(rows, -1), keep.reshape(rows, -1)

@@ -226,6 +226,9 @@ class _SplitWriter:
 
     def _take_waiting(self) -> dict[str, Array]:
         waiting, self._waiting, self._waiting_rows = self._waiting, [], 0
+        waiting = [arrays for arrays in waiting if _row_count(arrays)]
+        if len(waiting) == 1:
+            return waiting[0]
         return {
             name: np.concatenate([arrays[name] for arrays in waiting])
             for name in self._columns

@@ -89,7 +89,7 @@ def test_the_figures_of_the_input():
     for name in ("packed_vs_rows", "rows_vs_row_by_row", "write_rows_vs_objects"):
         assert is_ratio(found[f"input.{name}"])
     # Both layouts are written and read: a rate of nothing would be an error.
-    for name in ("packed", "rows", "write_packed", "write_rows"):
+    for name in ("packed", "rows", "write_packed", "write_rows", "prepare"):
         assert found[f"input.{name}.rows_per_second"] > 0
 
 

@@ -29,6 +29,12 @@ else:
 
 IS_TENSORFLOW = IS_LEGACY or keras.backend.backend() == "tensorflow"
 
+if IS_TENSORFLOW:
+    # That of Keras 3 adds ten operations to the graph, to find sizes that are known.
+    from home_tf.legacy_ops import split
+else:
+    split = ops.split
+
 __all__ = [
     "IS_LEGACY",
     "IS_TENSORFLOW",
@@ -36,6 +42,7 @@ __all__ = [
     "keras",
     "legacy_keras_requested",
     "ops",
+    "split",
     "without_autograph",
 ]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from home_tf.backend import keras, ops
+from home_tf.backend import keras, ops, split
 from home_tf.layers.expert_gate import ExpertGate
 from home_tf.layers.initialization import SideBySide, split_initializer
 from home_tf.layers.layer import Layer, check_positive, last_dimension
@@ -108,30 +108,32 @@ class FeatureGate(Layer):
 
     def call(self, inputs: Any) -> Any:
         """Scales the input: `(batch, |v|)` to `(batch, |v|)`, or to a list of them."""
-        return self._one_or_list([inputs * value for value in self._values(inputs)])
+        scaled = [inputs + inputs * change for change in self._changes(inputs)]
+        return self._one_or_list(scaled)
 
     def gate_values(self, inputs: Any) -> Any:
         """`FeaGate(v)` of eq. 9: `(batch, |v|)`, each value in (0, 2); or a list."""
-        return self._one_or_list(self._values(inputs))
+        return self._one_or_list([1.0 + change for change in self._changes(inputs)])
 
     def _one_or_list(self, values: list[Any]) -> Any:
         return values if self.num_gates else values[0]
 
-    def _values(self, inputs: Any) -> list[Any]:
+    def _changes(self, inputs: Any) -> list[Any]:
+        """By how much each gate differs from 1."""
         # 2 * Sigmoid(x) = 1 + tanh(x / 2), and the mixture's weights sum to 1. Written
         # so, the gate is 1 to the last bit where the maps are zero.
         down = 0.5 * ops.matmul(inputs, self.down_kernel)
-        downs = ops.split(down, self._num_maps, axis=-1)
-        ups = ops.split(ops.convert_to_tensor(self.up_kernel), self._num_maps, axis=0)
+        downs = split(down, self._num_maps, axis=-1)
+        ups = split(ops.convert_to_tensor(self.up_kernel), self._num_maps, axis=0)
         weights = ops.reshape(self.gate.gate_values(inputs), (-1, self._num_maps))
-        deviations = [
+        weighted = [
             weight * ops.tanh(ops.matmul(x, up))
             for weight, x, up in zip(
-                ops.split(weights, self._num_maps, axis=-1), downs, ups, strict=True
+                split(weights, self._num_maps, axis=-1), downs, ups, strict=True
             )
         ]
         return [
-            1.0 + sum(deviations[first : first + self.num_loras])
+            sum(weighted[first + 1 : first + self.num_loras], start=weighted[first])
             for first in range(0, self._num_maps, self.num_loras)
         ]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from home_tf.backend import keras, ops
+from home_tf.backend import keras, ops, split
 from home_tf.layers.layer import Layer, check_units, last_dimension
 from home_tf.layers.parallel_mlps import ParallelMLPs
 
@@ -89,7 +89,7 @@ class TaskTowers(Layer):
         x = self.mlps(
             [inputs[task] for task in self.tasks], readers=[1] * len(self.tasks)
         )
-        logits = ops.split(ops.cast(x, "float32"), len(self.tasks), axis=-1)
+        logits = split(ops.cast(x, "float32"), len(self.tasks), axis=-1)
         return dict(zip(self.tasks, logits, strict=True))
 
     def get_config(self) -> dict[str, Any]:

@@ -287,12 +287,15 @@ class ModelConfig:
         architecture: The layer from the features to the tasks' representations, named
             by its `type`, with its arguments; without a `type` it is `home`.
         tower_units: Widths of the hidden layers of every task's tower.
+        initial_rates: Whether towers start at their tasks' rates in the training rows,
+            and not near 0.5: rare tasks then predict well sooner.
         embedding_l2: Factor of the mean squared norm of a row's embeddings in the loss.
         dropout: Rate of the dropout on the concatenated features, in training.
     """
 
     architecture: Architecture = Field(default_factory=HoMEConfig)
     tower_units: tuple[Positive, ...] = (32,)
+    initial_rates: bool = False
     embedding_l2: Annotated[float, Field(ge=0.0)] = 0.0
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
 

@@ -6,7 +6,7 @@ trained step.
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,24 @@ class Preprocessor(tf.Module):
             numbers.append(tf.math.log1p(tf.maximum(number, 0.0)) if log1p else number)
         return self._normalization(tf.stack(_as_long(numbers), axis=1))
 
+    def rates(self, labels: Sequence[str]) -> dict[str, float]:
+        """The share of ones in label columns of the training rows.
+
+        Args:
+            labels: Names of the columns.
+
+        Returns:
+            `{label: share}`, never 0 or 1 in full, so that it has log-odds.
+
+        Raises:
+            HomeError: If there are no statistics of a column.
+        """
+        found = {
+            label: self._statistics_of(label, f"label `{label}`")["mean"]
+            for label in labels
+        }
+        return {label: min(max(rate, 1e-6), 1 - 1e-6) for label, rate in found.items()}
+
     def _check_columns(self) -> None:
         for name, feature in self._features.items():
             column = feature.column or name
@@ -159,7 +177,7 @@ class Preprocessor(tf.Module):
 
     def _make_bucket_lookup(self, name: str, feature: NumericFeature) -> None:
         assert feature.buckets is not None  # checked by the schema
-        quantiles = self._statistics_of(name, feature)["quantiles"]
+        quantiles = self._statistics_of_feature(name, feature)["quantiles"]
         last = len(quantiles) - 1
         at = [round(i * last / feature.buckets) for i in range(1, feature.buckets)]
         boundaries = sorted({float(quantiles[i]) for i in at})
@@ -177,7 +195,7 @@ class Preprocessor(tf.Module):
         means, variances = [], []
         for name, feature in self._numeric.items():
             prefix = "log1p_" if feature.transform == "log1p" else ""
-            statistics = self._statistics_of(name, feature)
+            statistics = self._statistics_of_feature(name, feature)
             means.append(statistics[f"{prefix}mean"])
             variances.append(statistics[f"{prefix}variance"])
         if self.numeric_features:
@@ -219,12 +237,14 @@ class Preprocessor(tf.Module):
             ) from None
         return statistics
 
-    def _statistics_of(self, name: str, feature: NumericFeature) -> dict[str, Any]:
-        column = feature.column or name
+    def _statistics_of_feature(self, name: str, feature: NumericFeature) -> Any:
+        return self._statistics_of(feature.column or name, f"feature `{name}`")
+
+    def _statistics_of(self, column: str, reader: str) -> dict[str, Any]:
         if column not in self._statistics:
             raise HomeError(
                 f"{self._data / 'statistics.json'}: no statistics of column "
-                f"{column!r}, which feature `{name}` needs. Prepare the data again"
+                f"{column!r}, which {reader} needs. Prepare the data again"
             )
         found: dict[str, Any] = self._statistics[column]
         return found

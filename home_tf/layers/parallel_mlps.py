@@ -19,6 +19,7 @@ class ParallelMLPs(Layer):
         num_mlps: Number of MLPs.
         units: Widths of the layers of each; the last is the output's.
         use_last_bias: Whether the last layer has a bias.
+        last_bias_initializer: Initialiser of that bias, of all MLPs.
         kernel_initializer: Initialiser of one MLP's kernels, each with its own values.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -37,6 +38,7 @@ class ParallelMLPs(Layer):
         units: Sequence[int],
         *,
         use_last_bias: bool = True,
+        last_bias_initializer: Any = "zeros",
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
@@ -44,6 +46,7 @@ class ParallelMLPs(Layer):
         self.num_mlps = check_positive("num_mlps", num_mlps)
         self.units = check_units("units", units, at_least=1)
         self.use_last_bias = use_last_bias
+        self.last_bias_initializer = last_bias_initializer
         self._initializers = split_initializer(kernel_initializer, len(self.units))
 
     def build(self, input_shape: Sequence[int | None]) -> None:
@@ -58,9 +61,12 @@ class ParallelMLPs(Layer):
                 initializer=SideBySide(self._initializers[depth], self.num_mlps),
             )
             self.kernels.append(kernel)
-            if self.use_last_bias or depth < len(self.units) - 1:
+            last = depth == len(self.units) - 1
+            if self.use_last_bias or not last:
                 bias = self.add_weight(
-                    name=f"bias_{depth}", shape=(columns,), initializer="zeros"
+                    name=f"bias_{depth}",
+                    shape=(columns,),
+                    initializer=self.last_bias_initializer if last else "zeros",
                 )
                 self.biases.append(bias)
             width = units

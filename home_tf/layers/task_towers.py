@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from home_tf.backend import keras, ops, split
 from home_tf.layers.layer import Layer, check_units, last_dimension
 from home_tf.layers.parallel_mlps import ParallelMLPs
@@ -17,6 +19,9 @@ class TaskTowers(Layer):
     Args:
         tasks: Names of the tasks.
         hidden_units: Widths of the hidden ReLU layers of each tower.
+        initial_rates: `{task: rate}`, the share of positive labels of every task: its
+            tower's bias starts at their log-odds. By default a tower starts near a
+            probability of 0.5, and one of a rare task takes long to come down.
         kernel_initializer: Initialiser of the kernels; every tower draws its own
             values.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -28,8 +33,8 @@ class TaskTowers(Layer):
         Dict `{task: (batch, 1)}`: logits, in float32.
 
     Raises:
-        ValueError: If a task is named twice or missing from the input, or the tasks'
-            widths differ.
+        ValueError: If a task is named twice or missing from the input, the tasks'
+            widths differ, or `initial_rates` lacks a task or is not between 0 and 1.
 
     Example:
         >>> logits = TaskTowers(["click", "like"], hidden_units=(32,))(representations)
@@ -43,6 +48,7 @@ class TaskTowers(Layer):
         tasks: Sequence[str],
         *,
         hidden_units: Sequence[int] = (32,),
+        initial_rates: Mapping[str, float] | None = None,
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
@@ -58,14 +64,35 @@ class TaskTowers(Layer):
                 f"{tasks!r}"
             )
         self.hidden_units = check_units("hidden_units", hidden_units)
+        self.initial_rates = self._check_rates(initial_rates)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.mlps = ParallelMLPs(
             len(self.tasks),
             (*self.hidden_units, 1),
+            last_bias_initializer=self._bias_initializer(),
             kernel_initializer=self.kernel_initializer,
             dtype=self.dtype_policy,
             name="mlps",
         )
+
+    def _check_rates(
+        self, rates: Mapping[str, float] | None
+    ) -> dict[str, float] | None:
+        if rates is None:
+            return None
+        if set(rates) != set(self.tasks) or not all(0 < r < 1 for r in rates.values()):
+            raise ValueError(
+                "`initial_rates` must give every task a rate between 0 and 1, neither "
+                f"included. Received: {dict(rates)} for tasks {list(self.tasks)}"
+            )
+        return {task: float(rates[task]) for task in self.tasks}
+
+    def _bias_initializer(self) -> Any:
+        if self.initial_rates is None:
+            return "zeros"
+        rates = np.array(list(self.initial_rates.values()))
+        log_odds = np.log(rates) - np.log1p(-rates)
+        return keras.initializers.Constant(log_odds.tolist())
 
     def build(self, input_shape: Mapping[str, Sequence[int | None]]) -> None:
         """Creates the weights of all towers."""
@@ -98,5 +125,6 @@ class TaskTowers(Layer):
             **super().get_config(),
             "tasks": list(self.tasks),
             "hidden_units": list(self.hidden_units),
+            "initial_rates": self.initial_rates,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }

@@ -55,7 +55,10 @@ def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:
         )
         representations = _representations(config)
         towers = TaskTowers(
-            representations.tasks, hidden_units=config.model.tower_units, dtype=dtype
+            representations.tasks,
+            hidden_units=config.model.tower_units,
+            initial_rates=_initial_rates(config, preprocessor),
+            dtype=dtype,
         )
         network = RankingNetwork(
             features,
@@ -76,3 +79,13 @@ def _representations(config: Config) -> Any:
     arguments = asdict(config.model.architecture)
     layer = _ARCHITECTURES[arguments.pop("type")]
     return layer(config.task_groups, **arguments, dtype=config.training.mixed_precision)
+
+
+def _initial_rates(
+    config: Config, preprocessor: Preprocessor
+) -> dict[str, float] | None:
+    if not config.model.initial_rates:
+        return None
+    labels = {name: task.label or name for name, task in config.tasks.items()}
+    rates = preprocessor.rates(list(labels.values()))
+    return {name: rates[label] for name, label in labels.items()}

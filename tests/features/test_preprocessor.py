@@ -99,6 +99,19 @@ def test_numbers_have_mean_zero_and_variance_one_over_the_training_rows(
     np.testing.assert_allclose(numbers.var(0), 1, atol=1e-3)
 
 
+def test_rates_are_the_shares_of_positives_in_the_training_rows(small_config, prepared):
+    tasks = ["is_click", "is_like"]
+    rates = Preprocessor(small_config(), prepared).rates(tasks)
+    assert list(rates) == tasks
+    rows = list(read(prepared, "train", batch_size=1000))
+    for task in tasks:
+        labels = np.concatenate([batch[task].numpy() for batch in rows])
+        labels = labels[labels >= 0]
+        assert rates[task] == pytest.approx(labels.mean(), rel=1e-5)
+    with pytest.raises(HomeError, match=r"of column 'is_clik', which label `is_clik`"):
+        Preprocessor(small_config(), prepared).rates(["is_clik"])
+
+
 def test_buckets_hold_equal_shares_of_the_training_rows(small_config, prepared):
     preprocessor = Preprocessor(small_config(), prepared)
     parts = [

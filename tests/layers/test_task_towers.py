@@ -36,6 +36,26 @@ def test_towers_start_different():
     assert not np.array_equal(first, second)
 
 
+@pytest.mark.parametrize("hidden_units", [(), (4,)])
+def test_towers_start_at_the_given_rates(hidden_units):
+    rates = {"like": 0.01, "click": 0.25}
+    towers = TaskTowers(
+        ["click", "like"], hidden_units=hidden_units, initial_rates=rates
+    )
+    nothing = {task: np.zeros_like(x) for task, x in X.items()}
+    for layer in (towers, TaskTowers.from_config(towers.get_config())):
+        for task, logits in to_numpy(layer(nothing)).items():
+            np.testing.assert_allclose(1 / (1 + np.exp(-logits)), rates[task], 1e-5)
+
+
+@pytest.mark.parametrize(
+    "rates", [{"click": 0.5}, {"click": 0.5, "like": 0.0}, {"click": 1.0, "like": 0.5}]
+)
+def test_initial_rates_are_checked(rates):
+    with pytest.raises(ValueError, match=r"`initial_rates` must give .*Received: {'c"):
+        TaskTowers(["click", "like"], initial_rates=rates)
+
+
 @pytest.mark.parametrize("tasks", [[], ["click", "click"], "click"])
 def test_tasks_must_be_different_names(tasks):
     with pytest.raises(ValueError, match=r"`tasks` must be a sequence of different"):

@@ -64,3 +64,18 @@ def test_the_network_has_the_architecture_of_the_configuration(small_config, nam
     logits = to_numpy(network(features))
     assert list(logits) == ["long_view", "is_click", "is_like"]
     assert all(np.ptp(values) > 0 for values in logits.values())
+
+
+def test_towers_start_at_the_rates_of_their_labels(small_config):
+    config = small_config(
+        model__initial_rates=True, tasks__is_like={"group": "inter", "label": "liked"}
+    )
+    rates = {"long_view": 0.3, "is_click": 0.4, "liked": 0.02}
+    preprocessor = SimpleNamespace(
+        tables={"user": EmbeddingTable(9, 4)},
+        embedded_features={"user": EmbeddedFeature("user")},
+        numeric_features=[],
+        rates=lambda labels: {label: rates[label] for label in labels},
+    )
+    towers = build_network(config, preprocessor).towers
+    assert towers.initial_rates == {"long_view": 0.3, "is_click": 0.4, "is_like": 0.02}

@@ -288,7 +288,7 @@ class ModelConfig:
             by its `type`, with its arguments; without a `type` it is `home`.
         tower_units: Widths of the hidden layers of every task's tower.
         initial_rates: Whether towers start at their tasks' rates in the training rows,
-            and not near 0.5: rare tasks then predict well sooner.
+            and not near 0.5, from where rare tasks have far to go.
         embedding_l2: Factor of the mean squared norm of a row's embeddings in the loss.
         dropout: Rate of the dropout on the concatenated features, in training.
     """

@@ -426,8 +426,7 @@ def _measure_layer(quick: bool, *, jit_compile: bool = False) -> dict[str, Any]:
 def _measure_input(quick: bool) -> dict[str, Any]:
     from home_tf import bench
 
-    sizes = bench.RecordSizes(rows=200_000) if quick else None
-    return bench.bench_input(sizes, rounds=2 if quick else 5)
+    return bench.bench_input(rounds=2 if quick else 5)
 
 
 def _measure_fit(quick: bool, framework: str) -> dict[str, Any]:

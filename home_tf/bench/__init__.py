@@ -5,7 +5,6 @@ from home_tf.bench.check import regressions as regressions
 from home_tf.bench.fit import bench_fit as bench_fit
 from home_tf.bench.input import bench_input as bench_input
 from home_tf.bench.layer import bench_layer as bench_layer
-from home_tf.bench.records import RecordSizes as RecordSizes
 from home_tf.bench.scaling import bench_scaling as bench_scaling
 from home_tf.bench.scaling import plot_scaling as plot_scaling
 from home_tf.bench.serve import bench_serve as bench_serve

@@ -47,10 +47,13 @@ class NetworkTrainer:
             config, preprocessor, steps=self._steps * config.training.epochs
         )
         self._predictor = Predictor(self._model.network)
-        # Beside moments and iterations an optimiser has its learning rate.
-        self._optimizer_start = [
-            np.array(variable) for variable in self._model.optimizer.variables
+        # Beside the network: moments, iterations and learning rate, and the weights of
+        # losses that are learnt.
+        self._states = [
+            *self._model.optimizer.variables,
+            *self._model.loss_weighting.weights,
         ]
+        self._states_at_start = [np.array(state) for state in self._states]
 
     def fit(self, seed: int) -> Fitted:
         """Trains from fresh weights until the best epoch is long past."""
@@ -109,10 +112,8 @@ class NetworkTrainer:
             self._model.network.variables, fresh.variables, strict=True
         ):
             variable.assign(new)
-        for variable, start in zip(
-            self._model.optimizer.variables, self._optimizer_start, strict=True
-        ):
-            variable.assign(start)
+        for state, start in zip(self._states, self._states_at_start, strict=True):
+            state.assign(start)
 
     def _weights(self) -> list[Any]:
         return [np.array(weight) for weight in self._model.network.weights]

@@ -7,6 +7,7 @@ from home_tf.comparison.contender import contenders
 from home_tf.comparison.fold_trainer import FoldTrainers, contender_config
 from home_tf.comparison.target_statistics import TargetStatistics
 from home_tf.comparison.worker import _score
+from home_tf.config import override_config
 from home_tf.evaluation import auc
 from home_tf.training import train
 from home_tf.training.evaluate import evaluate_run
@@ -28,8 +29,14 @@ def network(trainers):
 
 
 @pytest.mark.slow
-def test_a_fit_does_not_depend_on_the_fits_before_it(trainers, network):
-    test = trainers[1].load("test")
+@pytest.mark.parametrize("loss_weighting", ["sum", "uncertainty", "gradnorm"])
+def test_a_fit_does_not_depend_on_the_fits_before_it(trainers, loss_weighting):
+    plan, made = trainers
+    config = override_config(
+        contender_config(plan.config, HOME),
+        {"training.loss_weighting": loss_weighting, "training.epochs": 1},
+    )
+    network, test = made.make(HOME, config, {}), made.load("test")
     found = []
     for seed in (0, 1, 0):
         fitted = network.fit(seed)

@@ -1,7 +1,7 @@
 """A cell of the comparison: one contender, one fold, one seed."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from home_tf.comparison.contender import Contender
+from home_tf.comparison.contender import Contender, contender_of_folder
 from home_tf.comparison.fitted import Fitted, Probabilities
 from home_tf.comparison.split_data import SplitData
 from home_tf.evaluation import auc, bootstrap_values, gauc
@@ -78,6 +78,7 @@ class Cell:
         probabilities: Probabilities,
         *,
         replicates: int,
+        origin: Mapping[str, Any],
     ) -> dict[str, Any]:
         """Measures the cell on the test day and writes its folder, whole or not at all.
 
@@ -86,6 +87,7 @@ class Cell:
             test: The test rows.
             probabilities: `{task: (rows,)}`.
             replicates: Draws of the bootstrap.
+            origin: What the cell is made by; kept beside the values.
 
         Returns:
             What `cell.json` holds.
@@ -93,7 +95,7 @@ class Cell:
         aside = self.folder.with_name(f".seed-{self.seed}.partial")
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
-        content = {**asdict(fitted), **measure(test, probabilities)}
+        content = {**asdict(fitted), **measure(test, probabilities), **origin}
         write_json(aside / "cell.json", content)
         _save_predictions(aside / "predictions.npz", test, probabilities)
         drawn = _draw(test, probabilities, replicates)
@@ -101,6 +103,20 @@ class Cell:
         aside.rename(self.folder)
         self.error_file.unlink(missing_ok=True)
         return content
+
+
+def cells_in(out: Path) -> list[Cell]:
+    """The cells that were run in a comparison's folder, finished or failed."""
+    found = {
+        Cell(
+            contender=contender_of_folder(path.parts[-3]),
+            fold=int(path.parts[-2].removeprefix("fold-")),
+            seed=int(path.stem.removeprefix("seed-")),
+            out=out,
+        )
+        for path in out.glob("cells/*/fold-*/seed-*")
+    }
+    return sorted(found, key=lambda cell: (cell.folder.parent, cell.seed))
 
 
 def measure(test: SplitData, probabilities: Probabilities) -> dict[str, Any]:

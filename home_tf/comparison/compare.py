@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from home_tf.comparison.budget import Budget
-from home_tf.comparison.cell import Cell
+from home_tf.comparison.cell import Cell, cells_in
 from home_tf.comparison.contender import Contender, contenders
 from home_tf.comparison.fold import make_folds, prepare_fold
 from home_tf.comparison.jobs import Job, run_jobs
@@ -85,7 +85,8 @@ def compare(
         for seed in range(seeds)
     ]
     _train(cells, unchosen, threads, jobs, say)
-    write_results(plan, cells)
+    # What earlier calls ran stays in the tables.
+    write_results(plan, list(dict.fromkeys([*cells, *cells_in(out)])))
     return [cell for cell in cells if not cell.is_finished]
 
 

@@ -14,6 +14,7 @@ from home_tf.errors import HomeError
 
 HOME = "home"
 LIGHTGBM = "lightgbm"
+_STAR_IN_FOLDERS = "-star"
 
 # The paper's ablation rows, cumulative and single, and what each sets of `HoME`.
 _ABLATIONS: dict[str, dict[str, Any]] = {
@@ -56,7 +57,7 @@ class Contender:
     @property
     def folder_name(self) -> str:
         """The name without what a file system may refuse."""
-        return self.name.replace("*", "-star")
+        return self.name.replace("*", _STAR_IN_FOLDERS)
 
     def arguments(self, config: Config) -> dict[str, Any]:
         """The section `model.architecture` of this contender.
@@ -100,6 +101,11 @@ def _home_variant(variant: str, values: dict[str, Any]) -> dict[str, Any]:
         rank: Any = np.maximum(ranks, 1).tolist()
         return {"num_loras": int(number), "lora_rank": rank}
     return {"num_loras": int(number)} if what == "LoRAs" else {}
+
+
+def contender_of_folder(folder_name: str) -> Contender:
+    """The contender whose `folder_name` this is."""
+    return contenders([folder_name.replace(_STAR_IN_FOLDERS, "*")])[-1]
 
 
 def architecture_classes() -> dict[str, Any]:

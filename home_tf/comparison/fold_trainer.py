@@ -11,6 +11,7 @@ from home_tf.comparison.plan import Plan
 from home_tf.comparison.split_data import SplitData
 from home_tf.config import Config, override_config
 from home_tf.features import Preprocessor
+from home_tf.made_by import made_by
 
 
 class FoldTrainers:
@@ -25,6 +26,7 @@ class FoldTrainers:
     def __init__(self, plan: Plan, fold: Fold, threads: int) -> None:
         self._plan, self._folder, self._threads = plan, fold.folder, threads
         self.preprocessor = Preprocessor(plan.config, self._folder)
+        self.made_by = made_by(self._folder)
         self._train = self.load("train")
         self._validation = self.load("validation")
 

@@ -1,6 +1,6 @@
 """Means over cells, and intervals of means and of paired differences."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,21 +12,35 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % interval; NaN where undefined."""
+    """A value with its 95 % intervals; NaN where undefined.
+
+    Attributes:
+        value: The value.
+        low, high: What other users would have changed.
+        low_with_seeds, high_with_seeds: What other users and other seeds would have.
+    """
 
     value: float
     low: float
     high: float
+    low_with_seeds: float
+    high_with_seeds: float
 
     def to_json(self) -> dict[str, float | list[float] | None]:
-        """The value and the interval, None where undefined."""
-        interval = (
-            None if np.isnan([self.low, self.high]).any() else [self.low, self.high]
-        )
+        """The value and the intervals, None where undefined."""
         return {
             "value": None if np.isnan(self.value) else self.value,
-            "interval": interval,
+            "interval": _defined(self.low, self.high),
+            "interval_with_seeds": _defined(self.low_with_seeds, self.high_with_seeds),
         }
+
+    def scaled(self, factor: float) -> "Estimate":
+        """All of it times a positive factor."""
+        return Estimate(*(factor * value for value in astuple(self)))
+
+
+def _defined(low: float, high: float) -> list[float] | None:
+    return None if np.isnan([low, high]).any() else [low, high]
 
 
 @dataclass(frozen=True)
@@ -55,13 +69,32 @@ class Results:
             np.where(cells[..., None, None], self.replicates, np.nan),
         )
 
+    def with_drawn_seeds(self) -> "Results":
+        """Replicates whose seeds are drawn too, with replacement in each fold.
+
+        The draws are the same for all contenders. From `n` seeds the variance comes
+        out `(n - 1) / n` of what it is, as in any bootstrap; from one seed nothing
+        does, and all replicates are NaN.
+        """
+        folds, seeds, _, replicates = self.replicates.shape
+        if seeds == 1:
+            return Results(self.values, np.full_like(self.replicates, np.nan))
+        drawn = np.random.default_rng(0).integers(
+            seeds, size=(folds, seeds, 1, replicates)
+        )
+        return Results(self.values, np.take_along_axis(self.replicates, drawn, axis=1))
+
     def of_tasks(self, numbers: list[int]) -> "Results":
         """The results in these tasks alone."""
         return Results(self.values[:, :, numbers], self.replicates[:, :, numbers])
 
     def estimates(self) -> list[Estimate]:
         """Of every task the mean over folds and seeds; then the mean of the tasks."""
-        return _estimates(_over_cells(self.values), _over_cells(self.replicates))
+        return _estimates(
+            _over_cells(self.values),
+            _over_cells(self.replicates),
+            _over_cells(self.with_drawn_seeds().replicates),
+        )
 
     def differences(self, other: "Results") -> list[Estimate]:
         """As `estimates`, of this minus the other, over the cells that both have.
@@ -73,6 +106,8 @@ class Results:
         return _estimates(
             _over_cells(mine.values) - _over_cells(theirs.values),
             _over_cells(mine.replicates) - _over_cells(theirs.replicates),
+            _over_cells(mine.with_drawn_seeds().replicates)
+            - _over_cells(theirs.with_drawn_seeds().replicates),
         )
 
     def seed_deviation(self) -> float:
@@ -87,14 +122,21 @@ def _over_cells(values: Floats) -> Floats:
     return defined_mean(defined_mean(values, axis=1), axis=0)
 
 
-def _estimates(values: Floats, replicates: Floats) -> list[Estimate]:
+def _estimates(
+    values: Floats, of_users: Floats, of_users_and_seeds: Floats
+) -> list[Estimate]:
     values = np.append(values, defined_mean(values, axis=0))
-    means = defined_mean(replicates, axis=0)
-    replicates = np.concatenate([replicates, means[None]])
     return [
-        Estimate(float(value), *percentile_interval(drawn))
-        for value, drawn in zip(values, replicates, strict=True)
+        Estimate(float(value), *percentile_interval(one), *percentile_interval(other))
+        for value, one, other in zip(
+            values, _with_mean(of_users), _with_mean(of_users_and_seeds), strict=True
+        )
     ]
+
+
+def _with_mean(replicates: Floats) -> Floats:
+    """Replicates of the tasks, `(tasks, replicates)`, and then of their mean."""
+    return np.concatenate([replicates, defined_mean(replicates, axis=0)[None]])
 
 
 def defined_mean(values: Floats, axis: int) -> Floats:

@@ -1,5 +1,6 @@
 """All cells of a comparison as one summary."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,15 +82,28 @@ class Summary:
         """The baseline network with the highest mean GAUC on the test days.
 
         It is the strongest opponent in hindsight, so HoME's lead over it errs on the
-        side of the baselines.
+        side of the baselines. One with missing cells is it only if all have some: its
+        mean is not over the same days.
         """
         baselines = [row for row in self.rows if row.contender.is_baseline]
+        baselines = [row for row in baselines if not row.errors] or baselines
         scores = {
             i: row.results["gauc"].estimates()[-1].value
             for i, row in enumerate(baselines)
         }
         defined = {i: score for i, score in scores.items() if not np.isnan(score)}
         return baselines[max(defined, key=defined.__getitem__)] if defined else None
+
+    @property
+    def origins(self) -> dict[str, int]:
+        """What made the cells, as text, and how many of them."""
+        return dict(
+            Counter(
+                _origin(content)
+                for row in self.rows
+                for content in row.contents.values()
+            )
+        )
 
     @property
     def opponent(self) -> Row:
@@ -109,6 +123,7 @@ class Summary:
             "trials": self.plan.trials,
             "metric": self.plan.metric,
             "replicates": self.plan.replicates,
+            "cells_made_by": self.origins,
             "best_baseline": best.contender.name if best else None,
             "architectures": {
                 row.contender.name: self._row_to_json(row, best) for row in self.rows
@@ -171,21 +186,25 @@ def summarize(plan: Plan, cells: Sequence[Cell]) -> Summary:
         The summary.
     """
     tasks = list(plan.config.tasks)
+    shape = (len(plan.folds), 1 + max(cell.seed for cell in cells), len(tasks))
     rows = [
-        _row(plan, contender, [c for c in cells if c.contender == contender], tasks)
+        _row(plan, [c for c in cells if c.contender == contender], tasks, shape)
         for contender in dict.fromkeys(cell.contender for cell in cells)
     ]
     return Summary(plan=plan, tasks=tasks, rows=rows)
 
 
-def _row(plan: Plan, contender: Contender, cells: list[Cell], tasks: list[str]) -> Row:
+def _row(
+    plan: Plan, cells: list[Cell], tasks: list[str], shape: tuple[int, int, int]
+) -> Row:
+    contender = cells[0].contender
     contents = {(c.fold, c.seed): c.load() for c in cells if c.is_finished}
     file = contender_file(cells[0].out, contender)
     chosen = read_json(file) if file.is_file() else {}
     leaves = [content["params"] for content in contents.values()]
     return Row(
         contender=contender,
-        results=_results(plan, cells, contents, tasks),
+        results=_results(plan, cells, tasks, shape),
         contents=contents,
         errors={str(c): _error(c) for c in cells if not c.is_finished},
         params=chosen.get("params") or (float(np.mean(leaves)) if leaves else None),
@@ -195,13 +214,8 @@ def _row(plan: Plan, contender: Contender, cells: list[Cell], tasks: list[str]) 
 
 
 def _results(
-    plan: Plan,
-    cells: list[Cell],
-    contents: dict[tuple[int, int], dict[str, Any]],
-    tasks: list[str],
+    plan: Plan, cells: list[Cell], tasks: list[str], shape: tuple[int, int, int]
 ) -> dict[str, Results]:
-    folds, seeds = len(plan.folds), 1 + max(cell.seed for cell in cells)
-    shape = (folds, seeds, len(tasks))
     found = {
         metric: Results(
             np.full(shape, np.nan), np.full((*shape, plan.replicates), np.nan)
@@ -209,16 +223,24 @@ def _results(
         for metric in METRICS
     }
     for cell in cells:
-        if (cell.fold, cell.seed) not in contents:
+        if not cell.is_finished:
             continue
-        drawn = cell.replicates(tasks)
+        content, drawn = cell.load(), cell.replicates(tasks)
         for metric, results in found.items():
-            values = contents[cell.fold, cell.seed][metric]
+            values = content[metric]
             results.values[cell.fold, cell.seed] = [
                 np.nan if values[task] is None else values[task] for task in tasks
             ]
             results.replicates[cell.fold, cell.seed] = drawn[metric]
     return found
+
+
+def _origin(content: dict[str, Any]) -> str:
+    if "versions" not in content:
+        return "an unknown version"
+    versions = ", ".join(f"{k} {v}" for k, v in content["versions"].items())
+    revision = content["git_revision"] or "unknown"
+    return f"{versions}, revision {revision}, threads {content['threads']}"
 
 
 def _error(cell: Cell) -> str:

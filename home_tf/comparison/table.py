@@ -17,7 +17,8 @@ def markdown_table(summary: Summary) -> str:
 
     Returns:
         Markdown: means over the tasks with the cost of each architecture; AUC and GAUC
-        of each task; their differences to the best baseline; the missing cells.
+        of each task; their differences to the best baseline; what made the cells; the
+        missing cells.
     """
     opponent = summary.opponent
     parts = ["# Comparison", _protocol(summary), _means(summary)]
@@ -35,6 +36,8 @@ def markdown_table(summary: Summary) -> str:
     missing = [
         f"- {cell}: {why}" for row in summary.rows for cell, why in row.errors.items()
     ]
+    made_by = [f"- {count} by {origin}" for origin, count in summary.origins.items()]
+    parts += ["## What made the cells", "\n".join(made_by) or "There are none."]
     if missing:
         parts += ["## Missing cells", "\n".join(missing)]
     return "\n\n".join(parts) + "\n"
@@ -47,7 +50,8 @@ def _protocol(summary: Summary) -> str:
         f"Test days {tests}; budget {plan.budget}; {plan.trials} trials of tuning on "
         f"{plan.folds[0][0]}. Values are means over folds and seeds, with 95 % "
         f"intervals of a bootstrap over users ({plan.replicates} draws); a dash is a "
-        "metric that is not defined. Differences are paired. Monitored tasks, those "
+        "metric that is not defined. Differences are paired; those in % have a second "
+        "interval, of a bootstrap over users and seeds. Monitored tasks, those "
         "of `training.monitor_tasks`, have enough positives a day to tell networks "
         f"apart: {', '.join(summary.tasks[i] for i in summary.monitored)}."
     )
@@ -96,8 +100,10 @@ def _relative(row: Row, opponent: Row, tasks: list[int] | None = None) -> str:
         mine, other = mine.of_tasks(tasks), other.of_tasks(tasks)
     level = other.estimates()[-1].value
     found = mine.differences(other)[-1]
-    percent = [100 * x / level for x in (found.value, found.low, found.high)]
-    return _with_interval(Estimate(*percent), digits=2, signed=True)
+    percent = found.scaled(100 / level)
+    text = _with_interval(percent, digits=2, signed=True)
+    with_seeds = (percent.low_with_seeds, percent.high_with_seeds)
+    return f"{text} {_interval(*with_seeds, digits=2, signed=True)}".strip()
 
 
 def _by_task(
@@ -113,10 +119,13 @@ def _by_task(
 
 def _with_interval(found: Estimate, *, digits: int = 4, signed: bool = False) -> str:
     value = _number(found.value, digits, signed)
-    if np.isnan([found.low, found.high]).any():
-        return value
-    low, high = (_number(end, digits, signed) for end in (found.low, found.high))
-    return f"{value} [{low}, {high}]"
+    return f"{value} {_interval(found.low, found.high, digits, signed)}".strip()
+
+
+def _interval(low: float, high: float, digits: int, signed: bool) -> str:
+    if np.isnan([low, high]).any():
+        return ""
+    return f"[{_number(low, digits, signed)}, {_number(high, digits, signed)}]"
 
 
 def _number(value: float, digits: int, signed: bool = False) -> str:

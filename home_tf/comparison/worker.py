@@ -106,11 +106,14 @@ def train_cells(
         config = override_config(contender_config(config, contender), units)
     trainer = trainers.make(contender, config, chosen["parameters"])
     test = trainers.load("test")
+    origin = {**trainers.made_by, "threads": threads}
 
     def work(cell: Cell) -> dict[str, Any]:
         fitted = trainer.fit(cell.seed)
         probabilities = trainer.predict(test)
-        return cell.save(fitted, test, probabilities, replicates=plan.replicates)
+        return cell.save(
+            fitted, test, probabilities, replicates=plan.replicates, origin=origin
+        )
 
     for seed in seeds:
         run_cell(Cell(contender, fold, seed, out), work, _say)

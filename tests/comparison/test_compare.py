@@ -49,8 +49,14 @@ class StubTrainers:
 
     likes = 0.2
 
+    revision = "abc123"
+
     def __init__(self, plan, fold, threads):
         self.preprocessor = None
+        self.made_by = {
+            "versions": {"home_tf": "1.0", "tensorflow": "2.21.0"},
+            "git_revision": self.revision,
+        }
 
     def make(self, contender, config, parameters):
         return StubTrainer()
@@ -74,6 +80,7 @@ def stub(monkeypatch):
     StubTrainer.fits = []
     monkeypatch.setattr(worker, "FoldTrainers", StubTrainers)
     monkeypatch.setattr(worker, "network_size", lambda *_: Size(params=7, flops=9))
+    monkeypatch.setattr(worker, "fit_to_budget", lambda config, *_: config)
     monkeypatch.setattr(MODULE, "prepare_fold", lambda *_: None)
     monkeypatch.setattr(MODULE, "run_jobs", run_here)
     monkeypatch.setattr("tensorflow.config.threading", _NoThreads())
@@ -125,6 +132,49 @@ def test_finished_cells_are_not_run_again(start, stub, tmp_path):
     assert start(architectures=["home-mask", "home-fg"], seeds=3) == []
     assert len(stub.fits) == 16 + 2 + 6
     assert not list((tmp_path / "out").rglob("*.partial"))
+
+
+def test_what_earlier_calls_ran_stays_in_the_tables(start, stub, tmp_path):
+    start(architectures=["mmoe*", "home-mask"], seeds=3)
+    assert start(architectures=["home-fg"], seeds=1) == []
+    out = tmp_path / "out"
+    found = json.loads((out / "summary.json").read_text())["architectures"]
+    cells = {name: row["cells"] for name, row in found.items()}
+    assert cells == {"home": 6, "home-fg": 2, "home-mask": 6, "mmoe*": 6}
+    assert not any(row["missing"] for row in found.values())
+    assert next(iter(found)) == "home"
+
+
+def test_the_tables_tell_what_made_the_cells(start, stub, tmp_path, monkeypatch):
+    start(architectures=["home"], folds=1)
+    monkeypatch.setattr(StubTrainers, "revision", "def456")
+    start(architectures=["home"], folds=1, seeds=3)
+    table = (tmp_path / "out" / "table.md").read_text()
+    for count, revision in ((2, "abc123"), (1, "def456")):
+        assert (
+            f"- {count} by home_tf 1.0, tensorflow 2.21.0, revision {revision}" in table
+        )
+
+
+def test_a_baseline_with_missing_cells_is_not_the_best(
+    start, stub, tmp_path, monkeypatch
+):
+    """MMoE's one cell is far better than what PLE has, for it is of another day."""
+    usual, failed = Cell.save, contenders(["mmoe"])[-1]
+
+    def save(self, fitted, test, probabilities, **options):
+        if self.contender == failed:
+            if self.fold == 1:
+                raise OSError("no space left")
+            probabilities = test.labels
+        return usual(self, fitted, test, probabilities, **options)
+
+    monkeypatch.setattr(Cell, "save", save)
+    start(architectures=["mmoe", "ple"])
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    gauc = {n: summary["architectures"][n]["gauc"]["means"] for n in ("mmoe", "ple")}
+    assert gauc["mmoe"]["mean"]["value"] > gauc["ple"]["mean"]["value"]
+    assert summary["best_baseline"] == "ple"
 
 
 def test_a_killed_comparison_goes_on_where_it_was(start, stub, tmp_path, monkeypatch):
@@ -255,7 +305,7 @@ def test_an_undefined_metric_is_none_and_empty_never_a_half(
     out = tmp_path / "out"
     summary = json.loads((out / "summary.json").read_text())
     for row in summary["architectures"].values():
-        assert row["auc"]["means"]["is_like"] == {"value": None, "interval": None}
+        assert set(row["auc"]["means"]["is_like"].values()) == {None}
         assert row["auc"]["means"]["mean"]["value"] is not None
     with (out / "cells.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["task"] == "is_like"]

@@ -31,7 +31,7 @@ def test_an_undefined_task_is_left_out_of_the_mean():
     one = constant([[[0.6, NAN]]])
     task, undefined, mean = one.estimates()
     assert (task.value, mean.value) == (0.6, 0.6)
-    assert undefined.to_json() == {"value": None, "interval": None}
+    assert set(undefined.to_json().values()) == {None}
     assert np.isnan(one.differences(one)[1].value)
 
 
@@ -52,6 +52,27 @@ def test_the_interval_of_a_difference_is_paired():
     assert alone.high - alone.low > 1
 
 
+def test_the_second_interval_draws_seeds_too():
+    """Users that change nothing: all of the interval is that of the seeds."""
+    values = np.random.default_rng(1).normal(size=(1, 5, 1))
+    found = constant(values, replicates=4000).estimates()[0]
+    assert (found.low, found.high) == pytest.approx((values.mean(),) * 2)
+    # The mean of five draws of five seeds has this deviation; the interval is as wide
+    # as that of a normal distribution, but for its ends.
+    deviation = values.std() / np.sqrt(5)
+    width = found.high_with_seeds - found.low_with_seeds
+    assert width == pytest.approx(2 * 1.96 * deviation, rel=0.1)
+    one = constant(values[:, :1]).estimates()[0]
+    assert np.isnan(one.low_with_seeds)
+
+
+def test_the_second_interval_of_a_difference_is_paired_by_seed():
+    values = np.random.default_rng(1).normal(size=(2, 5, 1))
+    difference = constant(values + 0.1).differences(constant(values))[0]
+    found = (difference.low_with_seeds, difference.high_with_seeds)
+    assert found == pytest.approx((0.1, 0.1))
+
+
 def test_the_deviation_over_seeds():
     found = constant([[[0.5, 0.7], [0.6, 0.8]], [[0.5, 0.7], [0.6, 0.8]]])
     assert found.seed_deviation() == pytest.approx(np.std([0.6, 0.7], ddof=1))
@@ -59,7 +80,13 @@ def test_the_deviation_over_seeds():
 
 
 def test_estimates_go_to_json_with_none_where_undefined():
-    assert Estimate(0.5, 0.4, 0.6).to_json() == {"value": 0.5, "interval": [0.4, 0.6]}
+    found = Estimate(0.5, 0.4, 0.6, NAN, NAN)
+    assert found.to_json() == {
+        "value": 0.5,
+        "interval": [0.4, 0.6],
+        "interval_with_seeds": None,
+    }
+    assert found.scaled(10).low == pytest.approx(4)
 
 
 def test_the_results_of_some_tasks_are_theirs_alone():

@@ -244,6 +244,10 @@ def _roll_back(out: Path) -> None:
     )
 
 
+_USUAL = {"seeds": 5, "folds": 3, "trials": 8}
+_QUICK = {"seeds": 1, "folds": 1, "trials": 0}
+
+
 @app.command()
 def compare(
     config: ConfigOption,
@@ -254,9 +258,16 @@ def compare(
     architectures: Annotated[
         str, typer.Option(help="Names with commas between; home is always there.")
     ] = "plain",
-    seeds: Annotated[int, typer.Option(help="Number of seeds.")] = 5,
-    folds: Annotated[int, typer.Option(help="Number of test days.")] = 3,
-    trials: Annotated[int, typer.Option(help="Of tuning, for each one.")] = 8,
+    seeds: Annotated[
+        int | None, typer.Option(help="Number of seeds: 5; with --quick 1.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Number of test days: 3; with --quick 1.")
+    ] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(help="Trials of tuning, for each one: 8; with --quick none."),
+    ] = None,
     budget: Annotated[
         Literal["paper", "same-params", "same-flops"],
         typer.Option(help="What the networks have in common."),
@@ -266,7 +277,8 @@ def compare(
     ] = "auc",
     jobs: Annotated[int, typer.Option(help="Processes at a time.")] = 1,
     quick: Annotated[
-        bool, typer.Option(help="Few logs, one seed, one fold, no tuning.")
+        bool,
+        typer.Option(help="Generated logs; one seed, one fold, no tuning."),
     ] = False,
 ) -> None:
     """Compare architectures on KuaiRand; finished cells are kept."""
@@ -277,8 +289,8 @@ def compare(
     check_dependencies("a comparison", "lightgbm", "matplotlib", "optuna")
     from home_tf.comparison import compare as run_comparison
 
-    if quick:
-        seeds, folds, trials = 1, 1, 0
+    numbers = {"seeds": seeds, "folds": folds, "trials": trials}
+    usual = _QUICK if quick else _USUAL
     if data is None:
         data = _quick_logs(out, quick)
     missing = run_comparison(
@@ -286,9 +298,7 @@ def compare(
         data,
         out,
         architectures=architectures.split(","),
-        seeds=seeds,
-        folds=folds,
-        trials=trials,
+        **{k: usual[k] if v is None else v for k, v in numbers.items()},
         budget=budget,
         metric=select_by,
         jobs=jobs,

@@ -24,8 +24,10 @@ from home_tf.comparison.jobs import Job, run_jobs
 from home_tf.comparison.plan import Plan, contender_file
 from home_tf.comparison.split_data import SplitData
 from home_tf.errors import HomeError
+from home_tf.evaluation import bootstrap_values
 
 MODULE = sys.modules[compare_function.__module__]
+TASKS = ("long_view", "is_click", "is_like")
 HOME, MASK, LIGHTGBM = contenders(["home-mask", "lightgbm"])
 
 
@@ -245,6 +247,27 @@ def test_a_process_that_dies_costs_its_cell_only(start, stub, tmp_path, monkeypa
     assert "signal 9" in missing[0].error_file.read_text()
 
 
+def test_a_contender_that_cannot_be_tuned_costs_its_cells_only(
+    start, stub, tmp_path, monkeypatch
+):
+    def run_and_die(jobs, *, at_once, on_end):
+        for job in jobs:
+            if job.contender == MASK:
+                assert job.fold is None
+                assert on_end(job, "no memory") == []
+            else:
+                worker.main(job.to_json())
+
+    monkeypatch.setattr(MODULE, "run_jobs", run_and_die)
+    missing = start()
+    assert {str(cell) for cell in missing} == {
+        f"home-mask, fold {fold}, seed {seed}" for fold in (0, 1) for seed in (0, 1)
+    }
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "| home | 0." in table
+    assert "- home-mask, fold 1, seed 1: no memory" in table
+
+
 def test_another_comparison_is_not_mixed_into_a_folder(start, stub, tmp_path):
     start()
     with pytest.raises(HomeError, match=r"holds a comparison with another `trials`"):
@@ -372,6 +395,41 @@ def test_the_summary_agrees_with_the_cells(finished):
     assert summary["architectures"]["home"]["flops"] > 1000
 
 
+def _mean_gauc(folder, *, replicates):
+    with np.load(folder / "predictions.npz") as arrays:
+        values = [
+            bootstrap_values(
+                np.where(arrays[f"label:{task}"] < 0, np.nan, arrays[f"label:{task}"]),
+                arrays[f"probability:{task}"],
+                arrays["groups"],
+                replicates=replicates,
+            )["gauc"]
+            for task in TASKS
+        ]
+    return np.mean(values, axis=0)
+
+
+@pytest.mark.slow
+def test_the_interval_of_a_difference_is_over_common_users(finished):
+    """From the predictions on: the same users are drawn for both contenders."""
+    drawn = {
+        contender: np.mean(
+            [
+                _mean_gauc(Cell(contender, 0, seed, finished).folder, replicates=1000)
+                for seed in (0, 1)
+            ],
+            axis=0,
+        )
+        for contender in (HOME, LIGHTGBM)
+    }
+    summary = json.loads((finished / "summary.json").read_text())
+    found = summary["architectures"]["lightgbm"]["gauc"]["difference_to_home"]["mean"]
+    expected = np.quantile(drawn[LIGHTGBM] - drawn[HOME], [0.025, 0.975])
+    assert found["interval"] == pytest.approx(expected, abs=1e-6)
+    apart = np.quantile(drawn[LIGHTGBM], 0.975) - np.quantile(drawn[HOME], 0.025)
+    assert expected[1] - expected[0] < apart  # as it is when users are paired
+
+
 @pytest.mark.slow
 def test_the_table_and_the_plots_are_there(finished):
     table = (finished / "table.md").read_text()
@@ -379,6 +437,26 @@ def test_the_table_and_the_plots_are_there(finished):
         assert text in table
     for name in ("gains", "quality", "learning_curves"):
         assert (finished / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_quick_generates_logs_and_does_little(write_config, tmp_path, monkeypatch):
+    called = []
+    monkeypatch.setattr(
+        "home_tf.comparison.compare",
+        lambda config, data, out, **options: called.append((config, data, options)),
+    )
+    config, out = write_config(), tmp_path / "out"
+    cli.compare(config, out, quick=True)
+    cli.compare(config, out, quick=True, seeds=2)
+    cli.compare(config, out, tmp_path)
+    numbers = [[o[k] for k in ("seeds", "folds", "trials")] for *_, o in called]
+    assert numbers == [[1, 1, 0], [2, 1, 0], [5, 3, 8]]
+    quick, logs, _ = called[0]
+    assert quick.training.epochs == 2
+    assert list(logs.glob("log_standard*"))
+    # The logs are there already; they are not made twice.
+    assert called[1][1] == logs
+    assert called[2][1] == tmp_path
 
 
 def test_the_command_line_checks_before_it_writes(write_config, logs, tmp_path):

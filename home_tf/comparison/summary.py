@@ -47,6 +47,14 @@ class Row:
         return round(float(np.median(speeds)), 1) if speeds else None
 
 
+    @property
+    def best_epochs(self) -> dict[str, int]:
+        """How many cells had their best epoch where; of LightGBM nothing."""
+        networks = [c for c in self.contents.values() if c["history"]]
+        found = Counter(content["best_epoch"] for content in networks)
+        return {str(epoch): found[epoch] for epoch in sorted(found)}
+
+
 @dataclass(frozen=True)
 class Summary:
     """The whole comparison.
@@ -140,6 +148,7 @@ class Summary:
             "parameters": row.parameters,
             "cells": len(row.contents),
             "missing": row.errors,
+            "best_epochs": row.best_epochs,
         }
         for metric in METRICS:
             mine = row.results[metric]

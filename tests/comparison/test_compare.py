@@ -393,6 +393,8 @@ def test_the_summary_agrees_with_the_cells(finished):
     assert difference["mean"]["value"] == pytest.approx(expected, abs=1e-6)
     assert summary["architectures"]["home"]["gauc"]["difference_to_home"] is None
     assert summary["architectures"]["home"]["flops"] > 1000
+    assert sum(summary["architectures"]["home"]["best_epochs"].values()) == 2
+    assert summary["architectures"]["lightgbm"]["best_epochs"] == {}
 
 
 def _mean_gauc(folder, *, replicates):

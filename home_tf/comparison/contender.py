@@ -4,12 +4,12 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 from pydantic import RootModel
 
-from home_tf.config import Config, ModelConfig
+from home_tf.config import ARCHITECTURES, Config
 from home_tf.errors import HomeError
 
 HOME = "home"
@@ -73,7 +73,7 @@ class Contender:
         """
         if self.architecture == LIGHTGBM:
             return {}
-        kind = architecture_classes()[self.architecture]
+        kind = ARCHITECTURES[self.architecture]
         dumped = RootModel[Any](config.model.architecture).model_dump(
             mode="json", exclude_none=True
         )
@@ -108,15 +108,6 @@ def contender_of_folder(folder_name: str) -> Contender:
     return contenders([folder_name.replace(_STAR_IN_FOLDERS, "*")])[-1]
 
 
-def architecture_classes() -> dict[str, Any]:
-    """The section's class of every architecture of the configuration, by `type`."""
-    hint = get_type_hints(ModelConfig, include_extras=True)["architecture"]
-    if get_origin(hint) is Annotated:
-        hint = get_args(hint)[0]
-    classes = get_args(hint) or (hint,)
-    return {get_args(get_type_hints(kind)["type"])[0]: kind for kind in classes}
-
-
 def contenders(names: Sequence[str]) -> list[Contender]:
     """Looks contenders up by name.
 
@@ -143,7 +134,7 @@ def contenders(names: Sequence[str]) -> list[Contender]:
 
 
 def _several() -> dict[str, list[str]]:
-    others = [kind for kind in architecture_classes() if kind != HOME]
+    others = [kind for kind in ARCHITECTURES if kind != HOME]
     return {
         "plain": [*others, LIGHTGBM],
         "baselines": [*others, *(f"{kind}*" for kind in others), LIGHTGBM],
@@ -153,7 +144,7 @@ def _several() -> dict[str, list[str]]:
 
 
 def _contender(name: str) -> Contender:
-    kinds = architecture_classes()
+    kinds = ARCHITECTURES
     if name in kinds or name == LIGHTGBM:
         return Contender(name, name)
     base, star, rest = name.partition("*")

@@ -46,7 +46,6 @@ class Row:
         speeds = [speed for speed in speeds if speed is not None]
         return round(float(np.median(speeds)), 1) if speeds else None
 
-
     @property
     def best_epochs(self) -> dict[str, int]:
         """How many cells had their best epoch where; of LightGBM nothing."""

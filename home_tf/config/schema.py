@@ -9,15 +9,12 @@ import fnmatch
 from collections import Counter
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, PositiveFloat, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from home_tf.config.architectures import Architecture, HoMEConfig, Positive
+
 _STRICT = ConfigDict(extra="forbid")
-Positive = Annotated[int, Field(gt=0)]
-Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
-Momentum = Annotated[float, Field(ge=0.0, lt=1.0)]
-ExpertType = Literal["home", "swish", "relu"]
-Level = Literal["both", "meta", "none"]
 # The output of an export beside those of the tasks.
 SCORE = "score"
 
@@ -131,152 +128,6 @@ class Task:
     loss_weight: Annotated[float, Field(ge=0.0)] = 1.0
     sample_weight: str | None = None
     space: TaskSpace | None = None
-
-
-@dataclass(config=_STRICT, kw_only=True, frozen=True)
-class HoMEConfig:
-    """Arguments of `home_tf.layers.HoME`, under the same names.
-
-    Attributes:
-        type: `home`.
-    """
-
-    type: Literal["home"] = "home"
-    expert_units: Widths = (128, 64)
-    num_shared_experts: Positive = 2
-    num_group_experts: Positive = 2
-    num_task_experts: Positive = 1
-    expert: ExpertType = "home"
-    momentum: Momentum = 0.9
-    initial_gamma: PositiveFloat = 1.0
-    gate_units: tuple[Positive, ...] = ()
-    feature_gate: Level = "both"
-    feature_gate_scope: Literal["group", "expert"] = "group"
-    num_loras: Positive = 2
-    lora_rank: Positive | tuple[Positive, Positive] | None = None
-    self_gate: Level = "both"
-    hierarchy_mask: bool = True
-
-
-@dataclass(config=_STRICT, kw_only=True, frozen=True)
-class SharedBottomConfig:
-    """Arguments of `home_tf.layers.SharedBottom`, under the same names.
-
-    Attributes:
-        type: `shared_bottom`.
-    """
-
-    type: Literal["shared_bottom"] = "shared_bottom"
-    expert_units: Widths = (128, 64)
-    expert: ExpertType = "relu"
-    momentum: Momentum = 0.9
-    initial_gamma: PositiveFloat = 1.0
-
-
-@dataclass(config=_STRICT, kw_only=True, frozen=True)
-class SingleTaskConfig:
-    """Arguments of `home_tf.layers.SingleTask`, under the same names.
-
-    Attributes:
-        type: `single_task`.
-    """
-
-    type: Literal["single_task"] = "single_task"
-    expert_units: Widths = (128, 64)
-    expert: ExpertType = "relu"
-    momentum: Momentum = 0.9
-    initial_gamma: PositiveFloat = 1.0
-
-
-@dataclass(config=_STRICT, kw_only=True, frozen=True)
-class MMoEConfig:
-    """Arguments of `home_tf.layers.MMoE`, under the same names.
-
-    Attributes:
-        type: `mmoe`.
-    """
-
-    type: Literal["mmoe"] = "mmoe"
-    expert_units: Widths = (128, 64)
-    num_experts: Positive = 8
-    expert: ExpertType = "relu"
-    momentum: Momentum = 0.9
-    initial_gamma: PositiveFloat = 1.0
-    gate_units: tuple[Positive, ...] = ()
-
-
-@dataclass(config=_STRICT, kw_only=True, frozen=True)
-class CGCConfig:
-    """Arguments of `home_tf.layers.CGC`, under the same names.
-
-    Attributes:
-        type: `cgc`.
-    """
-
-    type: Literal["cgc"] = "cgc"
-    expert_units: Widths = (128, 64)
-    num_shared_experts: Positive = 2
-    num_task_experts: Positive = 1
-    expert: ExpertType = "relu"
-    momentum: Momentum = 0.9
-    initial_gamma: PositiveFloat = 1.0
-    gate_units: tuple[Positive, ...] = ()
-
-
-@dataclass(config=_STRICT, kw_only=True, frozen=True)
-class PLEConfig:
-    """Arguments of `home_tf.layers.PLE`, under the same names.
-
-    Attributes:
-        type: `ple`.
-    """
-
-    type: Literal["ple"] = "ple"
-    expert_units: Widths = (128, 64)
-    num_levels: Positive = 2
-    num_shared_experts: Positive = 2
-    num_task_experts: Positive = 1
-    expert: ExpertType = "relu"
-    momentum: Momentum = 0.9
-    initial_gamma: PositiveFloat = 1.0
-    gate_units: tuple[Positive, ...] = ()
-
-
-@dataclass(config=_STRICT, kw_only=True, frozen=True)
-class AdaTTConfig:
-    """Arguments of `home_tf.layers.AdaTT`, under the same names.
-
-    Attributes:
-        type: `adatt`.
-    """
-
-    type: Literal["adatt"] = "adatt"
-    expert_units: Widths = (128, 64)
-    num_levels: Positive = 2
-    num_task_experts: Positive = 1
-    expert: ExpertType = "relu"
-    momentum: Momentum = 0.9
-    initial_gamma: PositiveFloat = 1.0
-    gate_units: tuple[Positive, ...] = ()
-
-
-def _home_by_default(architecture: Any) -> Any:
-    if isinstance(architecture, dict):
-        return {"type": "home", **architecture}
-    return architecture
-
-
-Architecture = Annotated[
-    HoMEConfig
-    | SharedBottomConfig
-    | SingleTaskConfig
-    | MMoEConfig
-    | CGCConfig
-    | PLEConfig
-    | AdaTTConfig,
-    Field(discriminator="type"),
-    BeforeValidator(_home_by_default),
-]
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)

@@ -34,7 +34,7 @@ class Architecture(Layer):
         expert: str,
         momentum: float,
         initial_gamma: float,
-        kernel_initializer: Any,
+        kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

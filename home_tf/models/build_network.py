@@ -1,32 +1,14 @@
 """The network that a configuration describes."""
 
 from dataclasses import asdict
+from importlib import import_module
 from typing import Any
 
 from home_tf.config import Config
 from home_tf.errors import HomeError
 from home_tf.features import FeatureEmbedding, Preprocessor
-from home_tf.layers import (
-    CGC,
-    PLE,
-    AdaTT,
-    HoME,
-    MMoE,
-    SharedBottom,
-    SingleTask,
-    TaskTowers,
-)
+from home_tf.layers import TaskTowers
 from home_tf.models.ranking_network import RankingNetwork
-
-_ARCHITECTURES: dict[str, Any] = {
-    "adatt": AdaTT,
-    "cgc": CGC,
-    "home": HoME,
-    "mmoe": MMoE,
-    "ple": PLE,
-    "shared_bottom": SharedBottom,
-    "single_task": SingleTask,
-}
 
 
 def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:
@@ -76,8 +58,10 @@ def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:
 
 
 def _representations(config: Config) -> Any:
-    arguments = asdict(config.model.architecture)
-    layer = _ARCHITECTURES[arguments.pop("type")]
+    section = config.model.architecture
+    arguments = asdict(section)
+    module = import_module(f"home_tf.layers.{arguments.pop('type')}")
+    layer = getattr(module, section.layer)
     return layer(config.task_groups, **arguments, dtype=config.training.mixed_precision)
 
 

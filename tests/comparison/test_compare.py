@@ -306,8 +306,16 @@ def test_tuning_and_sizing_read_no_test_split(start_comparison, tmp_path):
 
 
 @pytest.mark.slow
-def test_jobs_run_in_processes_of_their_own_and_say_why_they_fail(tmp_path):
-    """There is no plan in the folder, which the workers find out."""
+def test_jobs_run_in_processes_of_their_own_and_say_why_they_fail(
+    tmp_path, monkeypatch
+):
+    """There is no plan in the folder, which the workers find out.
+
+    They run this version of the package, and not what the current folder has.
+    """
+    (tmp_path / "home_tf").mkdir()
+    (tmp_path / "home_tf" / "__init__.py").write_text("raise ImportError('another')")
+    monkeypatch.chdir(tmp_path)
     ended = []
 
     def on_end(job, reason):

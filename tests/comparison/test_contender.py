@@ -22,11 +22,7 @@ class OtherConfig:
 @pytest.fixture
 def two_kinds(monkeypatch):
     kinds = {"home": HoMEConfig, "other": OtherConfig}
-    monkeypatch.setattr(module, "architecture_classes", lambda: kinds)
-
-
-def test_the_architectures_are_those_of_the_configuration():
-    assert module.architecture_classes()["home"] is HoMEConfig
+    monkeypatch.setattr(module, "ARCHITECTURES", kinds)
 
 
 def test_home_is_always_there_and_nothing_twice(two_kinds):

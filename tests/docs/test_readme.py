@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import MISSING, fields
@@ -13,7 +14,7 @@ from support.small_config import SMALL_CONFIG
 from support.tensorflow_log import without_cost_estimates
 
 from home_tf.backend import IS_LEGACY
-from home_tf.config import load_config, schema
+from home_tf.config import ARCHITECTURES, load_config, schema
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,6 +117,38 @@ def test_the_example_of_the_metrics_runs(tmp_path):
     run("-c", script, cwd=tmp_path)
 
 
+NEW_ARCHITECTURE = """
+import sys
+
+from home_tf.comparison import contenders
+from home_tf.config import load_config
+from home_tf.features import Preprocessor
+from home_tf.models.build_network import build_network
+
+path, data = sys.argv[1:]
+baselines = [one.name for one in contenders(["baselines"])]
+assert {"averaged", "averaged*"} <= set(baselines)
+starred = contenders(["averaged*"])[-1].arguments(load_config(path))
+config = load_config(path, {"model.architecture": {**starred, "num_experts": 3}})
+network = build_network(config, Preprocessor(config, data))
+layer = network.representations
+print(type(layer).__name__, layer.num_experts, layer.expert)
+"""
+
+
+def test_a_new_architecture_is_one_file_and_one_line(tmp_path, write_config, prepared):
+    """As CONTRIBUTING shows it, in a copy of the package."""
+    (file,) = blocks("CONTRIBUTING.md", "python")
+    (line,) = blocks("CONTRIBUTING.md", "text")
+    shutil.copytree(ROOT / "home_tf", tmp_path / "home_tf")
+    (tmp_path / "home_tf" / "layers" / "averaged.py").write_text(file)
+    table = tmp_path / "home_tf" / "config" / "architectures.py"
+    before, after = table.read_text().split("        HoMEConfig,\n")
+    table.write_text(f"{before}        HoMEConfig,\n{line}{after}")
+    done = run("-c", NEW_ARCHITECTURE, str(write_config()), str(prepared), cwd=tmp_path)
+    assert done.stdout.split() == ["Averaged", "3", "home"]
+
+
 def test_the_example_configuration_is_one(tmp_path):
     (text,) = blocks("docs/config.md", "yaml")
     (tmp_path / "config.yaml").write_text(text)
@@ -130,13 +163,10 @@ def test_the_example_configuration_is_one(tmp_path):
         (schema.Task, "## tasks"),
         (schema.EvaluationConfig, "## evaluation"),
         (schema.ModelConfig, "## model"),
-        (schema.HoMEConfig, "### model.architecture, type: home"),
-        (schema.SharedBottomConfig, "### model.architecture, type: shared_bottom"),
-        (schema.SingleTaskConfig, "### model.architecture, type: single_task"),
-        (schema.MMoEConfig, "### model.architecture, type: mmoe"),
-        (schema.CGCConfig, "### model.architecture, type: cgc"),
-        (schema.PLEConfig, "### model.architecture, type: ple"),
-        (schema.AdaTTConfig, "### model.architecture, type: adatt"),
+        *(
+            (section, f"### model.architecture, type: {kind}")
+            for kind, section in ARCHITECTURES.items()
+        ),
         (schema.TrainingConfig, "## training"),
     ],
 )

@@ -1,0 +1,128 @@
+"""The section `model.architecture`: the arguments of each architecture's layer."""
+
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, PositiveFloat
+from pydantic.dataclasses import dataclass
+
+_STRICT = ConfigDict(extra="forbid")
+Positive = Annotated[int, Field(gt=0)]
+Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
+Momentum = Annotated[float, Field(ge=0.0, lt=1.0)]
+ExpertType = Literal["home", "swish", "relu"]
+Level = Literal["both", "meta", "none"]
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class ArchitectureConfig:
+    """What all architectures have: arguments of the layer, under the same names.
+
+    Attributes:
+        type: Of the architecture; its layer is in the module of `home_tf.layers` that
+            has this name.
+        layer: Name of the layer.
+    """
+
+    layer: ClassVar[str]
+    type: str
+    expert_units: Widths = (128, 64)
+    expert: ExpertType = "relu"
+    momentum: Momentum = 0.9
+    initial_gamma: PositiveFloat = 1.0
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class HoMEConfig(ArchitectureConfig):
+    """Arguments of `home_tf.layers.HoME`, under the same names.
+
+    Attributes:
+        type: `home`.
+    """
+
+    layer = "HoME"
+    type: Literal["home"] = "home"
+    num_shared_experts: Positive = 2
+    num_group_experts: Positive = 2
+    num_task_experts: Positive = 1
+    expert: ExpertType = "home"
+    gate_units: tuple[Positive, ...] = ()
+    feature_gate: Level = "both"
+    feature_gate_scope: Literal["group", "expert"] = "group"
+    num_loras: Positive = 2
+    lora_rank: Positive | tuple[Positive, Positive] | None = None
+    self_gate: Level = "both"
+    hierarchy_mask: bool = True
+
+
+def _arguments_of(layer: str, type_: str, **arguments: tuple[Any, Any]) -> Any:
+    """The section of an architecture.
+
+    Args:
+        layer: Name of its layer.
+        type_: Its `type`, which is the name of the layer's module too.
+        **arguments: Type and default of each argument that not all architectures have.
+    """
+    fields = {"type": (Literal[type_], type_), **arguments}
+    section = type(
+        f"{layer}Config",
+        (ArchitectureConfig,),
+        {
+            "__doc__": f"Arguments of `home_tf.layers.{layer}`, under the same names.",
+            "__annotations__": {name: hint for name, (hint, _) in fields.items()},
+            "__module__": __name__,
+            "layer": layer,
+            **{name: default for name, (_, default) in fields.items()},
+        },
+    )
+    return dataclass(config=_STRICT, kw_only=True, frozen=True)(section)
+
+
+_GATES: Any = (tuple[Positive, ...], ())
+_ONE, _TWO, _EIGHT = ((Positive, default) for default in (1, 2, 8))
+
+# A new architecture is a line here, and a file in `home_tf/layers`.
+ARCHITECTURES: dict[str, Any] = {
+    section.type: section
+    for section in (
+        HoMEConfig,
+        _arguments_of("SharedBottom", "shared_bottom"),
+        _arguments_of("SingleTask", "single_task"),
+        _arguments_of("MMoE", "mmoe", num_experts=_EIGHT, gate_units=_GATES),
+        _arguments_of(
+            "CGC",
+            "cgc",
+            num_shared_experts=_TWO,
+            num_task_experts=_ONE,
+            gate_units=_GATES,
+        ),
+        _arguments_of(
+            "PLE",
+            "ple",
+            num_levels=_TWO,
+            num_shared_experts=_TWO,
+            num_task_experts=_ONE,
+            gate_units=_GATES,
+        ),
+        _arguments_of(
+            "AdaTT", "adatt", num_levels=_TWO, num_task_experts=_ONE, gate_units=_GATES
+        ),
+    )
+}
+
+
+def _home_by_default(architecture: Any) -> Any:
+    if isinstance(architecture, dict):
+        return {"type": "home", **architecture}
+    return architecture
+
+
+if TYPE_CHECKING:
+    Architecture = Any
+else:
+    Architecture = Annotated[
+        reduce(or_, ARCHITECTURES.values()),
+        Field(discriminator="type"),
+        BeforeValidator(_home_by_default),
+    ]

@@ -15,5 +15,6 @@ def check_dependencies(what: str, *packages: str) -> None:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise HomeError(
-            f'{what} needs {", ".join(missing)}: run `pip install "home-tf[compare]"`'
+            f'{what} needs {", ".join(missing)}: run `pip install ".[compare]"` in '
+            "the folder of the library"
         )

@@ -16,7 +16,6 @@ isfinite = tf.math.is_finite
 isnan = tf.math.is_nan
 log = tf.math.log
 log1p = tf.math.log1p
-logical_and = tf.logical_and
 matmul = tf.matmul
 maximum = tf.maximum
 relu = tf.nn.relu

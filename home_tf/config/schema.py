@@ -57,6 +57,17 @@ class CategoricalFeature:
             raise ValueError(
                 "give `width`, or `table` to share another feature's table"
             )
+        counted = (self.min_count, self.oov_buckets) != (1, 1)
+        if counted and self.encoding == "hashed":
+            raise ValueError(
+                "`min_count` and `oov_buckets` go with `encoding: vocabulary`, and "
+                "only with it"
+            )
+        if self.table and (counted or self.encoding == "hashed"):
+            raise ValueError(
+                "`encoding`, `buckets`, `min_count` and `oov_buckets` are those of the "
+                "feature that `table` names: leave them out here"
+            )
         if (self.pooling == "attention") != (self.attend_with is not None):
             raise ValueError(
                 "`attend_with` goes with `pooling: attention`, and only so"
@@ -290,11 +301,22 @@ class Config:
                         f"`features.{name}.{key}` names {other!r}, which is no "
                         f"categorical feature; these are {sorted(categorical)}"
                     )
+            query = feature.attend_with
+            if query and self._table(name) != self._table(query):
+                raise ValueError(
+                    f"`features.{name}.attend_with` names {query!r}, which has another "
+                    "embedding table: share one by `table`"
+                )
             if feature.table and categorical[feature.table].table:
                 raise ValueError(
                     f"`features.{name}.table` names {feature.table!r}, which has no "
                     f"table of its own; name {categorical[feature.table].table!r}"
                 )
+
+    def _table(self, name: str) -> str:
+        """The categorical feature whose table a categorical feature uses."""
+        feature = self.features[name]
+        return getattr(feature, "table", None) or name
 
     def _check_request_features(self) -> None:
         for pattern in self.serving.request_features:

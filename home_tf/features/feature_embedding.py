@@ -21,6 +21,9 @@ class EmbeddingTable:
     width: int
 
 
+POOLINGS = ("mean", "sum", "attention")
+
+
 @dataclass(frozen=True)
 class EmbeddedFeature:
     """How a feature's ids become one vector.
@@ -93,7 +96,18 @@ class FeatureEmbedding(Layer):
                     f"{name!r} with table {feature.table!r}; the tables are "
                     f"{sorted(self.tables)}"
                 )
+            if feature.pooling not in POOLINGS:
+                raise ValueError(
+                    f"`pooling` must be one of {POOLINGS}. Received: feature {name!r} "
+                    f"with pooling={feature.pooling!r}"
+                )
             query = feature.attend_with
+            if (query is not None) != (feature.pooling == "attention"):
+                raise ValueError(
+                    "`attend_with` must be given with pooling='attention', and only "
+                    f"with it. Received: feature {name!r} with "
+                    f"pooling={feature.pooling!r}, attend_with={query!r}"
+                )
             if query is not None and (
                 query not in self.features
                 or self.features[query].table != feature.table

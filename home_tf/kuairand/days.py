@@ -24,8 +24,3 @@ def to_day(number: int, *, where: object = "the source") -> date:
         raise HomeError(
             f"{where}: `date` should be a day such as 20220425. Received: {number}"
         ) from None
-
-
-def to_number(day: date) -> int:
-    """Turns a date into an integer such as 20220425."""
-    return day.year * 10_000 + day.month * 100 + day.day

@@ -80,8 +80,19 @@ class ExpertGate(Layer):
         self.mlps.build(inputs_shape if is_shape(inputs_shape) else inputs_shape[0])
         self.built = True
 
+    def _check_experts(self, experts: Any, own_experts: Any) -> None:
+        common = experts.shape[1]
+        own = 0 if own_experts is None else own_experts.shape[2]
+        if common + own != self.num_experts:
+            raise ValueError(
+                f"`{type(self).__name__}` must be called with as many experts as it "
+                f"has weights for. Received: num_experts={self.num_experts}, "
+                f"{common} `experts` and {own} `own_experts` of each gate"
+            )
+
     def call(self, inputs: Any, experts: Any, own_experts: Any = None) -> Any:
         """Mixes the experts of every gate."""
+        self._check_experts(experts, own_experts)
         weights = ops.reshape(
             self.gate_values(inputs), (-1, self.mlps.num_mlps, self.num_experts)
         )

@@ -102,7 +102,7 @@ class FeatureGate(Layer):
             raise ValueError(
                 "`num_loras` must divide the input width when `rank` is not given. "
                 f"Received: num_loras={self.num_loras}, input width={width}. Give "
-                "`rank`, or change the width of an embedding."
+                "`rank` (`lora_rank` of HoME), or change the width of an embedding."
             )
         return width // self.num_loras
 

@@ -39,12 +39,12 @@ def check_units(
     name: str, value: Sequence[int], *, at_least: int = 0
 ) -> tuple[int, ...]:
     """Returns layer widths as a tuple; raises a `ValueError` for anything else."""
-    if isinstance(value, (str, int)) or len(value) < at_least:
+    if not isinstance(value, (list, tuple)) or len(value) < at_least:
         raise ValueError(
             f"`{name}` must be a sequence of at least {at_least} positive integers. "
             f"Received: {value!r}"
         )
-    return tuple(check_positive(name, int(units)) for units in value)
+    return tuple(check_positive(name, units) for units in value)
 
 
 def last_dimension(layer: keras.layers.Layer, shape: Sequence[int | None]) -> int:

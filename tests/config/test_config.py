@@ -71,6 +71,9 @@ def test_without_a_type_the_architecture_is_home(small_config):
     assert config.model.architecture.num_group_experts == 3
 
 
+HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -114,6 +117,24 @@ def test_without_a_type_the_architecture_is_home(small_config):
         (
             {"features.x": {"type": "categorical", "width": 2, "buckets": 9}},
             r"`features.x`: `buckets` goes with `encoding: hashed`",
+        ),
+        (
+            {"features.x": {**HASHED, "oov_buckets": 2}},
+            r"`features.x`: `min_count` and `oov_buckets` go with `encoding: vocab",
+        ),
+        (
+            {"features.x": {"type": "categorical", "table": "user_id", "min_count": 2}},
+            r"`features.x`: `encoding`, .* are those of the feature that `table` names",
+        ),
+        (
+            {
+                "features.x": {
+                    **HASHED,
+                    "pooling": "attention",
+                    "attend_with": "user_id",
+                }
+            },
+            r"`features.x.attend_with` names 'user_id', which has another embedding",
         ),
         (
             {"features.x": {"type": "numeric", "encoding": "bucketized"}},

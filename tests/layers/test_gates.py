@@ -139,6 +139,14 @@ def test_weights_are_computed_in_float32_under_mixed_precision(kind):
         (lambda: FeatureGate(num_loras=0), r"`num_loras` must be a positive integer"),
         (lambda: FeatureGate(rank=0), r"`rank` must be a positive integer"),
         (lambda: FeatureGate()(keras.Input((None,))), r"last dimension of the input"),
+        (
+            lambda: ExpertGate(4)(X, EXPERTS),
+            r"num_experts=4, 3 `experts` and 0 `own_experts` of each gate",
+        ),
+        (
+            lambda: ExpertGate(4, num_gates=2)(X, EXPERTS, np.ones((len(X), 2, 3, 5))),
+            r"num_experts=4, 3 `experts` and 3 `own_experts` of each gate",
+        ),
     ],
 )
 def test_wrong_arguments_are_told(make, message):

@@ -290,6 +290,8 @@ def test_a_group_may_have_the_name_of_its_task():
         ({"num_task_experts": 1.5}, r"`num_task_experts` must be a positive integer"),
         ({"expert_units": ()}, r"`expert_units` must be a sequence of at least 1"),
         ({"expert_units": 64}, r"`expert_units` must be a sequence"),
+        ({"expert_units": None}, r"`expert_units` must be a sequence"),
+        ({"expert_units": (64.9,)}, r"`expert_units` must be a positive .*: 64.9"),
         ({"gate_units": (0,)}, r"`gate_units` must be a positive integer"),
         ({"momentum": 1.0}, r"`momentum` must be in \[0, 1\). Received: 1.0"),
         ({"lora_rank": -1}, r"`lora_rank` must be a positive integer"),

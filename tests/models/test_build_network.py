@@ -9,7 +9,7 @@ import pytest
 from support.backends import to_numpy
 
 from home_tf import layers
-from home_tf.config import schema
+from home_tf.config import ARCHITECTURES as SECTIONS
 from home_tf.features import EmbeddedFeature, EmbeddingTable
 from home_tf.models.build_network import build_network
 
@@ -25,7 +25,8 @@ ARCHITECTURES = {
 
 
 def config_of(name):
-    return getattr(schema, f"{name}Config")
+    (section,) = (one for one in SECTIONS.values() if one.layer == name)
+    return section
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

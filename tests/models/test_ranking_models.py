@@ -229,6 +229,10 @@ def test_features_of_the_embedding_are_checked():
         FeatureEmbedding(tables, {"u": EmbeddedFeature("item")})
     with pytest.raises(ValueError, match=r"feature 'u' with attend_with='item'"):
         FeatureEmbedding(tables, {"u": EmbeddedFeature("user", "attention", "item")})
+    with pytest.raises(ValueError, match=r"`pooling` must be one of .*'u' .*'max'"):
+        FeatureEmbedding(tables, {"u": EmbeddedFeature("user", "max")})
+    with pytest.raises(ValueError, match=r"`attend_with` must be given with .*'u'"):
+        FeatureEmbedding(tables, {"u": EmbeddedFeature("user", "attention")})
 
 
 @pytest.mark.parametrize("pooling", ["mean", "sum", "attention"])

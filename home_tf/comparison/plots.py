@@ -1,9 +1,11 @@
 """The plots of a comparison."""
 
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import TABLEAU_COLORS
 from matplotlib.figure import Figure
 
 from home_tf.comparison.cell import METRICS
@@ -27,24 +29,34 @@ def write_plots(summary: Summary, out: Path) -> None:
 
 
 def _gains(summary: Summary) -> Figure:
-    """Bars of HoME's gains over the best baseline, and over the other rows."""
-    best = summary.best_baseline or _first_other(summary)
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    for metric, ax in zip(METRICS, axes, strict=True):
-        found = (
-            summary.home.results[metric].differences(best.results[metric])
-            if best
-            else []
+    """Bars of HoME minus the best baseline; rare tasks have a scale of their own."""
+    other = summary.best_baseline or _first_other(summary)
+    rare = summary.rare_tasks
+    dense = [name for name in summary.tasks if name not in rare]
+    panels = [dense, [*rare, MEAN]] if dense and rare else [summary.names]
+    heights = [len(names) for names in panels]
+    figure = Figure(figsize=(10, 2 + 0.35 * sum(heights)), layout="constrained")
+    axes = figure.subplots(
+        len(panels), 2, sharey="row", squeeze=False, height_ratios=heights
+    )
+    for column, metric in enumerate(METRICS):
+        found = dict(zip(summary.names, _minus(summary, other, metric), strict=False))
+        for names, row in zip(panels, axes, strict=True):
+            _bars(row[column], [(n, found[n]) for n in names if n in found])
+            row[column].locator_params(axis="x", nbins=5)
+        axes[0][column].set_title(metric.upper())
+        axes[-1][column].set_xlabel(
+            f"home minus {other.contender.name}" if other else "nothing to compare with"
         )
-        _bars(ax, summary.names, found)
-        ax.set_title(metric.upper())
-        ax.locator_params(axis="x", nbins=5)
-        ax.set_xlabel(
-            f"home minus {best.contender.name}" if best else "nothing to compare with"
-        )
-    axes[0].invert_yaxis()
+    for row in axes:
+        row[0].invert_yaxis()
     return figure
+
+
+def _minus(summary: Summary, other: Row | None, metric: str) -> list[Estimate]:
+    if other is None:
+        return []
+    return summary.home.results[metric].differences(other.results[metric])
 
 
 def _first_other(summary: Summary) -> Row | None:
@@ -52,8 +64,8 @@ def _first_other(summary: Summary) -> Row | None:
     return others[0] if others else None
 
 
-def _bars(ax: Any, names: list[str], found: list[Estimate]) -> None:
-    for i, (name, one) in enumerate(zip(names, found, strict=False)):
+def _bars(ax: Any, found: list[tuple[str, Estimate]]) -> None:
+    for i, (name, one) in enumerate(found):
         if np.isnan(one.value):
             ax.text(0, i, " not defined", va="center")
             continue
@@ -61,28 +73,40 @@ def _bars(ax: Any, names: list[str], found: list[Estimate]) -> None:
         ax.barh(i, one.value, color=color, height=0.6)
         ax.hlines(i, one.low, one.high, color="black", linewidth=1.2)
     ax.axvline(0, color="grey", linewidth=0.8)
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(found)), [name for name, _ in found])
     ax.margins(y=0.02)
 
 
 def _quality(summary: Summary) -> Figure:
-    """Mean GAUC against parameters, with intervals."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    ax = figure.subplots()
-    for row in summary.rows:
-        mean = row.results["gauc"].estimates()[-1]
-        if np.isnan(mean.value) or row.params is None:
-            continue
-        marker = "os^D"[len(ax.lines) % 4]  # there are only ten colours
-        (line,) = ax.plot(row.params, mean.value, marker, label=row.contender.name)
-        ax.vlines(row.params, mean.low, mean.high, color=line.get_color(), alpha=0.6)
-    ax.set_xscale("log")
-    ax.margins(x=0.15)
-    ax.set_xlabel("parameters without embedding tables (leaves of lightgbm)")
-    ax.set_ylabel("mean GAUC over the tasks")
-    ax.grid(alpha=0.3)
-    if ax.lines:
-        figure.legend(loc="outside right upper", fontsize=8)
+    """GAUC with intervals beside parameters, a line for each contender, best first."""
+    known = [
+        (row, row.results["gauc"].estimates()[-1])
+        for row in summary.rows
+        if row.params is not None
+    ]
+    known = [(row, mean) for row, mean in known if not np.isnan(mean.value)]
+    known.sort(key=lambda one: -one[1].value)
+    figure = Figure(figsize=(10, 1.5 + 0.28 * len(known)), layout="constrained")
+    mean_ax, monitored_ax, params_ax = figure.subplots(
+        1, 3, sharey=True, width_ratios=[3, 3, 2]
+    )
+    for i, (row, mean) in enumerate(known):
+        color = "tab:orange" if row is summary.home else "tab:blue"
+        gauc = row.results["gauc"].of_tasks(summary.monitored)
+        for ax, one in ((mean_ax, mean), (monitored_ax, gauc.estimates()[-1])):
+            ax.hlines(i, one.low, one.high, color=color, alpha=0.6)
+            ax.plot(one.value, i, "o", color=color)
+        params_ax.plot(row.params, i, "s", color=color)
+    mean_ax.set_yticks(range(len(known)), [row.contender.name for row, _ in known])
+    mean_ax.invert_yaxis()
+    mean_ax.set_xlabel("mean GAUC over the tasks")
+    monitored_ax.set_xlabel("mean GAUC, monitored tasks")
+    params_ax.set_xlabel("parameters without tables\n(leaves of lightgbm)")
+    params_ax.ticklabel_format(axis="x", style="plain")
+    params_ax.locator_params(axis="x", nbins=3)
+    params_ax.set_xlim(left=0)
+    for ax in (mean_ax, monitored_ax, params_ax):
+        ax.grid(alpha=0.3)
     return figure
 
 
@@ -94,6 +118,7 @@ def _learning_curves(summary: Summary) -> Figure:
         "score": f"validation {summary.plan.metric.upper()}, monitored tasks",
         "loss": "training loss",
     }
+    styles = cycle(product(("-", "--", ":"), TABLEAU_COLORS))
     for row in summary.rows:
         histories = [
             content["history"]
@@ -102,10 +127,16 @@ def _learning_curves(summary: Summary) -> Figure:
         ]
         if not histories:
             continue
+        line, color = next(styles)
         for ax, key in zip(axes, labels, strict=True):
             means = _mean_curve(histories, key)
             ax.plot(
-                range(1, len(means) + 1), means, "o-", label=row.contender.name, ms=3
+                range(1, len(means) + 1),
+                means,
+                f"o{line}",
+                color=color,
+                label=row.contender.name,
+                ms=3,
             )
     for ax, label in zip(axes, labels.values(), strict=True):
         ax.set_xlabel("epoch")

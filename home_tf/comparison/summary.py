@@ -80,6 +80,19 @@ class Summary:
         return [self.tasks.index(task) for task in monitored]
 
     @property
+    def rare_tasks(self) -> list[str]:
+        """The tasks with fewer than 100 positives on a test day, on average."""
+        positives = [
+            [content["positives"][task] for task in self.tasks]
+            for row in self.rows
+            for content in row.contents.values()
+        ]
+        if not positives:
+            return []
+        means = np.mean(positives, axis=0)
+        return [t for t, mean in zip(self.tasks, means, strict=True) if mean < 100]
+
+    @property
     def home(self) -> Row:
         """The row of HoME."""
         return next(row for row in self.rows if row.contender.name == HOME)

@@ -29,8 +29,8 @@ class AdaTT(LevelledArchitecture):
         expert_units: Widths of an expert's layers, at every level; the last is `D`.
         num_levels: Number of levels.
         num_task_experts: Number of experts of each task, at each level.
-        expert: `"relu"`, or `"home"` (BatchNorm and Swish) for AdaTT*; see
-            `ExpertBank`.
+        expert: `"relu"`, `"swish"`, or `"home"` (BatchNorm and Swish) for
+            AdaTT*; see `ExpertBank`.
         momentum: Momentum of the experts' BatchNorm.
         initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         gate_units: Widths of the hidden layers of the gates.

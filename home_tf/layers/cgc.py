@@ -22,7 +22,8 @@ class CGC(LevelledArchitecture):
         expert_units: Widths of an expert's layers; the last is `D`.
         num_shared_experts: Number of shared experts.
         num_task_experts: Number of experts of each task.
-        expert: `"relu"`, or `"home"` (BatchNorm and Swish) for CGC*; see `ExpertBank`.
+        expert: `"relu"`, `"swish"`, or `"home"` (BatchNorm and Swish) for
+            CGC*; see `ExpertBank`.
         momentum: Momentum of the experts' BatchNorm.
         initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         gate_units: Widths of the hidden layers of the gates.

@@ -19,8 +19,8 @@ class MMoE(LevelledArchitecture):
         task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
         expert_units: Widths of an expert's layers; the last is `D`.
         num_experts: Number of experts.
-        expert: `"relu"`, or `"home"` (BatchNorm and Swish) for MMoE*; see
-            `ExpertBank`.
+        expert: `"relu"`, `"swish"`, or `"home"` (BatchNorm and Swish) for
+            MMoE*; see `ExpertBank`.
         momentum: Momentum of the experts' BatchNorm.
         initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         gate_units: Widths of the hidden layers of the gates.

@@ -27,7 +27,8 @@ class PLE(LevelledArchitecture):
         num_levels: Number of levels; with one it is CGC.
         num_shared_experts: Number of shared experts of each level.
         num_task_experts: Number of experts of each task, at each level.
-        expert: `"relu"`, or `"home"` (BatchNorm and Swish) for PLE*; see `ExpertBank`.
+        expert: `"relu"`, `"swish"`, or `"home"` (BatchNorm and Swish) for
+            PLE*; see `ExpertBank`.
         momentum: Momentum of the experts' BatchNorm.
         initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         gate_units: Widths of the hidden layers of the gates.

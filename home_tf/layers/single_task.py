@@ -17,8 +17,8 @@ class SingleTask(Architecture):
     Args:
         task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
         expert_units: Widths of an expert's layers; the last is `D`.
-        expert: `"relu"`, or `"home"` (BatchNorm and Swish) for Single-Task*; see
-            `ExpertBank`.
+        expert: `"relu"`, `"swish"`, or `"home"` (BatchNorm and Swish) for
+            Single-Task*; see `ExpertBank`.
         momentum: Momentum of the experts' BatchNorm.
         initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         kernel_initializer: Initialiser of all kernels; every expert draws its own

@@ -18,6 +18,10 @@ class MaskedBinaryCrossentropy(keras.losses.Loss):
     loss; `optimizer.apply_gradients` adds up the gradients likewise. A batch with no
     valid row has loss 0 and zero gradients.
 
+    Args:
+        reduction: `"sum"`, which Keras passes when it rebuilds the loss.
+        name: Name of the loss.
+
     Call arguments:
         y_true: Labels, `(batch,)` or `(batch, 1)`; NaN or -1 where missing.
         y_pred: Logits, `(batch,)` or `(batch, 1)`.
@@ -25,6 +29,9 @@ class MaskedBinaryCrossentropy(keras.losses.Loss):
 
     Returns:
         A scalar, in float32.
+
+    Raises:
+        ValueError: If `reduction` is another.
 
     Example:
         >>> model.compile("adam", loss={"click": MaskedBinaryCrossentropy()})

@@ -10,6 +10,10 @@ from home_tf.losses.labels import split_missing
 class MaskedAUC(keras.metrics.AUC):
     """`keras.metrics.AUC` from logits that leaves out rows with a missing label.
 
+    Args:
+        name: Name of the metric.
+        **kwargs: Arguments of `keras.metrics.AUC`; `from_logits` is True by default.
+
     Call arguments:
         y_true: Labels, `(batch,)` or `(batch, 1)`; NaN or -1 where missing.
         y_pred: Logits, `(batch,)` or `(batch, 1)`.

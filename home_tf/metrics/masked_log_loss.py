@@ -10,6 +10,10 @@ from home_tf.losses.labels import binary_crossentropy, split_missing
 class MaskedLogLoss(keras.metrics.Metric):
     """`MaskedBinaryCrossentropy` over all rows seen, on all replicas.
 
+    Args:
+        name: Name of the metric.
+        **kwargs: Arguments of `keras.metrics.Metric`.
+
     Call arguments:
         y_true: Labels, `(batch,)` or `(batch, 1)`; NaN or -1 where missing.
         y_pred: Logits, `(batch,)` or `(batch, 1)`.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from home_tf.backend import IS_TENSORFLOW, keras, ops
+from home_tf.backend import keras, ops
 from home_tf.layers.layer import (
     Layer,
     check_choice,
@@ -13,6 +13,7 @@ from home_tf.layers.layer import (
     last_dimension,
 )
 from home_tf.layers.parallel_mlps import ParallelMLPs
+from home_tf.replicas import num_replicas
 
 EXPERTS = ("home", "swish", "relu")
 
@@ -27,7 +28,8 @@ class ExpertBank(Layer):
     `ReLU(MLP(x))`; with `expert="swish"` it is HoME's without BatchNorm, which on small
     data costs the rare tasks more than it gives. Hidden layers always use ReLU.
 
-    The batch moments are synchronised over the replicas of a `tf.distribute` strategy.
+    The batch moments are synchronised over the replicas of the `tf.distribute` strategy
+    under which the layer is built.
 
     Args:
         num_experts: Number of experts `n`; or a sequence of numbers that add up to `n`,
@@ -116,7 +118,6 @@ class ExpertBank(Layer):
             momentum=self.momentum,
             epsilon=self.epsilon,
             gamma_initializer=keras.initializers.Constant(self.initial_gamma),
-            synchronized=IS_TENSORFLOW,
             dtype=self.dtype_policy,
             name="batch_norm",
         )
@@ -127,6 +128,8 @@ class ExpertBank(Layer):
         self._check_input(shapes)
         self.mlps.build((None, last_dimension(self, shapes[0])))
         if self.batch_norm is not None:
+            # Keras's synchronised moments are slower, also where there is one replica.
+            self.batch_norm.synchronized = num_replicas() > 1
             self.batch_norm.build((None, self.mlps.num_mlps * self.units[-1]))
         self.built = True
 

@@ -5,7 +5,7 @@ import pytest
 from support import home_reference
 from support.backends import randomize, to_numpy
 
-from home_tf.backend import keras
+from home_tf.backend import IS_TENSORFLOW, keras
 from home_tf.layers import ExpertBank
 
 X = np.random.default_rng(2).normal(1, 3, size=(64, 10)).astype(np.float32)
@@ -41,6 +41,18 @@ def test_moving_averages_move_by_the_momentum():
     variance = to_numpy(bank.batch_norm.moving_variance)
     np.testing.assert_allclose(mean, 0.2 * linear.mean(0), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(variance, 0.8 + 0.2 * linear.var(0), rtol=1e-3)
+
+
+@pytest.mark.skipif(not IS_TENSORFLOW, reason="`tf.distribute` is TensorFlow's")
+def test_moments_are_synchronised_only_over_several_replicas():
+    from support.strategies import two_devices
+
+    alone, shared = (ExpertBank(2, units=(4,)) for _ in range(2))
+    alone.build((None, 10))
+    with two_devices().scope():
+        shared.build((None, 10))
+    assert not alone.batch_norm.synchronized
+    assert shared.batch_norm.synchronized
 
 
 @pytest.mark.parametrize("expert", ["home", "swish", "relu"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from home_tf.backend import IS_TENSORFLOW, keras, ops
+from home_tf.backend import keras, ops
 from home_tf.layers import HoME
 from home_tf.layers.layer import Layer
 
@@ -117,9 +117,7 @@ class _Expert(Layer):
             keras.layers.Dense(width, activation="relu") for width in units[:-1]
         ]
         self.dense_layers.append(keras.layers.Dense(units[-1], use_bias=False))
-        self.batch_norm = keras.layers.BatchNormalization(
-            momentum=0.9, synchronized=IS_TENSORFLOW
-        )
+        self.batch_norm = keras.layers.BatchNormalization(momentum=0.9)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         x = inputs

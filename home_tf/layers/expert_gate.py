@@ -174,6 +174,8 @@ def mix_own(weights: Any, own_experts: Any) -> Any:
     Returns:
         `(batch, gates, D)`.
     """
+    if own_experts.shape[2] == 1:
+        return weights * ops.squeeze(own_experts, axis=2)
     weights = ops.expand_dims(weights, -1)
     return ops.sum(weights * own_experts, axis=2)
 

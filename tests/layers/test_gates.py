@@ -57,9 +57,10 @@ def test_several_gates_over_the_same_experts_are_as_many_alone(kind):
     np.testing.assert_allclose(to_numpy(gate.gate_values(X)).sum(2), 1, atol=1e-6)
 
 
-def test_gates_see_common_experts_and_their_own():
-    own = np.random.default_rng(5).normal(size=(20, 2, 2, 5)).astype(np.float32)
-    gate = built(ExpertGate(5, num_gates=2), X, EXPERTS, own)
+@pytest.mark.parametrize("num_own", [1, 2])
+def test_gates_see_common_experts_and_their_own(num_own):
+    own = np.random.default_rng(5).normal(size=(20, 2, num_own, 5)).astype(np.float32)
+    gate = built(ExpertGate(3 + num_own, num_gates=2), X, EXPERTS, own)
     found = to_numpy(gate(X, EXPERTS, own))
     for number in range(2):
         seen = [*EXPERTS.transpose(1, 0, 2), *own[:, number].transpose(1, 0, 2)]

@@ -13,6 +13,9 @@ def time_in_turn(
 ) -> dict[str, Seconds]:
     """Calls functions in turn, so that a slower phase of the machine slows them all.
 
+    Each round starts one function later, so that none always follows the same one, and
+    finds the caches as that one leaves them.
+
     Args:
         functions: What to time, by name. Each must wait for its own result.
         rounds: Calls of each that are timed.
@@ -25,10 +28,12 @@ def time_in_turn(
         for _ in range(warm_up):
             function()
     seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(rounds):
-        for name, function in functions.items():
+    names = list(functions)
+    for number in range(rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
             start = time.perf_counter()
-            function()
+            functions[name]()
             seconds[name].append(time.perf_counter() - start)
     return {name: np.array(values) for name, values in seconds.items()}
 

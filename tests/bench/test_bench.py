@@ -54,13 +54,11 @@ def test_the_naive_layer_computes_what_home_does(switches):
 
 def test_things_are_timed_in_turn():
     called = []
-    functions = {name: lambda name=name: called.append(name) for name in "ab"}
-    seconds = time_in_turn(functions, rounds=2, warm_up=1)
-    assert "".join(called) == "ab" + "abab"
-    assert {name: values.shape for name, values in seconds.items()} == {
-        "a": (2,),
-        "b": (2,),
-    }
+    functions = {name: lambda name=name: called.append(name) for name in "abc"}
+    seconds = time_in_turn(functions, rounds=4, warm_up=1)
+    assert "".join(called) == "abc" + "abc" + "bca" + "cab" + "abc"
+    assert list(seconds) == ["a", "b", "c"]
+    assert all(values.shape == (4,) for values in seconds.values())
 
 
 def test_a_ratio_is_the_median_of_the_rounds():

@@ -15,6 +15,9 @@ from home_tf.layers import HoME
 
 # Of the large product that gives the rate of matrix products.
 COLUMNS = 1024
+# How far two layers that compute the same may be apart, by relative norm: far above the
+# rounding in float32, four times the machine epsilon in half precision.
+SAME = {"float32": 1e-5, "bfloat16": 4 * 2.0**-7, "float16": 4 * 2.0**-10}
 
 
 @dataclass(frozen=True)
@@ -128,9 +131,14 @@ def check_same(home: HoME, naive: NaiveHoME, v: Any) -> None:
     for training in (False, True):
         expected = naive(v, training=training)
         for task, found in home(v, training=training).items():
-            np.testing.assert_allclose(
-                np.array(found), np.array(expected[task]), rtol=1e-4, atol=1e-4
-            )
+            difference = relative_difference(found, expected[task])
+            assert difference < SAME[home.compute_dtype], (task, training, difference)
+
+
+def relative_difference(found: Any, expected: Any) -> float:
+    """The Euclidean norm of the difference of two tensors over that of the second."""
+    a, b = (np.array(tf.cast(tensor, tf.float64)) for tensor in (found, expected))
+    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
 @dataclass(frozen=True)

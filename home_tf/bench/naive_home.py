@@ -4,6 +4,7 @@ The benchmarks measure `home_tf.layers.HoME` against it. The two have the same w
 in another arrangement: given those of the one, the other computes the same.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,13 +58,17 @@ class NaiveHoME(Layer):
     def _make(self, level: str, owner: str, width: int) -> None:
         rank = self.rank_of(level) or width // self.num_loras
         name = f"{level}:{owner}"
-        self.feature_gates[name] = _FeatureGate(width, rank, self.num_loras)
+        dtype = self.dtype_policy
+        self.feature_gates[name] = _FeatureGate(
+            width, rank, self.num_loras, dtype=dtype
+        )
         for number in range(self.counts[owner]):
-            self.experts[f"{name}:{number}"] = _Expert(self.units)
+            self.experts[f"{name}:{number}"] = _Expert(self.units, dtype=dtype)
 
     def _make_gates(self, name: str, seen: int, own: int) -> None:
-        self.gates[name] = keras.layers.Dense(seen, activation="softmax")
-        self.gates[f"{name}:self"] = keras.layers.Dense(
+        dense = partial(keras.layers.Dense, dtype=self.dtype_policy)
+        self.gates[name] = dense(seen, activation="softmax")
+        self.gates[f"{name}:self"] = dense(
             own, activation="sigmoid" if own == 1 else "softmax"
         )
 
@@ -111,13 +116,14 @@ class NaiveHoME(Layer):
 
 
 class _Expert(Layer):
-    def __init__(self, units: tuple[int, ...]) -> None:
-        super().__init__()
-        self.dense_layers = [
-            keras.layers.Dense(width, activation="relu") for width in units[:-1]
-        ]
-        self.dense_layers.append(keras.layers.Dense(units[-1], use_bias=False))
-        self.batch_norm = keras.layers.BatchNormalization(momentum=0.9)
+    def __init__(self, units: tuple[int, ...], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        dense = partial(keras.layers.Dense, dtype=self.dtype_policy)
+        self.dense_layers = [dense(width, activation="relu") for width in units[:-1]]
+        self.dense_layers.append(dense(units[-1], use_bias=False))
+        self.batch_norm = keras.layers.BatchNormalization(
+            momentum=0.9, dtype=self.dtype_policy
+        )
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         x = inputs
@@ -127,9 +133,9 @@ class _Expert(Layer):
 
 
 class _FeatureGate(Layer):
-    def __init__(self, width: int, rank: int, num_loras: int) -> None:
-        super().__init__()
-        dense = keras.layers.Dense
+    def __init__(self, width: int, rank: int, num_loras: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        dense = partial(keras.layers.Dense, dtype=self.dtype_policy)
         self.downs = [dense(rank, use_bias=False) for _ in range(num_loras)]
         self.ups = [
             dense(width, use_bias=False, activation="sigmoid") for _ in range(num_loras)

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -343,12 +344,17 @@ def bench_layer(
     jit_compile: Annotated[
         bool, typer.Option("--jit-compile", help="Compile with XLA.")
     ] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Examples a step.")] = 1024,
+    tasks: Annotated[int, typer.Option(min=1, help="Number of tasks.")] = 10,
+    dtype: Annotated[
+        Literal["float32", "mixed_bfloat16", "mixed_float16"],
+        typer.Option(help="What both layers compute in."),
+    ] = "float32",
 ) -> None:
     """Measure HoME against a naive one and against its matrix products."""
     start_tensorflow(framework)
-    expected = _expected_figures(check)
-    found = _measure_layer(quick, jit_compile=jit_compile)
-    _report_bench(found, json, expected)
+    sizes = {"batch": batch, "tasks": tasks, "dtype": dtype}
+    _bench(lambda: _measure_layer(quick, jit_compile, **sizes), json, check)
 
 
 @bench_app.command("input")
@@ -357,8 +363,7 @@ def bench_input(
 ) -> None:
     """Measure reading and writing records, one layout against the other."""
     start_tensorflow()
-    expected = _expected_figures(check)
-    _report_bench(_measure_input(quick), json, expected)
+    _bench(lambda: _measure_input(quick), json, check)
 
 
 @bench_app.command("fit")
@@ -370,8 +375,7 @@ def bench_fit(
 ) -> None:
     """Measure the whole fit: against a bare loop, its options, large vocabularies."""
     start_tensorflow(framework)
-    expected = _expected_figures(check)
-    _report_bench(_measure_fit(quick, framework), json, expected)
+    _bench(lambda: _measure_fit(quick, framework), json, check)
 
 
 @bench_app.command("serve")
@@ -387,9 +391,8 @@ def bench_serve(
     start_tensorflow("keras")
     from home_tf import bench
 
-    expected = _expected_figures(check)
-    found = bench.bench_serve(export, rounds=10 if quick else 50)
-    _report_bench(found, json, expected)
+    rounds = 10 if quick else 50
+    _bench(lambda: bench.bench_serve(export, rounds=rounds), json, check)
 
 
 @bench_app.command("scaling")
@@ -403,10 +406,8 @@ def bench_scaling(
     start_tensorflow(framework)
     from home_tf import bench
 
-    found = bench.bench_scaling()
-    bench.plot_scaling(found, plot)
+    bench.plot_scaling(_bench(bench.bench_scaling, json), plot)
     _report_written(plot)
-    _report_bench(found, json, {})
 
 
 @bench_app.command("all")
@@ -418,19 +419,25 @@ def bench_all(
 ) -> None:
     """Measure the layer, the input and the fit."""
     start_tensorflow(framework)
-    expected = _expected_figures(check)
-    found = {
-        **_measure_layer(quick),
-        **_measure_input(quick),
-        **_measure_fit(quick, framework),
-    }
-    _report_bench(found, json, expected)
+    _bench(
+        lambda: {
+            **_measure_layer(quick),
+            **_measure_input(quick),
+            **_measure_fit(quick, framework),
+        },
+        json,
+        check,
+    )
 
 
-def _measure_layer(quick: bool, *, jit_compile: bool = False) -> dict[str, Any]:
+def _measure_layer(
+    quick: bool, jit_compile: bool = False, **sizes: Any
+) -> dict[str, Any]:
     from home_tf import bench
 
-    return bench.bench_layer(rounds=8 if quick else 30, jit_compile=jit_compile)
+    return bench.bench_layer(
+        bench.LayerSizes(**sizes), rounds=8 if quick else 30, jit_compile=jit_compile
+    )
 
 
 def _measure_input(quick: bool) -> dict[str, Any]:
@@ -447,11 +454,19 @@ def _measure_fit(quick: bool, framework: str) -> dict[str, Any]:
     return bench.bench_fit(framework)
 
 
-def _expected_figures(check: Path | None) -> dict[str, Any]:
-    """What `--check` names, read before minutes of measuring."""
-    from home_tf.bench import load_expected
+def _bench(
+    measure: Callable[[], dict[str, Any]], json: Path | None, check: Path | None = None
+) -> dict[str, Any]:
+    """Measures, reports and compares; returns the figures."""
+    from home_tf import bench
 
-    return {} if check is None else load_expected(check)
+    # Read before minutes of measuring.
+    expected = {} if check is None else bench.load_expected(check)
+    start = time.perf_counter()
+    found = {**bench.environment(), **measure()}
+    found["seconds"] = round(time.perf_counter() - start)
+    _report_bench(found, json, expected)
+    return found
 
 
 def _report_bench(

@@ -2,8 +2,10 @@
 
 from home_tf.bench.check import load_expected as load_expected
 from home_tf.bench.check import regressions as regressions
+from home_tf.bench.environment import environment as environment
 from home_tf.bench.fit import bench_fit as bench_fit
 from home_tf.bench.input import bench_input as bench_input
+from home_tf.bench.layer import LayerSizes as LayerSizes
 from home_tf.bench.layer import bench_layer as bench_layer
 from home_tf.bench.scaling import bench_scaling as bench_scaling
 from home_tf.bench.scaling import plot_scaling as plot_scaling

@@ -85,7 +85,7 @@ def bench_fit(
     sizes = sizes or FitSizes()
     with TemporaryDirectory() as name:
         bench = _Bench(Path(name), sizes, framework)
-        found: dict[str, Any] = {"framework": framework, "rounds": rounds}
+        found: dict[str, Any] = {"fit.rounds": rounds}
         found |= bench.input_wait(rounds)
         found |= bench.overhead(rounds)
         for option in options:

@@ -48,7 +48,7 @@ def bench_input(sizes: RecordSizes | None = None, *, rounds: int = 5) -> dict[st
         written = _time_writing(Path(folder), sizes, rows, rounds)
         seconds = _time_reading(Path(folder), sizes, rows, rounds)
     found: dict[str, Any] = {
-        "rounds": rounds,
+        "input.rounds": rounds,
         "input.packed_vs_rows": ratio(seconds["rows"], seconds["packed"]),
         "input.packed_vs_raw_records": ratio(seconds["raw"], seconds["packed"]),
         "input.rows_vs_row_by_row": ratio(seconds["row_by_row"], seconds["rows"]),

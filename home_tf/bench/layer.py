@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from home_tf.backend import IS_LEGACY, keras
+from home_tf.backend import IS_LEGACY
 from home_tf.bench.naive_home import NaiveHoME, copy_weights
 from home_tf.bench.timing import ratio, time_in_turn
 from home_tf.layers import HoME
@@ -31,6 +31,7 @@ class LayerSizes:
         experts: Number of shared experts, and of each group's; a task has one.
         expert_units: Widths of an expert's layers.
         lora_rank: Ranks at the meta and at the task level.
+        dtype: Dtype policy of the layers; the limit's product has its compute dtype.
     """
 
     batch: int = 1024
@@ -39,6 +40,7 @@ class LayerSizes:
     experts: int = 2
     expert_units: tuple[int, ...] = (128, 64)
     lora_rank: tuple[int, int] = (64, 8)
+    dtype: str = "float32"
 
     @property
     def task_groups(self) -> dict[str, list[str]]:
@@ -56,6 +58,7 @@ class LayerSizes:
             "lora_rank": self.lora_rank,
             "num_shared_experts": self.experts,
             "num_group_experts": self.experts,
+            "dtype": self.dtype,
         }
 
 
@@ -76,7 +79,7 @@ def bench_layer(
 
     Returns:
         `{key: value}`: ratios as `{"median", "low", "high"}` (quartiles over rounds),
-        times in milliseconds, sizes of the traced graphs.
+        times in milliseconds, sizes of the traced graphs, and what was measured.
     """
     sizes = sizes or LayerSizes()
     v = tf.constant(
@@ -88,11 +91,16 @@ def bench_layer(
         for name, layer in (("home", home), ("naive", naive))
         for kind, training in (("infer", False), ("train", True))
     }
-    large, operations = large_product(sizes.batch, sizes.features)
+    large, operations = large_product(sizes.batch, sizes.features, home.compute_dtype)
     seconds = time_in_turn(
         {"limit": large, **{name: t.run for name, t in traced.items()}}, rounds=rounds
     )
-    result: dict[str, Any] = {"device": _device(), "rounds": rounds}
+    result: dict[str, Any] = {
+        "layer.rounds": rounds,
+        "layer.batch": sizes.batch,
+        "layer.tasks": sizes.tasks,
+        "layer.dtype": sizes.dtype,
+    }
     for kind in ("infer", "train"):
         mine, other = traced[f"home.{kind}"], traced[f"naive.{kind}"]
         at = seconds[f"home.{kind}"]
@@ -177,7 +185,8 @@ def _training(layer: Any) -> Callable[[Any], Any]:
         with tf.GradientTape() as tape:
             tape.watch(v)
             outputs = layer(v, training=True)
-            loss = tf.add_n([tf.reduce_sum(h * h) for h in outputs.values()])
+            floats = [tf.cast(h, tf.float32) for h in outputs.values()]
+            loss = tf.add_n([tf.reduce_sum(h * h) for h in floats])
         return tape.gradient(loss, [v, *sources])
 
     return step
@@ -190,10 +199,12 @@ def limit_of(home: HoME, sizes: LayerSizes, *, training: bool) -> int:
     return 2 * passes * sizes.batch * _kernel_elements(home)
 
 
-def large_product(rows: int, features: int) -> tuple[Callable[[], Any], int]:
+def large_product(
+    rows: int, features: int, dtype: str = "float32"
+) -> tuple[Callable[[], Any], int]:
     """A product of many columns, and its number of operations."""
-    a = tf.random.normal((rows, features))
-    b = tf.random.normal((features, COLUMNS))
+    a = tf.cast(tf.random.normal((rows, features)), dtype)
+    b = tf.cast(tf.random.normal((features, COLUMNS)), dtype)
     product = tf.function(lambda: tf.matmul(a, b))
     return lambda: _wait_for(product()), 2 * rows * features * COLUMNS
 
@@ -206,8 +217,3 @@ def _wait_for(matrix: Any) -> Any:
 def _kernel_elements(layer: Any) -> int:
     weights = layer.trainable_variables
     return sum(int(np.prod(w.shape)) for w in weights if len(w.shape) == 2)
-
-
-def _device() -> str:
-    gpus = tf.config.list_physical_devices("GPU")
-    return "GPU" if gpus else f"CPU, {keras.__name__} {keras.__version__}"

@@ -39,7 +39,7 @@ def bench_scaling(
         ratio}`, medians. The limit is that of `bench_layer`.
     """
     sizes = sizes or LayerSizes()
-    found: dict[str, Any] = {"rounds": rounds}
+    found: dict[str, Any] = {"scaling.rounds": rounds}
     for name, values in (sweeps or SWEEPS).items():
         for value in values:
             milliseconds, times = _measure(replace(sizes, **{name: value}), rounds)
@@ -53,7 +53,7 @@ def _measure(sizes: LayerSizes, rounds: int) -> tuple[float, float]:
     home = HoME(sizes.task_groups, **sizes.arguments)
     home(v)
     step = trace(home, v, training=True)
-    product, rate = large_product(sizes.batch, sizes.features)
+    product, rate = large_product(sizes.batch, sizes.features, home.compute_dtype)
     seconds = time_in_turn({"step": step.run, "product": product}, rounds=rounds)
     limit = limit_of(home, sizes, training=True) * seconds["product"] / rate
     milliseconds = float(np.median(seconds["step"]) * 1e3)

@@ -52,7 +52,7 @@ def bench_serve(
     once = {k: v for k, v in requests["rank"].items() if len(v) == 1}
     each = {k: v for k, v in requests["rank"].items() if k not in once}
     model = tf.saved_model.load(str(export))
-    found: dict[str, Any] = {"rounds": rounds}
+    found: dict[str, Any] = {"serve.rounds": rounds}
     calls: dict[str, Callable[[], object]] = {}
     for number in candidates:
         rows = {k: np.resize(v, (number, *v.shape[1:])) for k, v in each.items()}

@@ -4,21 +4,38 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from home_tf.backend import keras
 from home_tf.bench.check import load_expected, regressions
+from home_tf.bench.environment import environment
 from home_tf.bench.fit import OPTIONS, FitSizes, bench_fit
 from home_tf.bench.input import bench_input
-from home_tf.bench.layer import LayerSizes, bench_layer
+from home_tf.bench.layer import COLUMNS, LayerSizes, bench_layer, limit_of
 from home_tf.bench.records import RecordSizes
 from home_tf.bench.scaling import bench_scaling, plot_scaling
 from home_tf.bench.timing import ratio, time_in_turn
 from home_tf.errors import HomeError
+from home_tf.layers import HoME
 
 SMALL = LayerSizes(batch=8, features=8, tasks=3, expert_units=(4, 2), lora_rank=(2, 1))
+
+KEPT = Path(__file__).parents[2] / "benchmarks" / "expected.json"
+
+
+def kept_keys(bench):
+    """The figures of a benchmark that `benchmarks/expected.json` expects."""
+    return {key for key in load_expected(KEPT) if key.split(".")[0] == bench}
+
+
+def test_every_kept_expectation_is_of_a_benchmark():
+    # The tests of their figures compare the keys.
+    keys = kept_keys("layer") | kept_keys("input") | kept_keys("fit")
+    assert keys == load_expected(KEPT).keys()
 
 
 def test_things_are_timed_in_turn():
@@ -44,7 +61,49 @@ def test_the_figures_of_the_layer(jit_compile):
         for name in ("speedup_vs_naive", "time_vs_limit"):
             quartiles = found[f"layer.{kind}.{name}"]
             assert 0 < quartiles["low"] <= quartiles["median"] <= quartiles["high"]
-    assert keras.__version__ in found["device"]
+    assert kept_keys("layer") <= found.keys()
+
+
+# SMALL has three owners of experts at the meta level, with six experts; six owners at
+# the task level, with nine experts; and two LoRAs each.
+META = 6 * (8 * 4 + 4 * 2) + 3 * (2 * (8 * 2 + 2 * 8) + 8 * 2)
+META_GATES = 8 * 6 + 2 * 8 * 4 + 8 * 2 + 2 * 8 * 2
+TASK = 9 * (2 * 4 + 4 * 2) + 6 * (2 * (2 * 1 + 1 * 2) + 2 * 2)
+TASK_GATES = 3 * 4 * 5 + 3 * 2 * 1
+OPERATIONS = 2 * 8 * (META + META_GATES + TASK + TASK_GATES)
+
+
+def test_the_limit_counts_every_kernel_once_forward_and_twice_backward():
+    home = HoME(SMALL.task_groups, **SMALL.arguments)
+    home(np.zeros((8, 8), np.float32))
+    assert limit_of(home, SMALL, training=False) == OPERATIONS
+    assert limit_of(home, SMALL, training=True) == 3 * OPERATIONS
+
+
+def test_the_ratios_of_the_layer_follow_from_the_seconds(monkeypatch):
+    # An operation of the large product takes a second.
+    seconds = {
+        "limit": 2 * 8 * 8 * COLUMNS,
+        "home.infer": 2 * OPERATIONS,
+        "naive.infer": 3 * OPERATIONS,
+        "home.train": 12 * OPERATIONS,
+        "naive.train": 60 * OPERATIONS,
+    }
+
+    def known(functions, *, rounds):
+        assert set(functions) == set(seconds)
+        return {name: np.full(rounds, float(s)) for name, s in seconds.items()}
+
+    monkeypatch.setattr("home_tf.bench.layer.time_in_turn", known)
+    found = bench_layer(SMALL, rounds=2)
+    for name, ratio_ in (
+        ("infer.speedup_vs_naive", 1.5),
+        ("infer.time_vs_limit", 2.0),
+        ("train.speedup_vs_naive", 5.0),
+        ("train.time_vs_limit", 4.0),
+    ):
+        assert found[f"layer.{name}"]["median"] == pytest.approx(ratio_)
+    assert found["layer.train.ms"] == pytest.approx(12e3 * OPERATIONS)
 
 
 def is_ratio(figure):
@@ -58,6 +117,7 @@ def test_the_figures_of_the_input():
     # Both layouts are written and read: a rate of nothing would be an error.
     for name in ("packed", "rows", "write_packed", "write_rows", "prepare"):
         assert found[f"input.{name}.rows_per_second"] > 0
+    assert kept_keys("input") <= found.keys()
 
 
 def test_the_figures_of_the_fit():
@@ -76,6 +136,7 @@ def test_the_figures_of_the_fit():
     names += [f"{name}_large_vs_small" for name in ("adam", "lazy_adam")]
     assert all(is_ratio(found[f"fit.{name}"]) for name in names)
     assert found["fit.input_wait_share"]["high"] < 1
+    assert kept_keys("fit") <= found.keys()
 
 
 def test_the_figures_of_the_scaling(tmp_path):
@@ -108,7 +169,7 @@ EXPECTED = {
 def test_figures_beyond_their_tolerance_are_told(tmp_path, speedup, time, worse):
     file = tmp_path / "expected.json"
     file.write_text(json.dumps(EXPECTED))
-    found = {"speedup": {"median": speedup}, "time": time, "rounds": 3}
+    found = {"speedup": {"median": speedup}, "time": time, "layer.rounds": 3}
     assert regressions(found, load_expected(file)) == worse
 
 
@@ -128,22 +189,30 @@ def test_a_file_of_something_else_is_told(tmp_path, text, message):
         load_expected(file)
 
 
-def test_the_command(tmp_path):
-    file, expected = tmp_path / "figures.json", tmp_path / "expected.json"
-    never = {"median": 1e9, "tolerance": 0.5, "better": "higher", "runs": 1}
-    expected.write_text(json.dumps({"layer.train.speedup_vs_naive": never}))
-    done = subprocess.run(
-        [sys.executable, "-c", QUICK, str(file), str(expected)],
+def run_python(code, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**os.environ, "COLUMNS": "80"},
         check=False,
         timeout=300,
     )
+
+
+def test_the_command(tmp_path):
+    file, expected = tmp_path / "figures.json", tmp_path / "expected.json"
+    never = {"median": 1e9, "tolerance": 0.5, "better": "higher", "runs": 1}
+    expected.write_text(json.dumps({"layer.train.speedup_vs_naive": never}))
+    options = ["--batch", 16, "--tasks", 2, "--dtype", "mixed_bfloat16", "--quick"]
+    done = run_python(QUICK, *options, "--json", file, "--check", expected)
     assert done.returncode == 2, done.stderr
     assert "1 of 1 figures are worse than expected" in done.stderr
     assert "layer.train.speedup_vs_naive is" in done.stdout
-    assert json.loads(file.read_text())["rounds"] == 8
+    found = json.loads(file.read_text())
+    assert found["layer.rounds"] == 8
+    assert (found["layer.batch"], found["layer.tasks"]) == (16, 2)
+    assert found["layer.dtype"] == "mixed_bfloat16"
     assert "layer.train.speedup_vs_naive" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 
@@ -151,15 +220,45 @@ def test_the_command(tmp_path):
 # The command, on a layer that is traced quickly.
 QUICK = """
 import sys
+from dataclasses import replace
 from home_tf import bench, cli
 measure = bench.bench_layer
-def small(**options):
-    from home_tf.bench.layer import LayerSizes
-    sizes = LayerSizes(8, 8, 2, expert_units=(4,), lora_rank=(2, 1))
+def small(sizes, **options):
+    sizes = replace(sizes, features=8, expert_units=(4,), lora_rank=(2, 1))
     return measure(sizes, **options)
 bench.bench_layer = small
-check = sys.argv[2]
-sys.argv = ["home-tf", "bench", "layer", "--quick", "--json", sys.argv[1]]
-sys.argv += ["--check", check]
+sys.argv = ["home-tf", "bench", "layer", *sys.argv[1:]]
+cli.main()
+"""
+
+
+def test_the_command_for_all_keeps_the_figures_of_each(tmp_path):
+    file = tmp_path / "figures.json"
+    done = run_python(ALL, "--json", file)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(file.read_text())
+    assert found.pop("seconds") >= 0
+    assert found == {
+        **environment(),
+        "keras": found["keras"],  # not that of this process under legacy Keras
+        "layer.rounds": 30,
+        "input.rounds": 5,
+        "fit.rounds": 10,
+    }
+    assert found["keras"].split()[0] == "keras"
+    assert (found["tensorflow"], found["cpus"]) == (tf.__version__, os.cpu_count())
+    assert "seconds" in done.stdout
+
+
+# The command, with benchmarks that measure nothing.
+ALL = """
+import sys
+from home_tf import bench, cli
+def nothing(name, default):
+    return lambda *sizes, rounds=default, **_: {f"{name}.rounds": rounds}
+bench.bench_layer = nothing("layer", 0)
+bench.bench_input = nothing("input", 0)
+bench.bench_fit = nothing("fit", 10)
+sys.argv = ["home-tf", "bench", "all", *sys.argv[1:]]
 cli.main()
 """

@@ -52,7 +52,8 @@ def regressions(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[s
         expected: As of `load_expected`. Figures that were not measured are skipped.
 
     Returns:
-        A line for each figure beyond its tolerance on the worse side.
+        A line for each figure that is beyond its tolerance on the worse side, or is
+        no number.
     """
     lines = []
     for key, wanted in expected.items():
@@ -63,7 +64,8 @@ def regressions(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[s
         higher = wanted["better"] == "higher"
         factor = 1 - wanted["tolerance"] if higher else 1 + wanted["tolerance"]
         bound = wanted["median"] * factor
-        if value < bound if higher else value > bound:
+        # So written that NaN is not good enough.
+        if not (value >= bound if higher else value <= bound):
             lines.append(
                 f"{key} is {value:.3g}; expected {wanted['median']:.3g}, at "
                 f"{'least' if higher else 'most'} {bound:.3g}"

@@ -164,6 +164,8 @@ EXPECTED = {
         (9.0, 0.1, []),
         (1.79, 1.0, ["speedup is 1.79; expected 2, at least 1.8"]),
         (2.0, 1.21, ["time is 1.21; expected 1, at most 1.2"]),
+        (np.nan, 1.0, ["speedup is nan; expected 2, at least 1.8"]),
+        (2.0, np.nan, ["time is nan; expected 1, at most 1.2"]),
     ],
 )
 def test_figures_beyond_their_tolerance_are_told(tmp_path, speedup, time, worse):

@@ -192,11 +192,12 @@ def test_a_file_of_something_else_is_told(tmp_path, text, message):
 
 
 def run_python(code, *arguments):
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={**os.environ, "COLUMNS": "80"},
+        env={**variables, "COLUMNS": "80"},
         check=False,
         timeout=300,
     )

@@ -1,9 +1,11 @@
 """The export behind TF Serving's protocols, and the clients of `pipelines/serving`."""
 
 import json
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -21,7 +23,9 @@ from tensorflow_serving.apis import (
 )
 
 from home_tf.bench import bench_serve
-from home_tf.export import example_request
+from home_tf.config import dump_config, override_config
+from home_tf.export import example_request, export_run
+from home_tf.run import Run
 
 TASKS = ["long_view", "is_click", "is_like"]
 PIPELINES = Path(__file__).parents[2] / "pipelines" / "serving"
@@ -57,10 +61,9 @@ class Client:
             return answer.status, json.load(answer)
 
 
-@pytest.fixture(scope="module")
-def client(trained):
-    _, version, _, _ = trained
-    command = [sys.executable, SERVER, version, "model"]
+@contextmanager
+def serve(version, *options):
+    command = [sys.executable, SERVER, version, "model", *options]
     with subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, text=True
     ) as server:
@@ -72,6 +75,23 @@ def client(trained):
             found.channel.close()
         finally:
             server.kill()
+
+
+@pytest.fixture(scope="module")
+def client(trained):
+    with serve(trained[1]) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def without_rank(trained, tmp_path_factory):
+    """An export of the same run, without the signature `rank`."""
+    folder = tmp_path_factory.mktemp("without_rank")
+    run = Run(folder / "run")
+    shutil.copytree(trained[0].folder, run.folder)
+    override = {"serving.request_features": []}
+    dump_config(override_config(run.load_config(), override), run.config_file)
+    return export_run(run, folder / "model")
 
 
 def inputs_of(trained, rows=64):
@@ -316,6 +336,33 @@ def test_many_clients_at_once_get_their_own_answers(trained, client):
     with ThreadPoolExecutor(16) as pool:
         rows = list(pool.map(ask, range(200)))
     assert rows == [1 + number % 7 for number in range(200)]
+
+
+def test_batching_serves_an_export_without_rank(trained, without_rank):
+    with serve(without_rank, PIPELINES / "batching.config") as client:
+        assert_alike(client.predict(inputs_of(trained)), trained[3])
+        rows = {k: np.repeat(v, 20, axis=0) for k, v in inputs_of(trained).items()}
+        with pytest.raises(grpc.RpcError) as error:
+            client.predict(rows)
+        assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "Task size 1280 is larger than maximum" in error.value.details()
+        assert_alike(client.predict(inputs_of(trained)), trained[3])
+
+
+def test_batching_refuses_an_export_with_rank(trained):
+    command = [sys.executable, SERVER, trained[1], "model"]
+    done = subprocess.run(
+        [*map(str, command), PIPELINES / "batching.config"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "warm-up: INVALID_ARGUMENT: Batching Run() input tensors must have equal "
+        "0th-dimension size"
+    )
 
 
 def test_the_figures_of_bench_serve(trained):

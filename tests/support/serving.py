@@ -3,8 +3,13 @@
 It loads an export as TF Serving does, by the loader of TensorFlow 1, runs a session by
 the signatures' tensor names, and answers gRPC (PredictionService, official protocol
 buffers) and REST. It does not check method names, as TF Serving by default does not.
+Before it serves it replays the warm-up requests; if one fails it does not start.
 
     python serving.py SAVED_MODEL NAME     # prints the two ports, serves until killed
+    python serving.py SAVED_MODEL NAME batching.config    # as with --enable_batching
+
+With batching it refuses, for every signature, what TF Serving's batching session does:
+inputs of unequal lengths, and more rows than `max_batch_size`. It joins no requests.
 """
 
 import base64
@@ -17,9 +22,11 @@ from pathlib import Path
 import grpc
 import numpy as np
 import tensorflow as tf
+from google.protobuf import descriptor_pb2, message_factory, text_format, wrappers_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
     predict_pb2,
+    prediction_log_pb2,
     prediction_service_pb2_grpc,
     regression_pb2,
 )
@@ -41,14 +48,46 @@ def invalid(message):
     return RefusedError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
+def read_batching(path):
+    """The file of `--batching_parameters_file`.
+
+    `tensorflow-serving-api` lacks its message. So it is made here, of the fields that
+    are used, as session_bundle_config.proto of TF Serving names and types them.
+    """
+    file = descriptor_pb2.FileDescriptorProto(name="batching.proto", syntax="proto3")
+    file.dependency.append(wrappers_pb2.DESCRIPTOR.name)
+    message = file.message_type.add(name="BatchingParameters")
+    names = ["max_batch_size", "batch_timeout_micros", "max_enqueued_batches"]
+    for number, name in enumerate([*names, "num_batch_threads"], start=1):
+        message.field.add(
+            name=name,
+            number=number,
+            label=descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL,
+            type=descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE,
+            type_name=".google.protobuf.Int64Value",
+        )
+    wrappers = descriptor_pb2.FileDescriptorProto()
+    wrappers_pb2.DESCRIPTOR.CopyToProto(wrappers)
+    parameters = message_factory.GetMessages([wrappers, file])["BatchingParameters"]()
+    return text_format.Parse(Path(path).read_text(), parameters)
+
+
 class Servable:
     """The current version of a model."""
 
-    def __init__(self, folder, name):
+    def __init__(self, folder, name, batching=None):
         self.name, self.version = name, int(Path(folder).name)
+        self.batching = None if batching is None else read_batching(batching)
         self.session = tf1.Session(graph=tf.Graph())
         meta = tf1.saved_model.load(self.session, ["serve"], str(folder))
         self.signatures = dict(meta.signature_def)
+
+    def replay(self, file):
+        """Runs the warm-up requests."""
+        for record in tf1.io.tf_record_iterator(str(file)):
+            log = prediction_log_pb2.PredictionLog.FromString(record)
+            request = log.predict_log.request
+            self.run(self.signature(request.model_spec), arrays(request))
 
     def signature(self, spec):
         if spec.name != self.name or spec.version.value not in (0, self.version):
@@ -76,11 +115,33 @@ class Servable:
             if tf.as_dtype(values.dtype) != wanted:
                 raise invalid(f"input {key!r} should be {wanted.name}: {values.dtype}")
             fed[info.name] = values
+        if self.batching is not None:
+            self._check_batch(list(fed.values()))
         names = {key: info.name for key, info in signature.outputs.items()}
         try:
             return self.session.run(names, fed)
         except (tf.errors.OpError, ValueError) as error:
             raise invalid(str(error).splitlines()[0]) from None
+
+    def _check_batch(self, arrays):
+        if not all(values.ndim for values in arrays):
+            raise invalid("Batching Run() input tensors must have a 0th dimension")
+        if len({len(values) for values in arrays}) != 1:
+            raise invalid(
+                "Batching Run() input tensors must have equal 0th-dimension size"
+            )
+        rows, largest = len(arrays[0]), self.batching.max_batch_size.value
+        if rows > largest:
+            raise invalid(
+                f"Task size {rows} is larger than maximum input batch size {largest}"
+            )
+
+
+def arrays(request):
+    try:
+        return {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+    except (TypeError, ValueError) as error:
+        raise invalid(f"a tensor is broken: {error}") from None
 
 
 class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -98,10 +159,7 @@ class Service(prediction_service_pb2_grpc.PredictionServiceServicer):
     def Predict(self, request, context):  # noqa: N802
         def answer():
             signature = self.servable.signature(request.model_spec)
-            try:
-                inputs = {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
-            except (TypeError, ValueError) as error:
-                raise invalid(f"a tensor is broken: {error}") from None
+            inputs = arrays(request)
             response = predict_pb2.PredictResponse()
             response.model_spec.CopyFrom(request.model_spec)
             response.model_spec.version.value = self.servable.version
@@ -254,8 +312,12 @@ def to_json(outputs, rows):
     }
 
 
-def main(folder, name):
-    servable = Servable(folder, name)
+def main(folder, name, batching=None):
+    servable = Servable(folder, name, batching)
+    try:
+        servable.replay(Path(folder) / "assets.extra" / "tf_serving_warmup_requests")
+    except RefusedError as error:
+        sys.exit(f"warm-up: {error.code.name}: {error}")
     server = grpc.server(
         ThreadPoolExecutor(8),
         options=[("grpc.max_receive_message_length", LARGEST_MESSAGE)],

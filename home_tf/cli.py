@@ -192,6 +192,7 @@ def evaluate(
 
 @app.command()
 def export(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="The model's folder, of all versions.")],
     run: Annotated[
         Path | None, typer.Option(help="The folder of the run; not with --rollback.")
@@ -203,21 +204,28 @@ def export(
         typer.Option(help="How embedding tables are stored."),
     ] = "float32",
     max_auc_loss: Annotated[
-        float, typer.Option(help="With other tables, the largest loss of a task.")
-    ] = 0.001,
+        float | None,
+        typer.Option(help="With other tables, the largest loss of a task: 0.001."),
+    ] = None,
+    score_weights: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the combined score, instead of the configuration's.",
+            metavar="TASK=WEIGHT,...",
+        ),
+    ] = None,
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Withdraw the current version instead.")
     ] = False,
 ) -> None:
     """Export a run as a SavedModel for TF Serving, or go back a version."""
-    if rollback == (run is not None):
-        raise HomeError(
-            "`export` needs either --run, to export one, or --rollback. Received: "
-            f"{'both' if rollback else 'neither'}"
-        )
-    if run is None:
+    if rollback:
+        _refuse_other_options(context, "out", "rollback")
         _roll_back(out)
         return
+    if run is None:
+        raise HomeError("`export` needs --run, to export one, or --rollback")
+    weights = None if score_weights is None else _parse_weights(score_weights)
     found = _open_run(run)
     from home_tf.export import export_run
 
@@ -228,10 +236,33 @@ def export(
         keep=keep,
         tables=tables,
         max_auc_loss=max_auc_loss,
+        score_weights=weights,
         on_check=_report_check,
         on_auc_changes=_report_auc_changes,
     )
     _report_written(version)
+
+
+def _refuse_other_options(context: typer.Context, *allowed: str) -> None:
+    """Refuses the options of the command line that a rollback would not heed."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in allowed and source is not None and source.name != "DEFAULT":
+            raise HomeError(
+                f"`--{name.replace('_', '-')}` does not go with `--rollback`, which "
+                "takes `--out` alone"
+            )
+
+
+def _parse_weights(text: str) -> dict[str, float]:
+    try:
+        pairs = [part.split("=") for part in text.split(",")]
+        return {task.strip(): float(weight) for task, weight in pairs}
+    except ValueError:
+        raise HomeError(
+            "`--score-weights` should be such as is_click=1,is_like=0.5. Received: "
+            f"{text!r}"
+        ) from None
 
 
 def _roll_back(out: Path) -> None:
@@ -494,11 +525,12 @@ def _report_bench(
     console.print(f"none of {compared} figures is worse than expected")
 
 
-def _report_auc_changes(changes: dict[str, float]) -> None:
+def _report_auc_changes(changes: dict[str, float | None]) -> None:
     console.print("change of AUC on the validation rows by the quantised tables:")
     width = max(map(len, changes))
     for task, change in changes.items():
-        console.print(f"  {task:{width}} {change:+.5f}")
+        shown = "not measured, one class only" if change is None else f"{change:+.5f}"
+        console.print(f"  {task:{width}} {shown}")
 
 
 def _report_check(difference: float) -> None:

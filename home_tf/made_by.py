@@ -29,13 +29,17 @@ def made_by(data: Path) -> dict[str, Any]:
             keras.__name__: keras.__version__,
             "python": platform.python_version(),
         },
-        "git_revision": _git_revision(),
+        "git_revision": git_revision(),
         "data_sha256": _data_hash(data),
     }
 
 
-def _git_revision() -> str | None:
-    """The revision of the repository that this was called in, if it is one."""
+def git_revision() -> str | None:
+    """The revision of the repository that this was called in, if it is one.
+
+    Returns:
+        40 hexadecimal digits, with `-dirty` if a tracked file is changed, or a tag.
+    """
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40"],

@@ -15,9 +15,9 @@ class Run:
 
     Attributes:
         folder: The folder. In it: `config.yaml`, the configuration with all defaults;
-            `run.json`, which data it was trained on; `checkpoints/latest` and
-            `checkpoints/best`; `logs/` for TensorBoard; `history.csv`, a line an epoch;
-            `metrics.json`, what `evaluate` measured.
+            `run.json`, which data it was trained on, by which revision;
+            `checkpoints/latest` and `checkpoints/best`; `logs/` for TensorBoard;
+            `history.csv`, a line an epoch; `metrics.json`, what `evaluate` measured.
     """
 
     folder: Path
@@ -44,7 +44,7 @@ class Run:
 
     @property
     def state_file(self) -> Path:
-        """What the run was trained on, and how fast."""
+        """What the run was trained on, by which revision, and how fast."""
         return self.folder / "run.json"
 
     def load_config(self) -> Config:

@@ -9,7 +9,7 @@ import fnmatch
 from collections import Counter
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 from pydantic.dataclasses import dataclass
 
 from home_tf.config.architectures import Architecture, HoMEConfig, Positive
@@ -237,7 +237,7 @@ class ScoreConfig:
     """
 
     form: Literal["product", "sum"] = "product"
-    weights: Annotated[dict[str, float], Field(min_length=1)]
+    weights: Annotated[dict[str, FiniteFloat], Field(min_length=1)]
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)

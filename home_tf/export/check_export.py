@@ -1,21 +1,27 @@
 """Checking an export in a process that has nothing but TensorFlow."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from home_tf.errors import HomeError
+from home_tf.export.requests import Columns, Request, as_examples, of_one_request
+from home_tf.export.warmup import WARMUP_FILE, read_warmup
 
-TOLERANCE = 1e-5
+Answers = Mapping[str, npt.NDArray[Any]]
 
-# Runs without this package: it must not be needed, so its import is refused.
+# Loads as TF Serving does, by tag, and runs a session by the signatures' tensor names.
+# This package must not be needed, so its import is refused. A tensor comes as the bytes
+# of a TensorProto: NumPy's files hold no bytes of any length.
 _SCRIPT = """
 import sys
 class Refuse:
@@ -24,55 +30,124 @@ class Refuse:
             raise ImportError(name + " is refused: the SavedModel must load without it")
 sys.meta_path.insert(0, Refuse())
 import numpy as np
-import tensorflow as tf
-folder, inputs, outputs = sys.argv[1:]
-signature = tf.saved_model.load(folder).signatures["predict"]
-with np.load(inputs, allow_pickle=False) as columns:
-    tensors = {name: tf.constant(columns[name]) for name in columns.files}
-np.savez(outputs, **{name: t.numpy() for name, t in signature(**tensors).items()})
+import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import tensor_pb2
+folder, requests, answers = sys.argv[1:]
+asked, found = {}, {}
+with np.load(requests, allow_pickle=False) as tensors:
+    for key in tensors.files:
+        number, signature, name = key.split("/", 2)
+        proto = tensor_pb2.TensorProto.FromString(tensors[key].tobytes())
+        asked.setdefault((number, signature), {})[name] = tf.make_ndarray(proto)
+with tf.Session(graph=tf.Graph()) as session:
+    signatures = tf.saved_model.load(session, ["serve"], folder).signature_def
+    for (number, name), inputs in asked.items():
+        signature = signatures[name]
+        fed = {signature.inputs[key].name: values for key, values in inputs.items()}
+        outputs = {key: info.name for key, info in signature.outputs.items()}
+        for key, values in session.run(outputs, fed).items():
+            values = values.astype("S") if values.dtype == object else values
+            found[number + "/" + key] = values
+np.savez(answers, **found)
 """
 
 
 def check_export(
     folder: str | Path,
-    columns: Mapping[str, npt.NDArray[Any]],
-    expected: Mapping[str, npt.NDArray[Any]],
+    columns: Columns,
+    expected: Answers,
     *,
+    tolerance: float = 1e-5,
     timeout: float = 300.0,
     python: str = sys.executable,
 ) -> float:
-    """Loads a SavedModel in a bare process and compares what it predicts.
+    """Loads a SavedModel in a bare process, as TF Serving does, and tries it.
+
+    All warm-up requests are replayed. For the given rows `predict` is compared with the
+    trained model, `serving_default` with `predict`, and `rank`, with the rows as
+    candidates of the first row's request, with `predict` on copies of that request.
 
     Args:
         folder: The SavedModel.
         columns: Inputs of its `predict` signature.
         expected: The trained model's probabilities `{task: (rows,)}` for them.
+        tolerance: The largest difference that passes.
         timeout: Seconds after which the process is given up.
         python: The Python interpreter to load it with, such as one with the TensorFlow
             version of the server.
 
     Returns:
-        The largest absolute difference between the two predictions.
+        The largest difference between `predict` and the trained model: absolute, or
+        relative where the expected value is above 1, as a score may be.
 
     Raises:
-        HomeError: If the model does not load, predicts anything but finite numbers or
-            the same for all rows, or differs by more than 1e-5.
+        HomeError: If the model does not load, answers anything but finite numbers,
+            predicts the same for all rows, or differs by more than the tolerance.
     """
+    folder = Path(folder)
+    warmup = read_warmup(folder) if (folder / WARMUP_FILE).is_file() else []
+    requests = [
+        ("predict", columns),
+        ("serving_default", {"examples": as_examples(columns)}),
+        *_rank_and_copies(columns, warmup),
+    ]
+    answers = _ask(python, folder, [*requests, *warmup], timeout)
+    for (signature, _), found in zip([*requests, *warmup], answers, strict=True):
+        _check_finite(folder, signature, found)
+    predicted, by_examples = answers[:2]
+    difference = _compare(
+        f"{folder}: `predict`", predicted, "the trained model", expected, tolerance
+    )
+    _check_varied(folder, predicted)
+    _compare(
+        f"{folder}: `serving_default`", by_examples, "`predict`", predicted, tolerance
+    )
+    if len(requests) > 2:
+        ranked, copies = answers[2:4]
+        _compare(f"{folder}: `rank`", ranked, "`predict`", copies, tolerance)
+    return difference
+
+
+def _rank_and_copies(columns: Columns, warmup: Sequence[Request]) -> list[Request]:
+    """A request of `rank`, if the export has it, and the same rows for `predict`."""
+    ranked = [inputs for signature, inputs in warmup if signature == "rank"]
+    if not ranked:
+        return []
+    once = {name for name, values in ranked[-1].items() if len(values) == 1}
+    first = of_one_request(columns, once)
+    rows = max(map(len, first.values()))
+    copies = {
+        name: np.repeat(x, rows, axis=0) if name in once else x
+        for name, x in first.items()
+    }
+    return [("rank", first), ("predict", copies)]
+
+
+def _ask(
+    python: str, folder: Path, requests: Sequence[Request], timeout: float
+) -> list[Answers]:
+    """What a process with only TensorFlow answers to the requests."""
+    tensors: dict[str, Any] = {
+        f"{number}/{signature}/{name}": np.frombuffer(
+            tf.make_tensor_proto(values).SerializeToString(), np.uint8
+        )
+        for number, (signature, inputs) in enumerate(requests)
+        for name, values in inputs.items()
+    }
+    answers: list[dict[str, npt.NDArray[Any]]] = [{} for _ in requests]
     with tempfile.TemporaryDirectory() as scratch:
         inputs, outputs = Path(scratch) / "inputs.npz", Path(scratch) / "outputs.npz"
-        arrays: dict[str, Any] = {k: _without_objects(x) for k, x in columns.items()}
-        np.savez(inputs, **arrays)
+        np.savez(inputs, **tensors)
         _run(python, folder, inputs, outputs, timeout)
         with np.load(outputs, allow_pickle=False) as found:
-            return _largest_difference(folder, dict(found), expected)
-
-
-def _without_objects(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return values.astype("S") if values.dtype == object else values
+            for key in found.files:
+                number, name = key.split("/", 1)
+                answers[int(number)][name] = found[key]
+    return list(answers)
 
 
 def _run(
-    python: str, folder: str | Path, inputs: Path, outputs: Path, timeout: float
+    python: str, folder: Path, inputs: Path, outputs: Path, timeout: float
 ) -> None:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("TF_USE_LEGACY_KERAS", None)
@@ -88,38 +163,53 @@ def _run(
         )
     except subprocess.TimeoutExpired:
         raise HomeError(
-            f"{folder}: did not load and predict within {timeout:.0f} seconds"
+            f"{folder}: did not load and answer within {timeout:g} seconds"
         ) from None
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        raise HomeError(
+            f"{folder}: the process that loads it was ended by {name}. If this machine "
+            "is short of memory, free some"
+        )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise HomeError(
-            f"{folder}: does not load in a process with only TensorFlow: {lines[-1]}"
+            f"{folder}: does not load and answer in a process with only TensorFlow: "
+            f"{lines[-1]}"
         )
 
 
-def _largest_difference(
-    folder: str | Path,
-    found: Mapping[str, npt.NDArray[Any]],
-    expected: Mapping[str, npt.NDArray[Any]],
+def _check_finite(folder: Path, signature: str, found: Answers) -> None:
+    for name, values in found.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise HomeError(
+                f"{folder}: `{signature}` answers NaN or infinity for {name!r}"
+            )
+
+
+def _check_varied(folder: Path, predicted: Answers) -> None:
+    for task, values in predicted.items():
+        if len(values) > 1 and np.ptp(values) == 0.0:
+            raise HomeError(
+                f"{folder}: predicts {values[0]:.6g} for task {task!r}, whatever the "
+                "inputs are"
+            )
+
+
+def _compare(
+    where: str, found: Answers, other: str, expected: Answers, tolerance: float
 ) -> float:
     if set(found) != set(expected):
         raise HomeError(
-            f"{folder}: its outputs are {sorted(found)}, not the tasks "
-            f"{sorted(expected)}"
+            f"{where} has the outputs {sorted(found)}, and {other} {sorted(expected)}"
         )
-    differences = [0.0]
-    for task, values in expected.items():
-        if not np.isfinite(found[task]).all():
-            raise HomeError(f"{folder}: predicts NaN or infinity for task {task!r}")
-        if len(found[task]) > 1 and np.ptp(found[task]) == 0.0:
-            raise HomeError(
-                f"{folder}: predicts {found[task][0]:.6g} for task {task!r}, whatever "
-                "the inputs are"
-            )
-        differences.append(float(np.max(np.abs(found[task] - values), initial=0.0)))
-    if max(differences) > TOLERANCE:
+    differences = [
+        np.max(np.abs(found[name] - values) / np.maximum(1, np.abs(values)), initial=0)
+        for name, values in expected.items()
+    ]
+    largest = float(np.max(differences))
+    if not largest <= tolerance:  # NaN, where the trained model answers that
         raise HomeError(
-            f"{folder}: differs from the trained model by {max(differences):.1e}, more "
-            f"than {TOLERANCE:.0e}"
+            f"{where} differs from {other} by {largest:.1e}, more than {tolerance:.0e}"
         )
-    return max(differences)
+    return largest

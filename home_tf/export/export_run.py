@@ -1,28 +1,30 @@
 """From a run's best checkpoint to a versioned SavedModel."""
 
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import tensorflow as tf
 
-from home_tf.config import Config
-from home_tf.data import Column, RecordSchema, read
-from home_tf.data.encode_examples import encode_examples
+from home_tf.config import Config, override_config
+from home_tf.data import RecordSchema, read
 from home_tf.errors import HomeError
 from home_tf.export.check_export import check_export
+from home_tf.export.expected_answers import expected_answers
 from home_tf.export.manifest import write_manifest
 from home_tf.export.quantized_tables import (
+    AucChanges,
     QuantizedTable,
     TableType,
     check_auc_changes,
     quantize_tables,
 )
+from home_tf.export.requests import warmup_requests
 from home_tf.export.serving_model import ServingModel
 from home_tf.export.versions import Versions
-from home_tf.export.warmup import Request, write_warmup
+from home_tf.export.warmup import write_warmup
 from home_tf.features import Preprocessor
 from home_tf.models import RankingNetwork
 from home_tf.run import Run
@@ -32,7 +34,10 @@ from home_tf.training.predictions import Predictions, Predictor
 from home_tf.training.ranking_dataset import ranking_dataset
 
 CHECKED_ROWS = 256
-WARMUP_ROWS = 64
+# The server's graph rounds to half precision at other places than the eager network:
+# four units in the last place of the type that it computes in.
+TOLERANCES = {"float32": 1e-5, "mixed_float16": 4e-3, "mixed_bfloat16": 3e-2}
+MAX_AUC_LOSS = 0.001
 
 
 def export_run(
@@ -42,15 +47,16 @@ def export_run(
     data: str | Path | None = None,
     keep: int = 5,
     tables: TableType = "float32",
-    max_auc_loss: float = 0.001,
+    max_auc_loss: float | None = None,
+    score_weights: Mapping[str, float] | None = None,
     on_check: Callable[[float], None] | None = None,
-    on_auc_changes: Callable[[dict[str, float]], None] | None = None,
+    on_auc_changes: Callable[[AucChanges], None] | None = None,
 ) -> Path:
     """Exports a run as the next version of a model.
 
     The SavedModel is written aside, loaded in a process with only TensorFlow, compared
-    with the trained model on validation rows, and only then renamed into place. TF
-    Serving never sees a half-written version.
+    with the trained model (with the quantised tables, if there are) on validation rows,
+    and only then renamed into place. TF Serving never sees a half-written version.
 
     Its `assets.extra` has `tf_serving_warmup_requests`, validation rows that TF Serving
     replays before it serves the version, and `home_tf.json`, what it was made of.
@@ -63,21 +69,30 @@ def export_run(
         tables: How embedding tables are stored: `float32`, as trained; `float16` or
             `int8`, in a half or about a quarter of the space.
         max_auc_loss: By how much the AUC of a task may fall on the validation rows
-            with `float16` or `int8`.
+            with `float16` or `int8`; by default by 0.001.
+        score_weights: Weights of the combined score, `{task: weight}`, instead of those
+            in the configuration. Without `serving.score` there, the score is a product.
         on_check: Called with the largest difference that the comparison found.
-        on_auc_changes: Called with the AUC that `float16` or `int8` tables gained, by
-            task.
+        on_auc_changes: Called with what `check_auc_changes` returns, for `float16` or
+            `int8` tables.
 
     Returns:
         The folder of the new version.
 
     Raises:
-        HomeError: If the run has no checkpoint, the export fails its check, or the AUC
-            falls too far; the versions that exist stay as they are.
+        HomeError: If the run has no checkpoint, the data no validation rows, a weight
+            of the score no task, the export cannot be written or fails its check, the
+            AUC falls too far, or another export of the model is running; the versions
+            that exist stay as they are.
     """
-    _check_arguments(keep, tables, max_auc_loss)
+    max_auc_loss = _check_arguments(keep, tables, max_auc_loss)
+    versions = Versions(out)
     config = run.load_config()
+    if score_weights is not None:
+        override = {"serving.score.weights": dict(score_weights)}
+        config = override_config(config, override)
     data = Path(data or run.data)
+    _check_validation_rows(data)
     preprocessor = Preprocessor(config, data)
     network = load_network(run, config, preprocessor)
     quantized, auc_changes = _quantize(
@@ -94,27 +109,31 @@ def export_run(
         config.serving.score,
         quantized,
     )
-    versions = Versions(out)
-    aside = versions.begin()
-    try:
-        signatures = model.signatures()
-        tf.saved_model.save(model, str(aside), signatures=signatures)
-        columns = _sample(config, data, preprocessor)
-        warmup = _warmup_requests(columns, config)
-        write_warmup(aside, Path(out).name, warmup)
-        write_manifest(aside, run, data, tables=tables, auc_changes=auc_changes)
-        expected = _expected(signatures["predict"], columns)
-        difference = check_export(aside, columns, expected)
+    batch = _first_rows(data, preprocessor)
+    columns = _as_served(batch)
+    expected = expected_answers(network, preprocessor, config, batch)
+    with versions.begin() as aside:
+        with _explain_unwritable(aside):
+            tf.saved_model.save(model, str(aside), signatures=model.signatures())
+            write_warmup(aside, Path(out).name, warmup_requests(columns, config))
+            write_manifest(
+                aside,
+                run,
+                data,
+                score=config.serving.score,
+                tables=tables,
+                auc_changes=auc_changes,
+            )
+        tolerance = TOLERANCES[config.training.mixed_precision]
+        difference = check_export(aside, columns, expected, tolerance=tolerance)
         version = versions.publish(aside)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    versions.keep(keep)
+        versions.keep(keep)
     if on_check is not None:
         on_check(difference)
     return version
 
 
-def _check_arguments(keep: int, tables: str, max_auc_loss: float) -> None:
+def _check_arguments(keep: int, tables: str, max_auc_loss: float | None) -> float:
     if keep < 1:
         raise HomeError(f"`keep` should be at least 1. Received: {keep}")
     if tables not in get_args(TableType):
@@ -122,9 +141,26 @@ def _check_arguments(keep: int, tables: str, max_auc_loss: float) -> None:
             f"`tables` should be one of {', '.join(get_args(TableType))}. Received: "
             f"{tables!r}"
         )
+    if max_auc_loss is None:
+        return MAX_AUC_LOSS
+    if tables == "float32":
+        raise HomeError(
+            "`max_auc_loss` goes with `tables` float16 or int8, float32 loses nothing. "
+            f"Received: {max_auc_loss}"
+        )
     if not max_auc_loss >= 0:
         raise HomeError(
             f"`max_auc_loss` should not be negative. Received: {max_auc_loss}"
+        )
+    return max_auc_loss
+
+
+def _check_validation_rows(data: Path) -> None:
+    splits = RecordSchema.load(data).splits
+    if "validation" not in splits or not splits["validation"].rows:
+        raise HomeError(
+            f"{data}: no rows in the split 'validation', which the check of an export "
+            "needs. Prepare the data again, or name other data"
         )
 
 
@@ -136,7 +172,7 @@ def _quantize(
     *,
     tables: TableType,
     max_auc_loss: float,
-) -> tuple[list[QuantizedTable], dict[str, float]]:
+) -> tuple[list[QuantizedTable], AucChanges]:
     """The network's quantised tables, and by how much the AUC changed with them."""
     if tables == "float32":
         return [], {}
@@ -154,11 +190,16 @@ def _quantize(
     return quantized, changes
 
 
-def _sample(config: Config, data: Path, preprocessor: Preprocessor) -> dict[str, Any]:
-    """The first validation rows, as the `predict` signature takes them."""
+def _first_rows(data: Path, preprocessor: Preprocessor) -> dict[str, Any]:
+    """The first validation rows, as the records have them."""
     columns = list(preprocessor.columns)
     dataset = read(data, "validation", batch_size=CHECKED_ROWS, columns=columns)
-    batch = next(iter(dataset.take(1)))
+    with explain_broken_records(data, "validation"):
+        return dict(next(iter(dataset.take(1))))
+
+
+def _as_served(batch: dict[str, Any]) -> dict[str, Any]:
+    """The same rows as the `predict` signature takes them."""
     return {
         name: values.numpy().astype(np.int64)
         if values.dtype == tf.int32
@@ -167,37 +208,11 @@ def _sample(config: Config, data: Path, preprocessor: Preprocessor) -> dict[str,
     }
 
 
-def _warmup_requests(columns: dict[str, Any], config: Config) -> list[Request]:
-    """A request of one row and one of many, for each signature."""
-    requests: list[Request] = []
-    once, score = config.request_columns, config.serving.score
-    for rows in (1, WARMUP_ROWS):
-        few = {name: values[:rows] for name, values in columns.items()}
-        requests.append(("predict", few))
-        examples = _as_examples(few)
-        requests.append(("serving_default", {"examples": examples}))
-        requests.append(("classify", {"inputs": examples}))
-        if score:
-            requests.append(("regress", {"inputs": examples}))
-        if once:
-            first = {k: v[:1] if k in once else v for k, v in few.items()}
-            requests.append(("rank", first))
-            if score:
-                weights = [score.weights.get(task, 0.0) for task in config.tasks]
-                weighted = {**first, "weights": np.array(weights, np.float32)}
-                requests.append(("rank_weighted", weighted))
-    return requests
-
-
-def _as_examples(columns: dict[str, Any]) -> Any:
-    dtypes = {"i": "int64", "f": "float32", "O": "string"}
-    schema = {
-        name: Column(dtypes[values.dtype.kind], values.shape[1:])
-        for name, values in columns.items()
-    }
-    return np.array(list(encode_examples(columns, schema)), object)
-
-
-def _expected(signature: Any, columns: dict[str, Any]) -> dict[str, Any]:
-    tensors = {name: tf.constant(values) for name, values in columns.items()}
-    return {task: values.numpy() for task, values in signature(**tensors).items()}
+@contextmanager
+def _explain_unwritable(folder: Path) -> Iterator[None]:
+    """Turns TensorFlow's errors, such as of a full disk, into one line."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = str(error).splitlines()[0]
+        raise HomeError(f"{folder}: cannot be written ({reason})") from None

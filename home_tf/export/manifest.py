@@ -1,8 +1,10 @@
 """Where an export comes from."""
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
+from home_tf.config import ScoreConfig
+from home_tf.export.quantized_tables import AucChanges
 from home_tf.made_by import made_by
 from home_tf.run import Run, read_json, write_json
 
@@ -15,8 +17,9 @@ def write_manifest(
     run: Run,
     data: Path,
     *,
+    score: ScoreConfig | None,
     tables: str,
-    auc_changes: Mapping[str, float],
+    auc_changes: AucChanges,
 ) -> None:
     """Writes what the export was made of.
 
@@ -24,19 +27,26 @@ def write_manifest(
         folder: The SavedModel.
         run: The run that is exported.
         data: The prepared folder.
+        score: What the combined score is, if there is one.
         tables: How the embedding tables are stored.
-        auc_changes: The AUC that the tasks gained by that, on the validation rows.
+        auc_changes: The AUC that the tasks gained by that, on the validation rows;
+            None for tasks without both classes there.
     """
     file = folder / MANIFEST_FILE
     file.parent.mkdir(exist_ok=True)
+    made = made_by(data)
     metrics = run.metrics_file
     write_json(
         file,
         {
-            **made_by(data),
+            "versions": made["versions"],
+            "training_git_revision": run.load_state().get("git_revision"),
+            "export_git_revision": made["git_revision"],
+            "data_sha256": made["data_sha256"],
             "config": run.config_file.read_text(encoding="utf-8"),
+            "score": None if score is None else asdict(score),
             "embedding_tables": tables,
-            "auc_changes": dict(auc_changes),
+            "auc_changes": auc_changes,
             "metrics": read_json(metrics) if metrics.is_file() else None,
         },
     )

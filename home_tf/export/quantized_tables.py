@@ -10,6 +10,7 @@ from home_tf.evaluation import auc
 from home_tf.training.predictions import Predictions
 
 TableType = Literal["float32", "float16", "int8"]
+AucChanges = dict[str, float | None]
 
 
 class QuantizedTable(tf.Module):
@@ -78,7 +79,7 @@ def quantize_tables(network: Any, stored_as: TableType) -> list[QuantizedTable]:
 
 def check_auc_changes(
     exact: Predictions, quantized: Predictions, *, max_auc_loss: float
-) -> dict[str, float]:
+) -> AucChanges:
     """Compares the AUC of every task before and after quantisation.
 
     Args:
@@ -87,18 +88,23 @@ def check_auc_changes(
         max_auc_loss: By how much the AUC of a task may fall.
 
     Returns:
-        The AUC gained, `{task: value}`; tasks without both classes are left out.
+        The AUC gained, `{task: value}`; None for a task without both classes, which has
+        no AUC.
 
     Raises:
-        HomeError: If the AUC of a task falls by more than that.
+        HomeError: If the AUC of a task falls by more than that, or no task has one.
     """
-    changes = {
+    gains = {
         task: auc(labels, quantized.probabilities[task])
         - auc(labels, exact.probabilities[task])
         for task, labels in exact.labels.items()
     }
-    changes = {task: value for task, value in changes.items() if not np.isnan(value)}
-    lost = {task: -value for task, value in changes.items() if -value > max_auc_loss}
+    if all(map(np.isnan, gains.values())):
+        raise HomeError(
+            "`tables`: no task has both classes among the validation rows, so the loss "
+            "of AUC cannot be measured. Prepare more validation rows, or export float32"
+        )
+    lost = {task: -value for task, value in gains.items() if -value > max_auc_loss}
     if lost:
         worst = max(lost, key=lambda task: lost[task])
         raise HomeError(
@@ -106,4 +112,4 @@ def check_auc_changes(
             f"quantised embedding tables, more than `max_auc_loss` {max_auc_loss:g}. "
             "Take a wider type, or allow a larger loss"
         )
-    return changes
+    return {k: None if np.isnan(value) else value for k, value in gains.items()}

@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from home_tf.errors import HomeError
+from home_tf.export.requests import Request
 
 # Where TF Serving looks for them in a SavedModel.
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
-
-Request = tuple[str, Mapping[str, npt.NDArray[Any]]]
 
 
 def write_warmup(folder: Path, name: str, requests: Sequence[Request]) -> None:

@@ -13,6 +13,7 @@ from home_tf.config import Config, dump_config, load_config
 from home_tf.data import RecordSchema
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
+from home_tf.made_by import git_revision
 from home_tf.run import Run
 from home_tf.training.broken_records import explain_broken_records
 from home_tf.training.build_model import build_model
@@ -115,6 +116,9 @@ def _fit(
     checkpoints: Checkpoints,
     console: Console | None,
 ) -> None:
+    run.save_state(git_revision=git_revision())
+    # They are of the checkpoint that this training replaces.
+    run.metrics_file.unlink(missing_ok=True)
     training = config.training
     first_epoch = int(checkpoints.epochs_done.numpy())
     steps = _steps_per_epoch(config, data)

@@ -54,7 +54,8 @@ def test_from_logs_to_a_saved_model(folder, logs, framework):
         ["train", "--config", folder / "config.yaml", "--data", folder / "records",
          "--out", run, "--framework", framework, "--epochs", 1],
         ["evaluate", "--run", run, "--split", "test"],
-        ["export", "--run", run, "--out", folder / "model", "--tables", "float16"],
+        ["export", "--run", run, "--out", folder / "model", "--tables", "float16",
+         "--score-weights", "is_click=1,is_like=2"],
     ):  # fmt: skip
         done = home_tf(*arguments)
         assert done.returncode == 0, done.stderr
@@ -70,6 +71,9 @@ def test_from_logs_to_a_saved_model(folder, logs, framework):
     metrics = json.loads((run / "metrics.json").read_text())
     assert 0.4 < metrics["test"]["auc"]["is_click"] < 1
     assert (folder / "model" / "1" / "saved_model.pb").is_file()
+    manifest = folder / "model" / "1" / "assets.extra" / "home_tf.json"
+    weights = json.loads(manifest.read_text())["score"]["weights"]
+    assert weights == {"is_click": 1, "is_like": 2}
 
 
 def test_generate_writes_logs(tmp_path):
@@ -113,6 +117,35 @@ def test_a_run_or_a_split_that_is_not_there(prepared, tmp_path):
     assert_one_line_error(
         home_tf("export", "--run", tmp_path, "--out", tmp_path / "m"), "no run here"
     )
+
+
+def test_a_rollback_goes_back_a_version_and_takes_nothing_else(tmp_path):
+    for number in (3, 4):
+        (tmp_path / "model" / str(number)).mkdir(parents=True)
+    export = ("export", "--out", tmp_path / "model")
+    for option, value in (
+        ("--run", tmp_path),
+        ("--keep", 5),
+        ("--tables", "float32"),
+        ("--score-weights", "is_click=1"),
+    ):
+        done = home_tf(*export, "--rollback", option, value)
+        assert_one_line_error(done, f"`{option}` does not go with `--rollback`")
+    assert_one_line_error(home_tf(*export), "needs --run, to export one, or --rollback")
+    done = home_tf(*export, "--rollback")
+    assert done.returncode == 0, done.stderr
+    assert "version 4 is withdrawn, 3 is current again" in done.stdout
+    assert not (tmp_path / "model" / "4").exists()
+    done = home_tf(*export, "--rollback")
+    assert_one_line_error(done, "no version to go back to. Its versions: 3")
+
+
+def test_weights_of_the_score_that_are_none(tmp_path):
+    for weights in ("is_click", "is_click=much", "a=1=2", ""):
+        done = home_tf(
+            "export", "--run", tmp_path, "--out", tmp_path, "--score-weights", weights
+        )
+        assert_one_line_error(done, "`--score-weights`", f"Received: {weights!r}")
 
 
 def test_a_folder_that_cannot_be_written(folder, prepared, tmp_path):

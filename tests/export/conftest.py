@@ -6,7 +6,7 @@ import pytest
 TASKS = ["long_view", "is_click", "is_like"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trained(prepared, tmp_path_factory):
     """A run, its export, and the trained model's answers for the first test rows."""
     # Imported here: the process that hands out the tests reads this file too.

@@ -1,11 +1,9 @@
 """The SavedModel: loads without this package and predicts what the model predicts."""
 
-import importlib
 import json
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +13,22 @@ import pytest
 import tensorflow as tf
 from support.serving_inputs import example_of, serving_inputs
 
-from home_tf.backend import IS_LEGACY
 from home_tf.config import ScoreConfig
 from home_tf.data import RecordSchema
 from home_tf.errors import HomeError
 from home_tf.export import ServingModel, Versions, check_export, export_run
-from home_tf.export.quantized_tables import QuantizedTable, quantize_tables
+from home_tf.export.manifest import write_manifest
+from home_tf.export.quantized_tables import (
+    QuantizedTable,
+    check_auc_changes,
+    quantize_tables,
+)
 from home_tf.export.warmup import read_warmup
 from home_tf.features import Preprocessor
+from home_tf.made_by import git_revision
+from home_tf.run import Run, write_json
 from home_tf.training.evaluate import load_network
+from home_tf.training.predictions import Predictions
 
 TASKS = ["long_view", "is_click", "is_like"]
 
@@ -196,97 +201,6 @@ with tf.Session(graph=tf.Graph()) as session:
             np.testing.assert_allclose(found[task], expected[task][:8], atol=1e-6)
 
 
-def test_versions_count_up_and_nothing_else_is_left(trained, tmp_path):
-    run, _, _, _ = trained
-    (tmp_path / "model" / "7").mkdir(parents=True)
-    (tmp_path / "model" / "notes").mkdir()
-    assert export_run(run, tmp_path / "model").name == "8"
-    assert {p.name for p in (tmp_path / "model").iterdir()} == {"7", "8", "notes"}
-
-
-def test_only_the_last_versions_are_kept(trained, tmp_path):
-    run, _, _, _ = trained
-    for number in (3, 7, 20):
-        (tmp_path / "model" / str(number)).mkdir(parents=True)
-    assert export_run(run, tmp_path / "model", keep=2).name == "21"
-    assert {p.name for p in (tmp_path / "model").iterdir()} == {"20", "21"}
-    with pytest.raises(HomeError, match=r"`keep` should be at least 1. Received: 0"):
-        export_run(run, tmp_path / "model", keep=0)
-
-
-def test_a_withdrawn_version_is_not_seen_and_its_number_not_used_again(tmp_path):
-    for number in (1, 2, 10):
-        (tmp_path / str(number)).mkdir()
-    versions = Versions(tmp_path)
-    assert versions.roll_back() == (10, 2)
-    assert versions.numbers() == [1, 2]
-    aside = versions.begin()
-    aside.mkdir()
-    assert versions.publish(aside) == tmp_path / "11"
-    assert versions.roll_back() == (11, 2)
-    assert versions.roll_back() == (2, 1)
-    with pytest.raises(HomeError, match=r"no version to go back to. Its versions: 1$"):
-        versions.roll_back()
-
-
-def test_what_a_killed_export_left_goes_with_the_next(tmp_path):
-    for name in ("4", ".5.partial", ".2.removed", ".3.withdrawn", ".other"):
-        (tmp_path / name / "variables").mkdir(parents=True)
-    aside = Versions(tmp_path).begin()
-    assert aside.name == ".5.partial"
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"4", ".3.withdrawn", ".other"}
-
-
-# Exports, and is killed at the first call of a function.
-KILLED = """
-import importlib, os, signal, sys
-module, name, run, out = sys.argv[1:]
-from home_tf.cli import start_tensorflow
-start_tensorflow(os.environ["FRAMEWORK"])
-from home_tf.export import export_run
-from home_tf.run import Run
-from pathlib import Path
-owner = importlib.import_module(module)
-def kill(*arguments, **options):
-    os.kill(os.getpid(), signal.SIGKILL)
-for part in name.split(".")[:-1]:
-    owner = getattr(owner, part)
-kill.rmtree = kill  # stands in for `shutil` too
-setattr(owner, name.split(".")[-1], kill)
-export_run(Run(Path(run)), out, keep=1)
-"""
-
-
-@pytest.mark.parametrize(
-    ("function", "versions"),
-    [
-        ("home_tf.export.export_run:check_export", {"1"}),
-        ("home_tf.export.export_run:Versions.keep", {"1", "2"}),
-        ("home_tf.export.versions:shutil", {"2"}),
-    ],
-)
-def test_an_export_killed_at_any_step_leaves_whole_versions(
-    trained, tmp_path, function, versions
-):
-    run, version, _, _ = trained
-    shutil.copytree(version, tmp_path / "model" / "1")
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, *function.split(":"), run.folder, "model"],
-        cwd=tmp_path,
-        env={**os.environ, "FRAMEWORK": "tfrs" if IS_LEGACY else "keras"},
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == -signal.SIGKILL
-    assert set(map(str, Versions(tmp_path / "model").numbers())) == versions
-    for number in versions:
-        tf.saved_model.load(str(tmp_path / "model" / number))
-    assert export_run(run, tmp_path / "model", keep=1).name == str(
-        max(map(int, versions)) + 1
-    )
-
-
 def test_warm_up_requests_are_what_the_signatures_answer(trained):
     _, version, _, _ = trained
     signatures = tf.saved_model.load(str(version)).signatures
@@ -311,47 +225,55 @@ def test_the_manifest_says_where_an_export_comes_from(trained):
     assert manifest["versions"]["tensorflow"] == tf.__version__
     assert manifest["config"] == run.config_file.read_text()
     assert len(manifest["data_sha256"]) == 64
+    assert manifest["training_git_revision"] == git_revision()
+    assert manifest["export_git_revision"] == git_revision()
+    assert manifest["score"] == {
+        "form": "product",
+        "weights": {"is_click": 1.0, "is_like": 0.5},
+    }
     assert manifest["metrics"] is None  # the run was not evaluated
     assert (version / "fingerprint.pb").is_file()
 
 
-def test_a_failed_check_leaves_no_version(trained, tmp_path, monkeypatch):
-    run, _, _, _ = trained
+def test_the_manifest_has_the_metrics_and_the_revision_of_the_run(trained, tmp_path):
+    run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    shutil.copy(trained[0].config_file, run.config_file)
+    run.save_state(git_revision="1" * 40)
+    write_json(run.metrics_file, {"test": {"auc": {"is_click": 0.75}}})
+    data = Path(trained[0].data)
+    write_manifest(tmp_path, run, data, score=None, tables="float32", auc_changes={})
+    manifest = json.loads((tmp_path / "assets.extra" / "home_tf.json").read_text())
+    assert manifest["metrics"] == {"test": {"auc": {"is_click": 0.75}}}
+    assert manifest["training_git_revision"] == "1" * 40
+    assert manifest["export_git_revision"] == git_revision()
+    assert manifest["score"] is None
 
-    def fail(*_):
-        raise HomeError("the check failed")
 
-    # By name, because the package shows the function of the same name.
-    module = importlib.import_module("home_tf.export.export_run")
-    monkeypatch.setattr(module, "check_export", fail)
-    with pytest.raises(HomeError, match="the check failed"):
-        export_run(run, tmp_path / "model")
-    assert list((tmp_path / "model").iterdir()) == []
+def test_weights_of_the_score_may_be_given_with_the_export(trained, tmp_path):
+    run, _, batch, expected = trained
+    weights = {"long_view": 2.0, "is_click": -0.5}
+    version = export_run(run, tmp_path / "model", score_weights=weights)
+    signature = tf.saved_model.load(str(version)).signatures["predict"]
+    names = signature.structured_input_signature[1]
+    found = signature(**serving_inputs(batch, names))["score"]
+    wanted = expected["long_view"] ** 2 / expected["is_click"] ** 0.5
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    manifest = json.loads((version / "assets.extra" / "home_tf.json").read_text())
+    assert manifest["score"] == {"form": "product", "weights": weights}
 
 
-def test_the_check_tells_what_is_wrong(trained, tmp_path):
-    _, version, batch, expected = trained
-    schema = RecordSchema.load(Path(trained[0].data))
-    names = list(
-        tf.saved_model.load(str(version))
-        .signatures["predict"]
-        .structured_input_signature[1]
-    )
-    assert set(names) <= set(schema.columns)
-    inputs = {k: v.numpy() for k, v in serving_inputs(batch, names).items()}
-    product = expected["is_click"] * expected["is_like"] ** 0.5
-    expected = {**expected, "score": product}
-    wrong = {**expected, "is_like": expected["is_like"] + 0.1}
-    with pytest.raises(HomeError, match=r"differs from the trained model by 1.0e-01"):
-        check_export(version, inputs, wrong)
-    with pytest.raises(HomeError, match=r"its outputs are \["):
-        check_export(version, inputs, {"is_like": expected["is_like"]})
-    same = {name: np.repeat(values[:1], 4, axis=0) for name, values in inputs.items()}
-    constant = {task: np.repeat(values[:1], 4) for task, values in expected.items()}
-    with pytest.raises(HomeError, match=r"predicts 0\.\d+ for task .*whatever the"):
-        check_export(version, same, constant)
-    with pytest.raises(HomeError, match=r"does not load in a process with only"):
-        check_export(tmp_path, inputs, expected)
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"clik": 1.0}, r"`serving.score.weights` names unknown tasks \['clik'\]"),
+        ({"is_click": float("nan")}, r"serving.score.weights.is_click`.* finite"),
+        ({}, r"`serving.score.weights`: .*at least 1 item"),
+    ],
+)
+def test_weights_of_the_score_are_checked(trained, tmp_path, weights, message):
+    with pytest.raises(HomeError, match=message):
+        export_run(trained[0], tmp_path / "model", score_weights=weights)
 
 
 def _export_with_tables(trained, folder, tables):
@@ -384,7 +306,7 @@ def test_quantized_tables_predict_nearly_the_same_in_less_space(
     _, version, _, expected = trained
     export, changes, found = _export_with_tables(trained, tmp_path / "model", tables)
     assert _table_bytes(export) < 0.9 * _table_bytes(version)
-    assert set(changes) <= set(TASKS)
+    assert set(changes) == set(TASKS)
     assert all(abs(change) < 0.01 for change in changes.values())
     for task in TASKS:
         difference = np.abs(found[task] - expected[task])
@@ -429,11 +351,35 @@ def test_tables_that_cost_too_much_auc_are_refused(trained, tmp_path, monkeypatc
     assert Versions(folder).numbers() == [int(first.name)]
 
 
+def predictions(**labels):
+    rows = {task: np.array(values, np.float32) for task, values in labels.items()}
+    scores = {task: np.linspace(0.1, 0.9, 4, dtype=np.float32) for task in labels}
+    return Predictions(rows, scores, np.arange(4))
+
+
+def test_a_task_of_one_class_is_not_measured_and_the_others_are():
+    exact = predictions(click=[0, 1, 0, 1], like=[0, 0, 0, 0], follow=[-1, -1, 1, 1])
+    found = predictions(click=[0, 1, 0, 1], like=[0, 0, 0, 0], follow=[-1, -1, 1, 1])
+    # By hand: of four pairs the first order has three right, the other one two.
+    found.probabilities["click"][:] = [0.2, 0.8, 0.6, 0.1]
+    changes = check_auc_changes(exact, found, max_auc_loss=0.3)
+    assert changes == {"click": -0.25, "like": None, "follow": None}
+    with pytest.raises(HomeError, match=r"'click' falls by 0.25000 .* 0.2\. "):
+        check_auc_changes(exact, found, max_auc_loss=0.2)
+
+
+def test_tables_whose_loss_cannot_be_measured_are_refused():
+    one_class = predictions(click=[1, 1, 1, 1], like=[0, 0, -1, 0])
+    with pytest.raises(HomeError, match=r"`tables`: no task has both classes"):
+        check_auc_changes(one_class, one_class, max_auc_loss=0.5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"tables": "int4"}, "`tables` .* Received: 'int4'"),
-        ({"max_auc_loss": -1.0}, "`max_auc_loss` .* Received: -1"),
+        ({"tables": "int8", "max_auc_loss": -1.0}, "`max_auc_loss` .* Received: -1"),
+        ({"max_auc_loss": 0.1}, "`max_auc_loss` goes with `tables` float16 or int8"),
     ],
 )
 def test_arguments_of_quantization_are_checked(trained, tmp_path, arguments, message):

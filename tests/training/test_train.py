@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from home_tf.backend import IS_LEGACY
 from home_tf.data import RecordSchema, RecordWriter, read
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
+from home_tf.made_by import git_revision
 from home_tf.run import Run
 from home_tf.training import evaluate_run, ranking_dataset, train
 from home_tf.training.evaluate import load_network
@@ -66,6 +69,27 @@ def test_a_run_leaves_what_its_documentation_says(config, trained):
         assert list(metrics["test"][name]) == ["long_view", "is_click", "is_like"]
 
 
+def test_a_run_names_the_revision_that_trained_it(trained):
+    assert trained[0].load_state()["git_revision"] == git_revision()
+
+
+def test_the_revision_is_that_of_the_repository_called_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert git_revision() is None
+    for command in (
+        "init -q",
+        "-c user.name=a -c user.email=a@b.c commit -q --allow-empty -m first",
+    ):
+        subprocess.run(["git", *command.split()], check=True)
+    revision = git_revision()
+    assert re.fullmatch("[0-9a-f]{40}", revision)
+    (tmp_path / "file").write_text("new")
+    assert git_revision() == revision  # git does not know the file
+    subprocess.run(["git", "add", "file"], check=True)
+    assert git_revision() == f"{revision}-dirty"
+
+
 def test_metrics_are_those_of_the_best_epoch(trained):
     run, metrics = trained
     with run.history_file.open() as file:
@@ -117,7 +141,10 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
         patch.setattr("home_tf.training.callbacks.Speed.on_epoch_begin", second(kill))
         with pytest.raises(KilledError):
             train(config, prepared, tmp_path / "resumed")
+    metrics = Run(tmp_path / "resumed").metrics_file
+    metrics.write_text("{}")
     resumed = train(config, prepared, tmp_path / "resumed")
+    assert not metrics.exists()  # they were of a checkpoint that is gone
     expected, found = weights_of(whole), weights_of(resumed)
     assert set(expected) == set(found)
     for name, values in expected.items():
@@ -144,6 +171,7 @@ def test_a_finished_run_is_not_trained_again(config, prepared, trained):
     before = run.history_file.read_bytes()
     train(config, prepared, run.folder)
     assert run.history_file.read_bytes() == before
+    assert run.metrics_file.is_file()
 
 
 def test_training_stops_when_the_best_epoch_is_long_past(

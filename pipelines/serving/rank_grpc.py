@@ -1,6 +1,6 @@
 """Ranks the candidates of one request by TF Serving, over gRPC.
 
-    python pipelines/serving/rank_grpc.py saved_models/demo/1
+    .venv/bin/python pipelines/serving/rank_grpc.py saved_models/demo/1
 
 The request is one that the export holds for warming up: a user, and videos.
 """
@@ -37,9 +37,8 @@ def main(
         try:
             response = service.Predict(request, timeout=10.0)
         except grpc.RpcError as error:
-            raise HomeError(
-                f"{server}: {error.code().name}, {error.details()}"
-            ) from None
+            reason = " ".join(error.details().split())
+            raise HomeError(f"{server}: {error.code().name}, {reason}") from None
     if by not in response.outputs:
         raise HomeError(f"--by: no output {by!r}, only {', '.join(response.outputs)}")
 

@@ -1,6 +1,6 @@
 """Ranks the candidates of one request by TF Serving, over REST.
 
-    python pipelines/serving/rank_rest.py saved_models/demo/1
+    .venv/bin/python pipelines/serving/rank_rest.py saved_models/demo/1
 
 The request is one that the export holds for warming up: a user, and videos.
 """
@@ -8,6 +8,7 @@ The request is one that the export holds for warming up: a user, and videos.
 import json
 from pathlib import Path
 from typing import Annotated
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -24,6 +25,9 @@ def main(
         "http://localhost:8501"
     ),
     by: Annotated[str, typer.Option(help="The task to rank by.")] = "is_click",
+    print_request: Annotated[
+        bool, typer.Option("--print-request", help="Print the JSON; send nothing.")
+    ] = False,
 ) -> None:
     """Send a request of the signature `rank`; print the candidates, best first."""
     inputs = example_request(export, "rank")
@@ -32,14 +36,20 @@ def main(
         "signature_name": "rank",
         "inputs": {name: _as_json(values) for name, values in inputs.items()},
     }
+    if print_request:
+        print(json.dumps(body))
+        return
     model = export.absolute().parent.name
     request = Request(
         f"{server}/v1/models/{model}:predict",
         json.dumps(body).encode(),
         {"Content-Type": "application/json"},
     )
-    with urlopen(request, timeout=10.0) as response:
-        outputs = json.load(response)["outputs"]
+    try:
+        with urlopen(request, timeout=10.0) as response:
+            outputs = json.load(response)["outputs"]
+    except HTTPError as error:
+        raise HomeError(f"{server}: HTTP {error.code}, {_reason(error)}") from None
     if by not in outputs:
         raise HomeError(f"--by: no output {by!r}, only {', '.join(outputs)}")
 
@@ -47,6 +57,16 @@ def main(
     for place in probabilities.argsort()[::-1][:10]:
         video = inputs["video_id"][place]
         print(f"video {video:8}  {by} {probabilities[place]:.4f}")
+
+
+def _reason(error: HTTPError) -> str:
+    """TF Serving tells it in JSON; a proxy before it may not."""
+    text = error.read().decode(errors="replace")
+    try:
+        reason = json.loads(text)["error"]
+    except (KeyError, TypeError, ValueError):
+        reason = text or error.reason
+    return " ".join(str(reason).split())
 
 
 def _as_json(values: np.ndarray) -> list:

@@ -1,6 +1,7 @@
 """The export behind TF Serving's protocols, and the clients of `pipelines/serving`."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,8 @@ from home_tf.export import example_request, export_run
 from home_tf.run import Run
 
 TASKS = ["long_view", "is_click", "is_like"]
-PIPELINES = Path(__file__).parents[2] / "pipelines" / "serving"
+ROOT = Path(__file__).parents[2]
+PIPELINES = ROOT / "pipelines" / "serving"
 SERVER = Path(__file__).parents[1] / "support" / "serving.py"
 
 
@@ -42,9 +44,10 @@ class Client:
         self.service = prediction_service_pb2_grpc.PredictionServiceStub(self.channel)
         self.version = version
 
-    def predict(self, inputs, signature="predict", model="model"):
+    def predict(self, inputs, signature="predict", model="model", version=0):
         request = predict_pb2.PredictRequest()
         request.model_spec.name = model
+        request.model_spec.version.value = version
         request.model_spec.signature_name = signature
         for name, values in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
@@ -101,6 +104,11 @@ def inputs_of(trained, rows=64):
     return {name: values[:rows].numpy() for name, values in inputs.items()}
 
 
+def rest_body(inputs):
+    columns = {name: as_json(values) for name, values in inputs.items()}
+    return {"signature_name": "predict", "inputs": columns}
+
+
 def as_json(values):
     if values.dtype == object:
         return np.vectorize(bytes.decode, otypes=[object])(values).tolist()
@@ -134,11 +142,11 @@ def test_rank_over_grpc(trained, client):
 
 
 def test_predict_over_rest_by_columns_and_by_rows(trained, client):
-    inputs = {name: as_json(values) for name, values in inputs_of(trained, 5).items()}
-    body = {"signature_name": "predict", "inputs": inputs}
+    body = rest_body(inputs_of(trained, 5))
     code, answer = client.post(body)
     assert code == 200
     assert_alike(answer["outputs"], trained[3], 5)
+    inputs = body["inputs"]
     rows = [{name: values[row] for name, values in inputs.items()} for row in range(5)]
     body = {"signature_name": "predict", "instances": rows}
     version = f"/v1/models/model/versions/{client.version.name}:predict"
@@ -167,16 +175,20 @@ def test_classify_and_regress(trained, client):
     np.testing.assert_allclose([one.value for one in found], wanted, rtol=1e-3)
 
 
-@pytest.mark.parametrize("script", ["rank_grpc.py", "rank_rest.py"])
-def test_the_clients_print_the_candidates_best_first(client, script):
-    address = client.grpc_address if "grpc" in script else client.rest_address
-    done = subprocess.run(
-        [sys.executable, PIPELINES / script, client.version, "--server", address],
+def run_client(script, *arguments):
+    return subprocess.run(
+        [sys.executable, PIPELINES / script, *arguments],
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
+
+
+@pytest.mark.parametrize("script", ["rank_grpc.py", "rank_rest.py"])
+def test_the_clients_print_the_candidates_best_first(client, script):
+    address = client.grpc_address if "grpc" in script else client.rest_address
+    done = run_client(script, client.version, "--server", address)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 10
@@ -188,24 +200,42 @@ def test_the_clients_print_the_candidates_best_first(client, script):
 
 @pytest.mark.parametrize("script", ["rank_grpc.py", "rank_rest.py"])
 def test_a_client_tells_in_one_line_what_is_wrong(client, script, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / "1"
+    other.symlink_to(client.version)
     address = client.grpc_address if "grpc" in script else client.rest_address
     nobody = "127.0.0.1:9" if "grpc" in script else "http://127.0.0.1:9"
     for arguments, message in (
         ([client.version, "--server", address, "--by", "clik"], "no output 'clik'"),
         ([client.version, "--server", nobody], "refused"),
+        ([other, "--server", address], "Servable not found for request"),
         ([tmp_path, "--server", address], "has no warm-up request"),
     ):
-        done = subprocess.run(
-            [sys.executable, PIPELINES / script, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        done = run_client(script, *arguments)
         assert done.returncode == 2
         (line,) = [x for x in done.stderr.splitlines() if x.startswith("error:")]
         assert message in line
         assert "Traceback" not in done.stderr
+
+
+def test_the_request_that_the_rest_client_prints_is_one(client):
+    done = run_client("rank_rest.py", client.version, "--print-request")
+    assert done.returncode == 0, done.stderr
+    code, answer = client.post(done.stdout.encode())
+    assert code == 200
+    ranked = client.predict(example_request(client.version, "rank"), "rank")
+    assert_alike(answer["outputs"], ranked)
+
+
+def test_the_program_of_the_docs_ranks_raw_columns(trained, client):
+    text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    exec(program.split("columns = {")[0], names)
+    once = {k for k, x in example_request(client.version, "rank").items() if len(x) < 2}
+    columns = {k: x[:1] if k in once else x for k, x in inputs_of(trained).items()}
+    found = names["rank"](columns, server=client.grpc_address, model="model")
+    assert_alike(found, client.predict(columns, "rank"))
 
 
 def without(inputs, name):
@@ -276,11 +306,18 @@ def test_a_bad_request_has_a_clear_status_and_the_next_is_served(trained, client
     assert_alike(client.predict(inputs_of(trained)), trained[3])
 
 
-def test_an_unknown_model_is_not_found(trained, client):
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ({"model": "other"}, "/v1/models/other:predict"),
+        ({"version": 99}, "/v1/models/model/versions/99:predict"),
+    ],
+)
+def test_an_unknown_model_or_version_is_not_found(trained, client, options, path):
     with pytest.raises(grpc.RpcError) as error:
-        client.predict(inputs_of(trained), model="other")
+        client.predict(inputs_of(trained), **options)
     assert error.value.code() is grpc.StatusCode.NOT_FOUND
-    code, answer = client.post({"instances": []}, "/v1/models/other:predict")
+    code, answer = client.post(rest_body(inputs_of(trained)), path)
     assert code == 404
     assert answer["error"]
 
@@ -288,21 +325,44 @@ def test_an_unknown_model_is_not_found(trained, client):
 @pytest.mark.parametrize(
     "body",
     [
+        b"",
         b"{",
+        b"[" * 100_000,
+        [],
         {"rows": []},
+        {"instances": 5},
+        {"instances": []},
+        {"instances": [1, {"user_id": 1}]},
+        {"instances": [{"user_id": 1}, 1]},
+        {"inputs": [5]},
+        {"inputs": {"examples": [{"base64": ""}]}},
+        {"inputs": {"examples": [{"b64": "?"}]}},
+        {"signature_name": 5, "instances": [1]},
+        {"signature_name": "predict", "inputs": None},
         {"signature_name": "predict", "inputs": {"user_id": ["no number"]}},
         {"signature_name": "predict", "inputs": {"user_id": [1.5]}},
         {"signature_name": "predict", "inputs": {"user": [1]}},
         {"signature_name": "predict", "instances": [{"user_id": 1}]},
         {"signature_name": "other", "instances": [{"user_id": 1}]},
     ],
-    ids=str,
+    ids=lambda body: str(body)[:40],
 )
 def test_a_bad_request_over_rest_is_an_error_in_json(trained, client, body):
     code, answer = client.post(body)
     assert code == 400
     assert answer["error"]
     assert_alike(client.predict(inputs_of(trained)), trained[3])
+
+
+@pytest.mark.parametrize("what", ["a wrong shape", "rows that do not fit", "no rows"])
+def test_a_bad_batch_over_rest_is_an_error_in_json(trained, client, what):
+    inputs = inputs_of(trained, 0 if what == "no rows" else 64)
+    change = BAD[what][0] if what in BAD else dict
+    code, answer = client.post(rest_body(change(inputs)))
+    assert code == 400
+    assert answer["error"]
+    code, answer = client.post(rest_body(inputs_of(trained)))
+    assert_alike(answer["outputs"], trained[3])
 
 
 def test_an_empty_batch_has_an_empty_answer(trained, client):
@@ -324,18 +384,34 @@ def test_ids_that_nobody_has_seen_are_answered(trained, client):
 def test_many_clients_at_once_get_their_own_answers(trained, client):
     inputs, expected = inputs_of(trained), trained[3]
 
-    def ask(number):
+    def rows_of(number):
         first, last = number % 50, number % 50 + 1 + number % 7
-        part = {name: values[first:last] for name, values in inputs.items()}
-        found = client.predict(part)
-        for task in TASKS:
-            wanted = expected[task][first:last]
-            np.testing.assert_allclose(found[task], wanted, atol=1e-5)
-        return len(found[TASKS[0]])
+        wanted = {task: expected[task][first:last] for task in TASKS}
+        return {name: x[first:last] for name, x in inputs.items()}, wanted
 
+    def over_grpc(number):
+        part, wanted = rows_of(number)
+        assert_alike(client.predict(part), wanted)
+
+    def over_rest(number):
+        part, wanted = rows_of(number)
+        code, answer = client.post(rest_body(part))
+        assert code == 200
+        assert_alike(answer["outputs"], wanted)
+
+    def badly_over_grpc(number):
+        with pytest.raises(grpc.RpcError) as error:
+            client.predict(without(rows_of(number)[0], "video_id"))
+        assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+    def badly_over_rest(number):
+        assert client.post({"instances": number})[0] == 400
+
+    ways = (over_grpc, over_rest, over_grpc, badly_over_grpc, badly_over_rest)
     with ThreadPoolExecutor(16) as pool:
-        rows = list(pool.map(ask, range(200)))
-    assert rows == [1 + number % 7 for number in range(200)]
+        asked = [pool.submit(ways[number % 5], number) for number in range(200)]
+    for answer in asked:
+        answer.result()
 
 
 def test_batching_serves_an_export_without_rank(trained, without_rank):
@@ -346,6 +422,9 @@ def test_batching_serves_an_export_without_rank(trained, without_rank):
             client.predict(rows)
         assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert "Task size 1280 is larger than maximum" in error.value.details()
+        code, answer = client.post(rest_body(rows))
+        assert code == 400
+        assert "Task size 1280 is larger than maximum" in answer["error"]
         assert_alike(client.predict(inputs_of(trained)), trained[3])
 
 

@@ -14,8 +14,10 @@ inputs of unequal lengths, and more rows than `max_batch_size`. It joins no requ
 
 import base64
 import json
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -33,6 +35,7 @@ from tensorflow_serving.apis import (
 
 tf1 = tf.compat.v1
 LARGEST_MESSAGE = 4 * 2**20  # of a request, gRPC's default
+MALFORMED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class RefusedError(Exception):
@@ -90,9 +93,11 @@ class Servable:
             self.run(self.signature(request.model_spec), arrays(request))
 
     def signature(self, spec):
-        if spec.name != self.name or spec.version.value not in (0, self.version):
+        version = spec.version.value
+        if spec.name != self.name or version not in (0, self.version):
             raise RefusedError(
-                grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {spec}"
+                grpc.StatusCode.NOT_FOUND,
+                f"Servable not found for request: {spec.name}, {version or 'latest'}",
             )
         name = spec.signature_name or "serving_default"
         if name not in self.signatures:
@@ -217,30 +222,31 @@ def rest_handler(servable):
                 self._send(404, {"error": f"Not found: {self.path}"})
 
         def do_POST(self):
-            content = self.rfile.read(int(self.headers["Content-Length"]))
             try:
-                self._send(200, self._predict(content))
+                self._send(200, self._predict())
             except RefusedError as error:
                 self._send(error.http, {"error": str(error)})
 
-        def _predict(self, content):
+        def _predict(self):
             spec = predict_pb2.PredictRequest().model_spec
-            paths = [f"/v1/models/{servable.name}"]
-            paths.append(f"{paths[0]}/versions/{servable.version}")
-            if self.path not in [f"{path}:predict" for path in paths]:
+            found = re.fullmatch(
+                r"/v1/models/([^/:]+)(?:/versions/(\d{1,18}))?:predict", self.path
+            )
+            if not found:
                 raise RefusedError(grpc.StatusCode.NOT_FOUND, f"Not found: {self.path}")
-            spec.name = servable.name
-            try:
-                body = json.loads(content)
+            spec.name = found[1]
+            if found[2]:
+                spec.version.value = int(found[2])
+            with explain_malformed():
+                length = int(self.headers["Content-Length"])
+                body = json.loads(self.rfile.read(length))
                 spec.signature_name = body.get("signature_name", "")
                 rows = "instances" in body
                 given = body["instances"] if rows else body["inputs"]
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise invalid(f"JSON Parse error: {error!r}") from None
             signature = servable.signature(spec)
-            inputs = from_json(signature, given, rows)
-            outputs = servable.run(signature, inputs)
-            return to_json(outputs, rows)
+            with explain_malformed():
+                inputs = from_json(signature, given, rows)
+            return to_json(servable.run(signature, inputs), rows)
 
         def _send(self, code, body):
             content = json.dumps(body).encode()
@@ -253,30 +259,37 @@ def rest_handler(servable):
     return Handler
 
 
+@contextmanager
+def explain_malformed():
+    """Whatever is not as JSON, or as a request, should be is the client's error."""
+    try:
+        yield
+    except MALFORMED as error:
+        raise invalid(f"malformed request: {error!r}") from None
+
+
 def from_json(signature, given, rows):
-    if rows:
-        if len(signature.inputs) == 1 and not isinstance(given[0], dict):
-            given = {next(iter(signature.inputs)): given}
-        else:
-            keys = {tuple(sorted(row)) for row in given}
-            if len(keys) != 1:
-                raise invalid("instances have different keys")
-            given = {key: [row[key] for row in given] for key in given[0]}
+    if rows and not (isinstance(given, list) and given):
+        raise ValueError("`instances` should be a list, and not empty")
+    if rows and isinstance(given[0], dict):
+        if len({tuple(sorted(row)) for row in given}) != 1:
+            raise ValueError("instances have different keys")
+        given = {key: [row[key] for row in given] for key in given[0]}
     elif len(signature.inputs) == 1 and not isinstance(given, dict):
         given = {next(iter(signature.inputs)): given}
-    inputs = {}
-    for key, values in given.items():
-        if key not in signature.inputs:
-            raise invalid(f"unknown input {key!r}")
-        dtype = tf.as_dtype(signature.inputs[key].dtype)
-        try:
-            if dtype == tf.string:
-                inputs[key] = np.array(decoded(values), object)
-            else:
-                inputs[key] = as_numbers(values, dtype.as_numpy_dtype)
-        except (TypeError, ValueError) as error:
-            raise invalid(f"input {key!r}: {error}") from None
-    return inputs
+    unknown = set(given) - set(signature.inputs)
+    if unknown:
+        raise ValueError(f"unknown inputs {sorted(unknown)}")
+    return {
+        key: as_array(values, tf.as_dtype(signature.inputs[key].dtype))
+        for key, values in given.items()
+    }
+
+
+def as_array(values, dtype):
+    if dtype == tf.string:
+        return np.array(decoded(values), object)
+    return as_numbers(values, dtype.as_numpy_dtype)
 
 
 def as_numbers(values, dtype):

@@ -192,7 +192,6 @@ def evaluate(
 
 @app.command()
 def export(
-    context: typer.Context,
     out: Annotated[Path, typer.Option(help="The model's folder, of all versions.")],
     run: Annotated[
         Path | None, typer.Option(help="The folder of the run; not with --rollback.")
@@ -217,10 +216,12 @@ def export(
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Withdraw the current version instead.")
     ] = False,
+    context: typer.Context = None,  # type: ignore[assignment]  # not from Python
 ) -> None:
     """Export a run as a SavedModel for TF Serving, or go back a version."""
     if rollback:
-        _refuse_other_options(context, "out", "rollback")
+        if context is not None:
+            _refuse_other_options(context, "out", "rollback")
         _roll_back(out)
         return
     if run is None:

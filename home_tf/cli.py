@@ -475,7 +475,7 @@ def _measure_layer(
 def _measure_input(quick: bool) -> dict[str, Any]:
     from home_tf import bench
 
-    return bench.bench_input(rounds=2 if quick else 5)
+    return bench.bench_input(rounds=3 if quick else 5)
 
 
 def _measure_fit(quick: bool, framework: str) -> dict[str, Any]:

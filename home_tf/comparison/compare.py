@@ -76,6 +76,8 @@ def compare(
     plan.save(out)
     for fold in made:
         prepare_fold(fold, source, say)
+    # What earlier calls ran stays in the tables.
+    earlier = cells_in(out)
     threads = max(1, (os.cpu_count() or 1) // jobs)
     unchosen = _choose(out, chosen, threads, jobs, say)
     cells = [
@@ -85,8 +87,7 @@ def compare(
         for seed in range(seeds)
     ]
     _train(cells, unchosen, threads, jobs, say)
-    # What earlier calls ran stays in the tables.
-    write_results(plan, list(dict.fromkeys([*cells, *cells_in(out)])))
+    write_results(plan, list(dict.fromkeys([*cells, *earlier])))
     return [cell for cell in cells if not cell.is_finished]
 
 

@@ -225,7 +225,7 @@ def _row(
     leaves = [content["params"] for content in contents.values()]
     return Row(
         contender=contender,
-        results=_results(plan, cells, tasks, shape),
+        results=_results(plan, cells, contents, tasks, shape),
         contents=contents,
         errors={str(c): _error(c) for c in cells if not c.is_finished},
         params=chosen.get("params") or (float(np.mean(leaves)) if leaves else None),
@@ -235,7 +235,11 @@ def _row(
 
 
 def _results(
-    plan: Plan, cells: list[Cell], tasks: list[str], shape: tuple[int, int, int]
+    plan: Plan,
+    cells: list[Cell],
+    contents: dict[tuple[int, int], dict[str, Any]],
+    tasks: list[str],
+    shape: tuple[int, int, int],
 ) -> dict[str, Results]:
     found = {
         metric: Results(
@@ -244,11 +248,11 @@ def _results(
         for metric in METRICS
     }
     for cell in cells:
-        if not cell.is_finished:
+        if (cell.fold, cell.seed) not in contents:
             continue
-        content, drawn = cell.load(), cell.replicates(tasks)
+        drawn = cell.replicates(tasks)
         for metric, results in found.items():
-            values = content[metric]
+            values = contents[cell.fold, cell.seed][metric]
             results.values[cell.fold, cell.seed] = [
                 np.nan if values[task] is None else values[task] for task in tasks
             ]

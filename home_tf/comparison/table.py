@@ -99,6 +99,8 @@ def _relative(row: Row, opponent: Row, tasks: list[int] | None = None) -> str:
     if tasks is not None:
         mine, other = mine.of_tasks(tasks), other.of_tasks(tasks)
     level = other.estimates()[-1].value
+    if not level > 0:
+        return "-"
     found = mine.differences(other)[-1]
     percent = found.scaled(100 / level)
     text = _with_interval(percent, digits=2, signed=True)

@@ -147,6 +147,23 @@ def test_what_earlier_calls_ran_stays_in_the_tables(start, stub, tmp_path):
     assert next(iter(found)) == "home"
 
 
+def test_there_is_no_percentage_of_a_gauc_of_zero(start, stub, tmp_path):
+    """With seed 0 the stub's HoME ranks the test rows backwards."""
+    start(seeds=1)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["architectures"]["home"]["gauc"]["means"]["mean"]["value"] == 0
+    assert "| - | - |" in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_cells_of_something_unknown_are_told_before_any_training(start, stub, tmp_path):
+    start(seeds=1)
+    (tmp_path / "out" / "cells" / "mmoee" / "fold-0" / "seed-0").mkdir(parents=True)
+    StubTrainer.fits = []
+    with pytest.raises(HomeError, match=r"'mmoee'. Close: mmoe"):
+        start(seeds=2)
+    assert StubTrainer.fits == []
+
+
 def test_the_tables_tell_what_made_the_cells(start, stub, tmp_path, monkeypatch):
     start(architectures=["home"], folds=1)
     monkeypatch.setattr(StubTrainers, "revision", "def456")
@@ -483,7 +500,7 @@ def test_the_command_line_checks_before_it_writes(write_config, logs, tmp_path):
 def test_missing_packages_are_named(monkeypatch):
     check_dependencies("a comparison", "lightgbm", "optuna")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    message = r"a comparison needs lightgbm, optuna: run .*home-tf\[compare\]"
+    message = r'a comparison needs lightgbm, optuna: run `pip install "\.\[compare\]"`'
     with pytest.raises(HomeError, match=message):
         check_dependencies("a comparison", "lightgbm", "optuna")
 

@@ -93,6 +93,10 @@ class ExpertGate(Layer):
     def call(self, inputs: Any, experts: Any, own_experts: Any = None) -> Any:
         """Mixes the experts of every gate."""
         self._check_experts(experts, own_experts)
+        # Legacy Keras casts a layer's first argument alone.
+        experts = ops.cast(experts, self.compute_dtype)
+        if own_experts is not None:
+            own_experts = ops.cast(own_experts, self.compute_dtype)
         weights = ops.reshape(
             self.gate_values(inputs), (-1, self.mlps.num_mlps, self.num_experts)
         )

@@ -5,7 +5,7 @@ import pytest
 from support import home_reference
 from support.backends import randomize, to_numpy
 
-from home_tf.backend import keras
+from home_tf.backend import keras, ops
 from home_tf.layers import ExpertGate, FeatureGate, SelfGate
 
 X = np.random.default_rng(3).normal(size=(20, 12)).astype(np.float32)
@@ -128,6 +128,19 @@ def test_weights_are_computed_in_float32_under_mixed_precision(kind):
     assert np.isfinite(weights).all()
     # exp(-8): a softmax in float16 rounds it to a coarser number.
     np.testing.assert_allclose(weights[:, 1], 1 / (1 + np.exp(8)), rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [ExpertGate, SelfGate])
+def test_experts_of_a_float32_layer_are_mixed_under_mixed_precision(kind):
+    own = np.ones((20, 2, 1, 5), np.float32)
+    gate = kind(4, num_gates=2, dtype="mixed_float16")
+    mixed = gate(*(ops.convert_to_tensor(value) for value in (X, EXPERTS, own)))
+    assert "float16" in str(mixed.dtype)
+    full = kind(4, num_gates=2)
+    full(X, EXPERTS, own)
+    full.set_weights(gate.get_weights())
+    expected = to_numpy(full(X, EXPERTS, own))
+    np.testing.assert_allclose(to_numpy(mixed), expected, atol=0.02)
 
 
 @pytest.mark.parametrize(

@@ -301,6 +301,9 @@ def compare(
         int | None,
         typer.Option(help="Trials of tuning, for each one: 8; with --quick none."),
     ] = None,
+    tuning_seeds: Annotated[
+        int, typer.Option(help="Trainings of each trial, which are averaged.")
+    ] = 3,
     budget: Annotated[
         Literal["paper", "same-params", "same-flops"],
         typer.Option(help="What the networks have in common."),
@@ -332,6 +335,7 @@ def compare(
         out,
         architectures=architectures.split(","),
         **{k: usual[k] if v is None else v for k, v in numbers.items()},
+        tuning_seeds=tuning_seeds,
         budget=budget,
         metric=select_by,
         jobs=jobs,

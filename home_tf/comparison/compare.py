@@ -26,6 +26,7 @@ def compare(
     seeds: int = 5,
     folds: int = 3,
     trials: int = 8,
+    tuning_seeds: int = 3,
     budget: Budget = "same-params",
     metric: str = "auc",
     replicates: int = 1000,
@@ -45,6 +46,8 @@ def compare(
         seeds: Number of seeds, which are 0, 1, ...
         folds: Number of folds over time.
         trials: Trials of each contender's search for hyper-parameters; 0 for none.
+        tuning_seeds: Trainings of a trial, with the seeds 0, 1, ...; their scores are
+            averaged.
         budget: What the networks have in common.
         metric: `auc` or `gauc`; its validation mean picks epochs and trials.
         replicates: Draws of the bootstrap over users.
@@ -58,7 +61,13 @@ def compare(
         HomeError: If an argument is out of its range, the source is not as expected, or
             `out` holds something else.
     """
-    _check(seeds=seeds, folds=folds, replicates=replicates, jobs=jobs)
+    _check(
+        seeds=seeds,
+        folds=folds,
+        tuning_seeds=tuning_seeds,
+        replicates=replicates,
+        jobs=jobs,
+    )
     if trials < 0:
         raise HomeError(f"`trials` should not be negative. Received: {trials}")
     chosen = contenders(architectures)
@@ -69,6 +78,7 @@ def compare(
         source=str(source),
         folds=tuple((fold.validation_date, fold.test_date) for fold in made),
         trials=trials,
+        tuning_seeds=tuning_seeds,
         budget=budget,
         metric=metric,
         replicates=replicates,

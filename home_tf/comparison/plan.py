@@ -21,6 +21,7 @@ class Plan:
         source: The logs.
         folds: Validation and test day of each fold, earliest first.
         trials: Trials of the search for hyper-parameters, for each contender.
+        tuning_seeds: Trainings of a trial, whose scores are averaged.
         budget: What the networks have in common: `paper` (the configured widths),
             `same-params` or `same-flops`.
         metric: `auc` or `gauc`; its validation mean picks epochs and trials.
@@ -31,6 +32,7 @@ class Plan:
     source: str
     folds: tuple[tuple[int, int], ...]
     trials: int
+    tuning_seeds: int
     budget: Budget
     metric: str
     replicates: int

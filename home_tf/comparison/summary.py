@@ -141,6 +141,7 @@ class Summary:
             ],
             "budget": self.plan.budget,
             "trials": self.plan.trials,
+            "tuning_seeds": self.plan.tuning_seeds,
             "metric": self.plan.metric,
             "replicates": self.plan.replicates,
             "cells_made_by": self.origins,

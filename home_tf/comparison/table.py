@@ -47,10 +47,11 @@ def _protocol(summary: Summary) -> str:
     plan = summary.plan
     tests = ", ".join(str(test) for _, test in plan.folds)
     return (
-        f"Test days {tests}; budget {plan.budget}; {plan.trials} trials of tuning on "
-        f"{plan.folds[0][0]}. Values are means over folds and seeds, with 95 % "
-        f"intervals of a bootstrap over users ({plan.replicates} draws); a dash is a "
-        "metric that is not defined. Differences are paired; those in % have a second "
+        f"Test days {tests}; budget {plan.budget}; {plan.trials} trials of tuning, "
+        f"of {plan.tuning_seeds} trainings each, on {plan.folds[0][0]}. "
+        "Values are means over folds and seeds, with 95 % intervals of a bootstrap "
+        f"over users ({plan.replicates} draws); a dash is a metric that is not "
+        "defined. Differences are paired; those in % have a second "
         "interval, of a bootstrap over users and seeds. Monitored tasks, those "
         "of `training.monitor_tasks`, have enough positives a day to tell networks "
         f"apart: {', '.join(summary.tasks[i] for i in summary.monitored)}."

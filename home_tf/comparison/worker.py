@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from home_tf.comparison import search_space
@@ -71,16 +72,18 @@ def choose(out: Path, contender: Contender, *, threads: int = 1) -> None:
         trials=plan.trials,
         defaults=defaults,
         suggest=suggest,
-        evaluate=lambda p: _score(trainers.make(contender, config, p)),
+        evaluate=lambda p: _score(
+            trainers.make(contender, config, p), plan.tuning_seeds
+        ),
     )
     write_json(file, {**asdict(size), "expert_units": units, "parameters": best})
     _say(f"{contender.name}: chose {_short(best)}")
 
 
-def _score(trainer: Trainer) -> float:
-    """The score of a trial; a training that diverges has 0, the worst there is."""
+def _score(trainer: Trainer, seeds: int) -> float:
+    """The mean score of a trial's trainings; one that diverges has 0, the worst."""
     try:
-        return trainer.fit(seed=0).score
+        return float(np.mean([trainer.fit(seed).score for seed in range(seeds)]))
     except HomeError:  # of the metrics, which take no NaN
         return 0.0
 

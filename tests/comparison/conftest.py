@@ -21,6 +21,7 @@ def start_comparison(small_config, logs):
             source=str(logs),
             folds=tuple((fold.validation_date, fold.test_date) for fold in made),
             trials=trials,
+            tuning_seeds=1,
             budget="paper",
             metric="auc",
             replicates=50,

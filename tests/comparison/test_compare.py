@@ -101,7 +101,8 @@ class _NoThreads:
 @pytest.fixture
 def start(small_config, logs, tmp_path):
     def run(**options):
-        settings = {"seeds": 2, "folds": 2, "trials": 2, "replicates": 20}
+        settings = {"seeds": 2, "folds": 2, "trials": 2, "tuning_seeds": 1}
+        settings["replicates"] = 20
         return compare(
             small_config(training__framework="keras"),
             logs,
@@ -301,7 +302,9 @@ def test_a_folder_of_something_else_is_left_alone(start, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize("name", ["seeds", "folds", "jobs", "replicates"])
+@pytest.mark.parametrize(
+    "name", ["seeds", "folds", "tuning_seeds", "jobs", "replicates"]
+)
 def test_numbers_out_of_their_range(start, name):
     with pytest.raises(HomeError, match=rf"`{name}` should be at least 1. Received: 0"):
         start(**{name: 0})

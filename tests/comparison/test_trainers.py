@@ -1,5 +1,7 @@
 """The trainers: what a fit depends on, and what LightGBM reads."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -64,7 +66,16 @@ def test_a_trial_that_diverges_scores_worst():
         def fit(self, seed):
             return auc(np.array([0.0, 1.0]), np.array([np.nan, 1.0]))
 
-    assert _score(Diverged()) == 0.0
+    assert _score(Diverged(), seeds=1) == 0.0
+
+
+def test_a_trial_scores_the_mean_of_its_trainings():
+    class Known:
+        def fit(self, seed):
+            return SimpleNamespace(score=[0.5, 0.6, 1.0][seed])
+
+    assert _score(Known(), seeds=3) == pytest.approx(0.7)
+    assert _score(Known(), seeds=1) == 0.5
 
 
 @pytest.mark.slow

@@ -205,17 +205,38 @@ def test_a_client_tells_in_one_line_what_is_wrong(client, script, tmp_path):
     other.symlink_to(client.version)
     address = client.grpc_address if "grpc" in script else client.rest_address
     nobody = "127.0.0.1:9" if "grpc" in script else "http://127.0.0.1:9"
-    for arguments, message in (
+    cases = (
         ([client.version, "--server", address, "--by", "clik"], "no output 'clik'"),
         ([client.version, "--server", nobody], "refused"),
         ([other, "--server", address], "Servable not found for request"),
         ([tmp_path, "--server", address], "has no warm-up request"),
-    ):
-        done = run_client(script, *arguments)
-        assert done.returncode == 2
-        (line,) = [x for x in done.stderr.splitlines() if x.startswith("error:")]
+    )
+    calls = [[str(PIPELINES / script), *map(str, arguments)] for arguments, _ in cases]
+    done = subprocess.run(
+        [sys.executable, "-c", IN_TURN, json.dumps(calls)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout.split() == ["2"] * len(cases), done.stderr
+    lines = [x for x in done.stderr.splitlines() if x.startswith("error:")]
+    assert len(lines) == len(cases)
+    for line, (_, message) in zip(lines, cases, strict=True):
         assert message in line
-        assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# Runs scripts one after the other, for an import of TensorFlow takes seconds, and prints
+# their exit codes.
+IN_TURN = """
+import json, runpy, sys
+for sys.argv in json.loads(sys.argv[1]):
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        print(end.code)
+"""
 
 
 def test_the_request_that_the_rest_client_prints_is_one(client):

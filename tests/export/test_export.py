@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from support.serving_inputs import example_of, serving_inputs
 
-from home_tf.config import ScoreConfig
+from home_tf.config import ScoreConfig, dump_config, override_config
 from home_tf.data import RecordSchema
 from home_tf.errors import HomeError
 from home_tf.export import ServingModel, Versions, check_export, export_run
@@ -314,6 +314,23 @@ def test_quantized_tables_predict_nearly_the_same_in_less_space(
     manifest = json.loads((export / "assets.extra" / "home_tf.json").read_text())
     assert manifest["embedding_tables"] == tables
     assert manifest["auc_changes"] == changes
+
+
+def test_a_run_in_half_precision_answers_in_float32(trained, tmp_path):
+    """The weights of the run in float32 with another `training.mixed_precision`."""
+    run, _, batch, expected = trained
+    shutil.copytree(run.folder, tmp_path / "run")
+    half = Run(tmp_path / "run")
+    override = {"training.mixed_precision": "mixed_bfloat16"}
+    dump_config(override_config(run.load_config(), override), half.config_file)
+    export = export_run(half, tmp_path / "model")
+    signature = tf.saved_model.load(str(export)).signatures["predict"]
+    names = signature.structured_input_signature[1]
+    found = signature(**serving_inputs(batch, names))
+    for task in TASKS:
+        assert found[task].dtype == tf.float32
+        difference = np.abs(found[task] - expected[task])
+        assert 1e-6 < difference.max() < 0.03
 
 
 def test_a_quantized_table_is_off_by_half_a_step_of_each_row():

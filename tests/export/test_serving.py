@@ -227,8 +227,8 @@ def test_a_client_tells_in_one_line_what_is_wrong(client, script, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-# Runs scripts one after the other, for an import of TensorFlow takes seconds, and prints
-# their exit codes.
+# Runs scripts one after the other, for an import of TensorFlow takes seconds, and
+# prints their exit codes.
 IN_TURN = """
 import json, runpy, sys
 for sys.argv in json.loads(sys.argv[1]):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from google.protobuf import text_format
 from ruamel.yaml import YAML
-from support.serving import read_batching
+from support.serving import read_batching, read_monitoring
 from tensorflow_serving.config import model_server_config_pb2
 
 from home_tf.export.requests import WARMUP_ROWS
@@ -38,6 +38,12 @@ def test_the_model_is_where_the_demo_leaves_it(service):
     assert model.model_version_policy.latest.num_versions == 1
     assert on_host(service, model.base_path) == ROOT / "saved_models" / "demo"
     assert (ROOT / "saved_models").is_dir()
+
+
+def test_prometheus_finds_the_metrics_at_the_documented_path():
+    found = read_monitoring(SERVING / "monitoring.config").prometheus_config
+    assert found.enable
+    assert f"8501{found.path}" in (SERVING / "monitoring.config").read_text()
 
 
 def test_the_flags_name_files_that_are_there(service):

@@ -75,6 +75,28 @@ def read_batching(path):
     return text_format.Parse(Path(path).read_text(), parameters)
 
 
+def read_monitoring(path):
+    """The file of `--monitoring_config_file`; made here as in `read_batching`."""
+    kinds = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="monitoring.proto", syntax="proto3")
+    prometheus = file.message_type.add(name="PrometheusConfig")
+    for number, (name, kind) in enumerate(
+        [("enable", kinds.TYPE_BOOL), ("path", kinds.TYPE_STRING)], start=1
+    ):
+        prometheus.field.add(
+            name=name, number=number, label=kinds.LABEL_OPTIONAL, type=kind
+        )
+    file.message_type.add(name="MonitoringConfig").field.add(
+        name="prometheus_config",
+        number=1,
+        label=kinds.LABEL_OPTIONAL,
+        type=kinds.TYPE_MESSAGE,
+        type_name=".PrometheusConfig",
+    )
+    config = message_factory.GetMessages([file])["MonitoringConfig"]()
+    return text_format.Parse(Path(path).read_text(), config)
+
+
 class Servable:
     """The current version of a model."""
 

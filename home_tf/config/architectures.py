@@ -1,16 +1,50 @@
 """The section `model.architecture`: the arguments of each architecture's layer."""
 
+from collections.abc import Callable
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, PositiveFloat
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    WrapValidator,
+)
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
 _STRICT = ConfigDict(extra="forbid")
-Positive = Annotated[int, Field(gt=0)]
+
+
+def _no_truth(value: Any) -> Any:
+    # To pydantic `true` is 1.
+    if isinstance(value, bool):
+        raise PydanticCustomError("rule", "should be a number")
+    return value
+
+
+def _one_or_two(value: Any, check: Callable[[Any], Any]) -> Any:
+    # Of a union pydantic tells one problem for each member.
+    try:
+        return check(value)
+    except ValidationError:
+        raise PydanticCustomError(
+            "rule", "should be a whole number greater than 0, or two in a list"
+        ) from None
+
+
+Number = Annotated[FiniteFloat, BeforeValidator(_no_truth)]
+Whole = Annotated[int, BeforeValidator(_no_truth), Field(ge=0)]
+# TensorFlow's sizes are of 32 bits.
+Positive = Annotated[int, BeforeValidator(_no_truth), Field(gt=0, lt=2**31)]
+OneOrTwo = Annotated[
+    Positive | tuple[Positive, Positive] | None, WrapValidator(_one_or_two)
+]
 Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
-Momentum = Annotated[float, Field(ge=0.0, lt=1.0)]
+Momentum = Annotated[Number, Field(ge=0.0, lt=1.0)]
 ExpertType = Literal["home", "swish", "relu"]
 Level = Literal["both", "meta", "none"]
 
@@ -30,7 +64,7 @@ class ArchitectureConfig:
     expert_units: Widths = (128, 64)
     expert: ExpertType = "relu"
     momentum: Momentum = 0.9
-    initial_gamma: PositiveFloat = 1.0
+    initial_gamma: Annotated[Number, Field(gt=0.0)] = 1.0
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
@@ -51,7 +85,7 @@ class HoMEConfig(ArchitectureConfig):
     feature_gate: Level = "both"
     feature_gate_scope: Literal["group", "expert"] = "group"
     num_loras: Positive = 2
-    lora_rank: Positive | tuple[Positive, Positive] | None = None
+    lora_rank: OneOrTwo = None
     self_gate: Level = "both"
     hierarchy_mask: bool = True
 

@@ -9,6 +9,7 @@ from pydantic import RootModel, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from home_tf.config.explain import explain, shown
 from home_tf.config.schema import Config
 from home_tf.errors import HomeError
 
@@ -52,11 +53,11 @@ def _checked(
     values: dict[str, Any], overrides: Mapping[str, Any], *, where: object
 ) -> Config:
     for key, value in overrides.items():
-        _set(values, key.split("."), value)
+        _set(values, key, value, where=where)
     try:
         return TypeAdapter(Config).validate_python(values)
     except ValidationError as error:
-        raise HomeError(f"{where}: {_explain(error)}") from None
+        raise HomeError(f"{where}: {explain(error)}") from None
 
 
 def dump_config(config: Config, path: str | Path) -> None:
@@ -73,57 +74,45 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise HomeError(f"{path}: no such configuration file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise HomeError(f"{path}: cannot be read as text ({error})") from None
-    except MarkedYAMLError as error:
-        place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        problem = (error.problem or "not valid YAML").splitlines()[0]
-        raise HomeError(f"{path}{place}: {problem}") from None
-    except YAMLError as error:
+    except OSError as error:
+        raise HomeError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
         raise HomeError(
-            f"{path}: not valid YAML ({str(error).splitlines()[0]})"
+            f"{path}: should be text in UTF-8. Received: byte "
+            f"0x{error.object[error.start]:02x} at position {error.start}"
         ) from None
+    except MarkedYAMLError as error:
+        raise HomeError(f"{path}{_explain_yaml(error)}") from None
+    except (YAMLError, ValueError) as error:  # such as a date that is none
+        reason = str(error).splitlines()[0]
+        raise HomeError(f"{path}: not valid YAML ({reason})") from None
     if not isinstance(values, dict):
         raise HomeError(
             f"{path}: a configuration is a mapping with the keys features, tasks, "
-            f"evaluation. Received: {type(values).__name__}"
+            f"evaluation. Received: {shown(values)}"
         )
     return values
 
 
-def _set(values: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        values = values.setdefault(key, {})
+def _explain_yaml(error: MarkedYAMLError) -> str:
+    """The line of the file, what was being read, and what is wrong with it."""
+    place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+    parts = [error.context, error.problem or "not valid YAML"]
+    problem = ", ".join(part.splitlines()[0] for part in parts if part)
+    # What is said of a key that stands twice has its values in it.
+    problem = problem.split(" with value ")[0]
+    if r"'\t'" in problem:
+        problem += ": indent with spaces"
+    return f"{place}: {problem}"
+
+
+def _set(values: dict[str, Any], key: str, value: Any, *, where: object) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise HomeError(f"`{'.'.join(keys)}` cannot be set: `{key}` is no mapping")
-    values[keys[-1]] = value
-
-
-def _explain(error: ValidationError) -> str:
-    """The first problem in one line; the number of the others."""
-    problems = error.errors(include_url=False)
-    first = problems[0]
-    where = ".".join(map(str, _keys(first["loc"]))) or "the whole file"
-    if first["type"] == "unexpected_keyword_argument":
-        text = f"`{where}`: unknown key. Received: {first['input']!r}"
-    elif first["type"] in ("missing", "missing_argument"):
-        text = f"`{where}`: this key is required"
-    else:
-        reason = first["msg"].removeprefix("Value error, ")
-        received = (
-            "" if first["type"] == "value_error" else f" Received: {first['input']!r}"
-        )
-        text = f"`{where}`: {reason}.{received}"
-    more = f" ({len(problems) - 1} more problems)" if len(problems) > 1 else ""
-    return text + more
-
-
-def _keys(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """The keys of the file in the location of a problem."""
-    # A feature and the architecture are unions, and after the key of a union pydantic
-    # puts the discriminator.
-    is_union = location[:1] == ("features",) or location[:2] == (
-        "model",
-        "architecture",
-    )
-    return location[:2] + location[3:] if is_union else location
+            raise HomeError(
+                f"{where}: `{key}` cannot be set: `{section}` should be a mapping. "
+                f"Received: {shown(values)}"
+            )
+    values[last] = value

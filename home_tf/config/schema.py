@@ -9,10 +9,16 @@ import fnmatch
 from collections import Counter
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from home_tf.config.architectures import Architecture, HoMEConfig, Positive
+from home_tf.config.architectures import (
+    Architecture,
+    HoMEConfig,
+    Number,
+    Positive,
+    Whole,
+)
 
 _STRICT = ConfigDict(extra="forbid")
 # The output of an export beside those of the tasks.
@@ -118,7 +124,7 @@ class TaskSpace:
     """The rows on which a task's label is defined: those where `column` is `equals`."""
 
     column: str
-    equals: float
+    equals: Number
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
@@ -136,7 +142,7 @@ class Task:
 
     group: str
     label: str | None = None
-    loss_weight: Annotated[float, Field(ge=0.0)] = 1.0
+    loss_weight: Annotated[Number, Field(ge=0.0)] = 1.0
     sample_weight: str | None = None
     space: TaskSpace | None = None
 
@@ -158,8 +164,8 @@ class ModelConfig:
     architecture: Architecture = Field(default_factory=HoMEConfig)
     tower_units: tuple[Positive, ...] = (32,)
     initial_rates: bool = False
-    embedding_l2: Annotated[float, Field(ge=0.0)] = 0.0
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    embedding_l2: Annotated[Number, Field(ge=0.0)] = 0.0
+    dropout: Annotated[Number, Field(ge=0.0, lt=1.0)] = 0.0
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
@@ -193,19 +199,19 @@ class TrainingConfig:
     framework: Literal["tfrs", "keras"] = "tfrs"
     epochs: Positive = 1
     patience: Positive = 1
-    monitor_tasks: tuple[str, ...] | None = None
+    monitor_tasks: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     loss_weighting: Literal["sum", "uncertainty", "gradnorm", "pcgrad"] = "sum"
-    gradnorm_alpha: Annotated[float, Field(ge=0.0)] | None = None
+    gradnorm_alpha: Annotated[Number, Field(ge=0.0)] | None = None
     batch_size: Positive = 1024
     optimizer: Literal["adam", "lazy_adam"] = "adam"
-    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    learning_rate: Annotated[Number, Field(gt=0.0)] = 1e-3
     learning_rate_decay: Literal["none", "cosine"] = "none"
-    clip_norm: Annotated[float, Field(gt=0.0)] | None = None
-    shuffle_rows: Annotated[int, Field(ge=0)] = 65536
+    clip_norm: Annotated[Number, Field(gt=0.0)] | None = None
+    shuffle_rows: Annotated[Whole, Field(lt=2**31)] = 65536
     jit_compile: bool = False
     mixed_precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     steps_per_execution: Positive = 1
-    seed: int = 0
+    seed: Annotated[Whole, Field(lt=2**32)] = 0
 
     @model_validator(mode="after")
     def _check(self) -> "TrainingConfig":
@@ -237,7 +243,7 @@ class ScoreConfig:
     """
 
     form: Literal["product", "sum"] = "product"
-    weights: Annotated[dict[str, FiniteFloat], Field(min_length=1)]
+    weights: Annotated[dict[str, Number], Field(min_length=1)]
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)

@@ -79,7 +79,7 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
     [
         (
             {"model.architecture": {"type": "moe"}},
-            r"`model.architecture`: .*'moe'.* expected tags: 'home', .*'mmoe'",
+            r"`model.architecture.type`: should be one of 'home', .*'mmoe'.*'moe'$",
         ),
         ({"model.architecture": "mmoe"}, r"`model.architecture`: .*Received: 'mmoe'"),
         (
@@ -112,7 +112,7 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
         ({"tasks.is_click": {}}, r"`tasks.is_click.group`: this key is required"),
         ({"training.epochs": 0}, r"`training.epochs`: .* greater than 0"),
         ({"training.framework": "jax"}, r"`training.framework`: .*'tfrs' or 'keras'"),
-        ({"features.x": {"type": "numerical"}}, r"`features.x`: .*'numeric'"),
+        ({"features.x": {"type": "numerical"}}, r"`features.x.type`: .*'numeric'"),
         ({"features.x": {"type": "categorical"}}, r"`features.x`: give `width`"),
         (
             {"features.x": {"type": "categorical", "width": 2, "buckets": 9}},
@@ -184,6 +184,100 @@ def test_a_wrong_configuration_names_the_key(write_config, overrides, message):
         load_config(write_config(), overrides)
 
 
+TEXT = "should be text, in quotes if it looks like a number. Received:"
+MAPPING = "should be a mapping, `key: value`. Received:"
+RANK = "should be a whole number greater than 0, or two in a list. Received:"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("training.epochs", "many", "should be a whole number. Received: 'many'"),
+        ("training.epochs", 1.5, "should be a whole number. Received: 1.5"),
+        ("training.epochs", [1], "should be a whole number. Received: [1]"),
+        ("training.epochs", None, "should be a whole number. Received: null"),
+        ("training.epochs", True, "should be a number. Received: True"),
+        ("training.epochs", -1, "should be greater than 0. Received: -1"),
+        ("training.epochs", 2**31, "should be less than 2147483648. Received: 2147"),
+        ("training.learning_rate", "fast", "should be a number. Received: 'fast'"),
+        ("training.learning_rate", -1, "should be greater than 0. Received: -1"),
+        (
+            "training.learning_rate",
+            float("inf"),
+            "should be a finite number. Received: inf",
+        ),
+        ("training.jit_compile", "maybe", "should be true or false. Received: 'maybe'"),
+        ("training.seed", -1, "should be at least 0. Received: -1"),
+        ("training.seed", 2**32, "should be less than 4294967296. Received: 4294"),
+        ("training.optimizer", "sgd", "should be 'adam' or 'lazy_adam'. Received: 'sg"),
+        ("training.monitor_tasks", "is_like", "should be a list. Received: 'is_like'"),
+        ("training.monitor_tasks", [], "should be of one entry at least. Received: []"),
+        ("training", None, f"{MAPPING} null"),
+        (
+            "training",
+            {"epoch": 7},
+            "unknown key. Received: 7. The keys here: framework, epochs, patience, ",
+        ),
+        ("tasks", {}, "should be of one entry at least. Received: {}"),
+        ("tasks", ["is_like"], f"{MAPPING} ['is_like']"),
+        ("tasks.is_like", "inter", f"{MAPPING} 'inter'"),
+        ("tasks.is_like.group", 3, f"{TEXT} 3"),
+        ("tasks.is_like.space", "is_click", f"{MAPPING} 'is_click'"),
+        ("tasks.is_like.space", {"x": 1}, "The keys here: column, equals"),
+        ("features.x", None, f"{MAPPING} null"),
+        ("features.x", {}, "this key is required; one of 'categorical', 'numeric'"),
+        ("features.x", {"type": None}, "one of 'categorical', 'numeric'. Received: nu"),
+        (
+            "features.x",
+            {"type": "numeric", "min_count": 2},
+            "The keys here: type, column, transform, encoding, buckets, width",
+        ),
+        ("model.architecture", 3, f"{MAPPING} 3"),
+        ("model.architecture.expert_units", 8, "should be a list. Received: 8"),
+        ("model.architecture.lora_rank", 0, f"{RANK} 0"),
+        ("model.architecture.lora_rank", [1, 2, 3], f"{RANK} [1, 2, 3]"),
+        ("model.architecture.lora_rank", [1, 0], f"{RANK} [1, 0]"),
+        ("model.architecture.lora_rank", "x", f"{RANK} 'x'"),
+        ("model.dropout", 1, "should be less than 1. Received: 1"),
+        ("serving.score", {"weights": {1: 1}}, f"{TEXT} 1"),
+        ("serving.score", {"wights": 1}, "The keys here: form, weights"),
+    ],
+)
+def test_a_wrong_value_is_told_in_the_terms_of_the_file(
+    write_config, key, value, message
+):
+    path = write_config()
+    with pytest.raises(HomeError) as error:
+        load_config(path, {key: value})
+    text = str(error.value)
+    assert text.startswith(f"{path}: `{key}")
+    assert message in text
+    assert "\n" not in text
+
+
+def test_a_long_value_is_cut_and_further_problems_are_counted(write_config):
+    wrong = {"training.epochs": "x" * 1000, "training.seed": "y", "model.dropout": 2}
+    with pytest.raises(HomeError, match=r" \(2 more problems\)$") as error:
+        load_config(write_config(), wrong)
+    assert len(str(error.value)) < 300
+
+
+def test_a_lora_rank_is_one_or_two_numbers(small_config):
+    for rank in (3, (3, 2), None):
+        config = small_config(model__architecture__lora_rank=rank)
+        assert config.model.architecture.lora_rank == rank
+
+
+def test_a_value_set_inside_a_value_names_file_and_key(write_config):
+    path = write_config()
+    with pytest.raises(HomeError) as error:
+        load_config(path, {"training.epochs.x": 1})
+    assert str(error.value) == (
+        f"{path}: `training.epochs.x` cannot be set: `epochs` should be a mapping. "
+        "Received: 2"
+    )
+
+
 def test_a_task_named_twice_is_an_error(write_config):
     path = write_config(replace={"  is_like:": "  is_click:"})
     with pytest.raises(HomeError, match=r"config.yaml, line \d+: .*duplicate key"):
@@ -194,8 +288,14 @@ def test_a_task_named_twice_is_an_error(write_config):
     ("text", "message"),
     [
         ("features: [", "config.yaml, line 1: "),
-        ("- a\n", "a configuration is a mapping"),
-        ("", "a configuration is a mapping"),
+        ("features:\n\tx: 1\n", "config.yaml, line 2: .*: indent with spaces$"),
+        ("a: 1\nb: 2\na: 3\n", 'line 3: while .* found duplicate key "a"$'),
+        ("a: 1\n---\nb: 2\n", "line 2: expected a single document"),
+        ("a: !x 1\n", "line 1: could not determine a constructor for the tag '!x'"),
+        ("a: 2022-13-01\n", "config.yaml: not valid YAML .month must be in 1..12"),
+        ("- a\n", r"a configuration is a mapping .* Received: \['a'\]"),
+        ("", "a configuration is a mapping .* Received: null"),
+        ("3: 1\n", "config.yaml: `3`: should be text"),
     ],
 )
 def test_a_file_that_is_no_configuration(tmp_path, text, message):
@@ -214,5 +314,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_binary_file_is_an_error(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(HomeError, match=r"config.yaml"):
+    with pytest.raises(HomeError, match=r"in UTF-8. Received: byte 0xff at position 0"):
         load_config(path)
+    with pytest.raises(HomeError, match=r"cannot be read \(Is a directory\)"):
+        load_config(tmp_path)

@@ -40,6 +40,7 @@ __all__ = [
     "IS_TENSORFLOW",
     "check_one_keras",
     "keras",
+    "leaves",
     "legacy_keras_requested",
     "ops",
     "split",
@@ -79,7 +80,7 @@ def check_one_keras(name: str, *inputs: Any) -> None:
             f"{_this_keras()}. Set it before the first import of tensorflow, keras "
             "or home_tf."
         )
-    if any(_is_foreign_symbol(x) for x in _leaves(inputs)) or _in_foreign_call():
+    if any(_is_foreign_symbol(x) for x in leaves(inputs)) or _in_foreign_call():
         raise ValueError(
             f"`{name}` is a layer of {_this_keras()}, but it is used inside a model of "
             f"{_other_keras()}. {_remedy()}"
@@ -106,12 +107,13 @@ def _remedy() -> str:
     )
 
 
-def _leaves(value: Any) -> Iterator[Any]:
+def leaves(value: Any) -> Iterator[Any]:
+    """What is in nested lists and dicts, one after the other."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
         for item in value:
-            yield from _leaves(item)
+            yield from leaves(item)
     else:
         yield value
 

@@ -6,7 +6,7 @@ from typing import Any
 from home_tf.backend import keras
 from home_tf.layers.expert_bank import ExpertBank
 from home_tf.layers.expert_level import ExpertLevel
-from home_tf.layers.layer import Layer, check_units, last_dimension
+from home_tf.layers.layer import ONE_INPUT, Layer, check_units, last_dimension
 
 SHARED = "shared"
 
@@ -25,6 +25,8 @@ class Architecture(Layer):
         kernel_initializer: Initialiser of all kernels.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
+
+    input_rule = ONE_INPUT
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from home_tf.layers.layer import (
     check_choice,
     check_positive,
     check_units,
+    is_rank,
     is_shape,
     last_dimension,
 )
@@ -63,6 +64,12 @@ class ExpertBank(Layer):
     References:
         HoME (arXiv 2408.05430), eq. 4 and 5.
     """
+
+    input_rule = (
+        "a tensor of shape (batch, features) or (batch, n, features), with n = "
+        "`num_experts`; or, if that is a sequence, a list of as many tensors (batch, "
+        "features)"
+    )
 
     def __init__(
         self,
@@ -124,26 +131,21 @@ class ExpertBank(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Creates the weights of all experts."""
-        shapes = [input_shape] if is_shape(input_shape) else list(input_shape)
-        self._check_input(shapes)
-        self.mlps.build((None, last_dimension(self, shapes[0])))
+        first = input_shape if is_shape(input_shape) else input_shape[0]
+        self.mlps.build((None, last_dimension(self, first)))
         if self.batch_norm is not None:
             # Keras's synchronised moments are slower, also where there is one replica.
             self.batch_norm.synchronized = num_replicas() > 1
             self.batch_norm.build((None, self.mlps.num_mlps * self.units[-1]))
         self.built = True
 
-    def _check_input(self, shapes: list[Sequence[int | None]]) -> None:
-        ranks = {len(shape) for shape in shapes}
-        one_each = ranks == {3} and shapes[0][1] == self.mlps.num_mlps
-        if one_each or (ranks == {2} and len(shapes) in (1, len(self._counts))):
-            return
-        raise ValueError(
-            "The input of `ExpertBank` must have shape (batch, features) or (batch, "
-            f"n, features) with n={self.mlps.num_mlps}, or be a list with a tensor "
-            "(batch, features) for each group of experts. Received: num_experts="
-            f"{self.num_experts}, input of shape {[tuple(shape) for shape in shapes]}"
-        )
+    def _accepts(self, shapes: Any) -> bool:
+        if isinstance(shapes, list):
+            return len(shapes) == len(self._counts) and all(
+                is_rank(2, shape) for shape in shapes
+            )
+        one_each = is_rank(3, shapes) and shapes and shapes[1] == self.mlps.num_mlps
+        return is_rank(2, shapes) or bool(one_each)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Computes all experts.

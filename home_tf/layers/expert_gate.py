@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops, split
-from home_tf.layers.layer import Layer, check_positive, check_units, is_shape
+from home_tf.layers.layer import Layer, check_positive, check_units, is_rank, is_shape
 from home_tf.layers.parallel_mlps import ParallelMLPs
 
 
@@ -46,6 +46,10 @@ class ExpertGate(Layer):
         HoME (arXiv 2408.05430), eq. 1-3.
     """
 
+    input_rule = (
+        "a tensor of shape (batch, features), or a list of `num_gates` such tensors"
+    )
+
     def __init__(
         self,
         num_experts: int,
@@ -80,7 +84,23 @@ class ExpertGate(Layer):
         self.mlps.build(inputs_shape if is_shape(inputs_shape) else inputs_shape[0])
         self.built = True
 
+    def _accepts(self, shapes: Any) -> bool:
+        if isinstance(shapes, list):
+            return len(shapes) == self.mlps.num_mlps and all(
+                is_rank(2, shape) for shape in shapes
+            )
+        return is_rank(2, shapes)
+
     def _check_experts(self, experts: Any, own_experts: Any) -> None:
+        for name, x, axes in (
+            ("experts", experts, "(batch, n, D)"),
+            ("own_experts", own_experts, "(batch, num_gates, n_own, D)"),
+        ):
+            if x is not None and len(x.shape) != len(axes.split(",")):
+                raise ValueError(
+                    f"`{name}` of `{type(self).__name__}` (layer {self.name!r}) must "
+                    f"have shape {axes}. Received: {tuple(x.shape)}"
+                )
         common = experts.shape[1]
         own = 0 if own_experts is None else own_experts.shape[2]
         if common + own != self.num_experts:

@@ -6,7 +6,7 @@ from typing import Any
 from home_tf.backend import keras, ops, split
 from home_tf.layers.expert_gate import ExpertGate
 from home_tf.layers.initialization import SideBySide, split_initializer
-from home_tf.layers.layer import Layer, check_positive, last_dimension
+from home_tf.layers.layer import ONE_INPUT, Layer, check_positive, last_dimension
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -48,6 +48,8 @@ class FeatureGate(Layer):
     References:
         HoME (arXiv 2408.05430), eq. 8-10.
     """
+
+    input_rule = ONE_INPUT
 
     def __init__(
         self,

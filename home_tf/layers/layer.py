@@ -1,13 +1,22 @@
 """What all layers of the package share: one Keras at a time, checked arguments."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from home_tf.backend import check_one_keras, keras, without_autograph
+from home_tf.backend import check_one_keras, keras, leaves, without_autograph
+
+ONE_INPUT = "a tensor of shape (batch, features)"
 
 
 class Layer(keras.layers.Layer):
-    """Base of the package's layers: refuses to be used inside the other Keras."""
+    """Base of the package's layers: refuses the other Keras, and another input.
+
+    A layer with an `input_rule` has its first argument checked at every call; one that
+    takes more than a tensor `(batch, features)` says by `_accepts` what.
+    """
+
+    # What the input must be, for the message; None for a layer that checks nothing.
+    input_rule: str | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         check_one_keras(type(self).__name__)
@@ -16,7 +25,31 @@ class Layer(keras.layers.Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the layer, if it is the one of the Keras in force."""
         check_one_keras(type(self).__name__, args, kwargs)
+        if self.input_rule and (args or "inputs" in kwargs):
+            self._check_input(args[0] if args else kwargs["inputs"])
         return without_autograph(super().__call__)(*args, **kwargs)
+
+    def _check_input(self, inputs: Any) -> None:
+        shapes = _shapes_of(inputs)
+        if not self._accepts(shapes):
+            self._refuse_input(shapes)
+        dtypes = {str(getattr(x.dtype, "name", x.dtype)) for x in leaves(inputs)}
+        if not all("float" in dtype for dtype in dtypes):
+            raise ValueError(
+                f"The input of `{type(self).__name__}` (layer {self.name!r}) must be "
+                f"floating-point. Received: {', '.join(sorted(dtypes))}. Cast it, or "
+                "embed it if it has ids"
+            )
+
+    def _accepts(self, shapes: Any) -> bool:
+        """Whether the input, given by the shapes in it, is one for this layer."""
+        return is_rank(2, shapes)
+
+    def _refuse_input(self, shapes: Any) -> NoReturn:
+        raise ValueError(
+            f"The input of `{type(self).__name__}` (layer {self.name!r}) must be "
+            f"{self.input_rule}. Received: {str(shapes)[:200]}"
+        )
 
 
 def check_positive(name: str, value: int) -> int:
@@ -52,9 +85,31 @@ def last_dimension(layer: keras.layers.Layer, shape: Sequence[int | None]) -> in
     if shape[-1] is None:
         raise ValueError(
             f"The last dimension of the input of `{layer.name}` must be known. "
-            f"Received: shape={tuple(shape)}. Give the input a fixed feature width."
+            f"Received: shape={shape}. Give the input a fixed feature width."
         )
     return int(shape[-1])
+
+
+def is_rank(rank: int, shape: Any) -> bool:
+    """Whether this is a shape of so many axes, or of an unknown number."""
+    return shape is None or (isinstance(shape, tuple) and len(shape) == rank)
+
+
+def _shapes_of(inputs: Any) -> Any:
+    """The shape of an input, or of each in a list or dict."""
+    if isinstance(inputs, dict):
+        return {name: _shape_of(x) for name, x in inputs.items()}
+    if isinstance(inputs, (list, tuple)):
+        return [_shape_of(x) for x in inputs]
+    return _shape_of(inputs)
+
+
+def _shape_of(x: Any) -> tuple[int | None, ...] | str | None:
+    """The shape of a tensor, None if its rank is unknown; else the name of the type."""
+    shape = getattr(x, "shape", None)
+    if shape is None:
+        return type(x).__name__
+    return None if getattr(shape, "rank", 0) is None else tuple(shape)
 
 
 def is_shape(value: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from home_tf.backend import keras, ops, split
-from home_tf.layers.layer import Layer, check_units, last_dimension
+from home_tf.layers.layer import Layer, check_units, is_rank, last_dimension
 from home_tf.layers.parallel_mlps import ParallelMLPs
 
 
@@ -42,6 +42,8 @@ class TaskTowers(Layer):
     References:
         HoME (arXiv 2408.05430), eq. 1.
     """
+
+    input_rule = "a dict {task: tensor of shape (batch, D)}"
 
     def __init__(
         self,
@@ -93,6 +95,12 @@ class TaskTowers(Layer):
         rates = np.array(list(self.initial_rates.values()))
         log_odds = np.log(rates) - np.log1p(-rates)
         return keras.initializers.Constant(log_odds.tolist())
+
+    def _accepts(self, shapes: Any) -> bool:
+        # A task that is missing is told by `build`.
+        return isinstance(shapes, dict) and all(
+            is_rank(2, shape) for shape in shapes.values()
+        )
 
     def build(self, input_shape: Mapping[str, Sequence[int | None]]) -> None:
         """Creates the weights of all towers."""

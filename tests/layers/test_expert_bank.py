@@ -145,5 +145,5 @@ def test_wrong_arguments_are_told(arguments, message):
 def test_a_wrong_input_shape_is_told():
     with pytest.raises(ValueError, match=r"\(batch, features\) or \(batch, n, f"):
         ExpertBank(3, units=(4,))(np.zeros((5, 2, 10), np.float32))
-    with pytest.raises(ValueError, match=r"Received: num_experts=\(2, 1\), input of "):
+    with pytest.raises(ValueError, match=r"Received: \[\(64, 10\), \(64, 10\), "):
         ExpertBank((2, 1), units=(4,))([X, X, X])

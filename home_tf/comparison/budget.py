@@ -34,10 +34,11 @@ class Size:
 def network_size(config: Config, preprocessor: Preprocessor) -> Size:
     """Builds the network of a configuration and measures it."""
     network = build_network(config, preprocessor)
-    return Size(params=_count_weights(network), flops=flops_per_example(network))
+    return Size(params=count_weights(network), flops=flops_per_example(network))
 
 
-def _count_weights(network: Any) -> int:
+def count_weights(network: Any) -> int:
+    """The trainable weights of a network without its embedding tables."""
     parts = (network.representations, network.towers)
     return sum(
         int(np.prod(weight.shape))
@@ -72,7 +73,7 @@ def fit_to_budget(
     def measure(units: Sequence[int]) -> int:
         network = build_network(with_units(units), preprocessor)
         if budget == "same-params":
-            return _count_weights(network)
+            return count_weights(network)
         return flops_per_example(network)
 
     size = network_size(target, preprocessor)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from home_tf.backend import keras
+from home_tf.comparison.budget import count_weights
 from home_tf.comparison.fitted import Fitted, Probabilities, validation_score
 from home_tf.comparison.split_data import SplitData
 from home_tf.config import Config
@@ -75,7 +76,7 @@ class NetworkTrainer:
             best_epoch=best_epoch,
             history=history,
             examples_per_second=speed.examples_per_second,
-            params=self._count_weights(),
+            params=count_weights(self._model.network),
         )
 
     def _one_epoch(self, seed: int, epoch: int, speed: Speed) -> dict[str, float]:
@@ -120,11 +121,6 @@ class NetworkTrainer:
 
     def _set_weights(self, values: list[Any]) -> None:
         self._model.network.set_weights(values)
-
-    def _count_weights(self) -> int:
-        network = self._model.network
-        parts = (network.representations, network.towers)
-        return sum(int(np.prod(w.shape)) for p in parts for w in p.trainable_weights)
 
 
 def _without_groups(features: Any, labels: Any, weights: Any, groups: Any) -> Any:

@@ -3,24 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from home_tf.backend import IS_TENSORFLOW, keras, ops
-from home_tf.loss_weighting.resolve import resolve
+from home_tf.backend import IS_TENSORFLOW, keras
 from home_tf.losses import MaskedBinaryCrossentropy
 from home_tf.metrics import MaskedAUC, MaskedLogLoss
 from home_tf.models.batch import (
-    check_loss_weights,
-    check_network,
     check_no_loss,
     check_tasks,
     unpack_batch,
-    weighted_log_loss,
 )
+from home_tf.models.ranking_methods import RankingMethods
 from home_tf.models.task_gradient_step import task_gradient_step
-from home_tf.replicas import num_replicas
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class RankingModel(keras.Model):
+class RankingModel(RankingMethods, keras.Model):
     """Trains a multi-task network on the weighted sum of its tasks' losses.
 
     Each task's loss is `MaskedBinaryCrossentropy`. `fit` and `evaluate` report the
@@ -68,12 +64,7 @@ class RankingModel(keras.Model):
                 f"{keras.backend.backend()!r}. The layers run on every backend"
             )
         super().__init__(**kwargs)
-        self.network = check_network(network, keras.layers.Layer)
-        self.tasks = list(tasks)
-        self.loss_weights = check_loss_weights(self.tasks, loss_weights)
-        self.loss_weighting = resolve(loss_weighting, self.loss_weights, self.network)
-        # Every replica returns the result of the whole batch; Keras would add them up.
-        self.distribute_reduction_method = "first"
+        self._set_network(network, tasks, loss_weights, loss_weighting)
         self.task_losses = {task: MaskedBinaryCrossentropy() for task in self.tasks}
         self.task_metrics = [
             (MaskedLogLoss(name=f"{task}_log_loss"), MaskedAUC(name=f"{task}_auc"))
@@ -97,11 +88,6 @@ class RankingModel(keras.Model):
         optimizer = keras.saving.deserialize_keras_object(config["optimizer"])
         self.compile(**{**config, "optimizer": optimizer})
         self.optimizer.build(self.trainable_variables)
-
-    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
-        """Features to logits `{task: (batch, 1)}`."""
-        logits: dict[str, Any] = self.network(inputs, training=training)
-        return logits
 
     def compute_loss(
         self,
@@ -133,13 +119,6 @@ class RankingModel(keras.Model):
             for task, task_loss in self.task_losses.items()
         }
 
-    def added_loss(self) -> Any:
-        """This replica's share of the losses that the network's layers add."""
-        loss = ops.convert_to_tensor(0.0)
-        for added in self.losses:
-            loss += ops.cast(added, "float32") / num_replicas()
-        return loss
-
     def train_step(self, data: Any) -> dict[str, Any]:
         """One step of the optimiser, and the results of the metrics."""
         if not self.loss_weighting.needs_task_gradients:
@@ -160,16 +139,7 @@ class RankingModel(keras.Model):
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The metrics over all rows seen, `loss` among them."""
-        metrics = [metric for pair in self.task_metrics for metric in pair]
-        results = {metric.name: metric.result() for metric in metrics}
-        loss = weighted_log_loss(self.loss_weights, results)
-        return {"loss": loss, **results, **self.loss_weighting.results()}
-
-    def predict_step(self, data: Any) -> dict[str, Any]:
-        """Probabilities `{task: (batch, 1)}` of a batch; labels in it are ignored."""
-        inputs = data[0] if isinstance(data, (tuple, list)) else data
-        logits = self(inputs, training=False)
-        return {task: ops.sigmoid(logits[task]) for task in self.tasks}
+        return self.results_of([one for pair in self.task_metrics for one in pair])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the model."""

@@ -6,23 +6,18 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from home_tf.backend import keras
-from home_tf.loss_weighting.resolve import resolve
 from home_tf.losses import MaskedBinaryCrossentropy
 from home_tf.metrics import MaskedAUC, MaskedLogLoss
 from home_tf.models.batch import (
-    check_loss_weights,
-    check_network,
     check_no_loss,
     check_tasks,
     unpack_batch,
-    weighted_log_loss,
 )
+from home_tf.models.ranking_methods import RankingMethods
 from home_tf.models.task_gradient_step import task_gradient_step
-from home_tf.replicas import num_replicas
 
 
-class RankingModel(tfrs.Model):
+class RankingModel(RankingMethods, tfrs.Model):
     """Trains a multi-task network as a TFRS model.
 
     The twin of `home_tf.models.RankingModel`: same network, same loss, same metrics,
@@ -62,12 +57,7 @@ class RankingModel(tfrs.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.network = check_network(network, keras.layers.Layer)
-        self.tasks = list(tasks)
-        self.loss_weights = check_loss_weights(self.tasks, loss_weights)
-        self.loss_weighting = resolve(loss_weighting, self.loss_weights, self.network)
-        # Every replica returns the result of the whole batch; Keras would add them up.
-        self.distribute_reduction_method = "first"
+        self._set_network(network, tasks, loss_weights, loss_weighting)
         self.ranking_tasks = {
             task: tfrs.tasks.Ranking(
                 loss=MaskedBinaryCrossentropy(),
@@ -85,11 +75,6 @@ class RankingModel(tfrs.Model):
         check_no_loss(kwargs)
         # Without `weighted_metrics` legacy Keras warns of sample weights without a use.
         super().compile(optimizer=optimizer, **{"weighted_metrics": [], **kwargs})
-
-    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
-        """Features to logits `{task: (batch, 1)}`."""
-        logits: dict[str, Any] = self.network(inputs, training=training)
-        return logits
 
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:
         """This replica's share of the loss: the tasks' losses, weighed.
@@ -120,15 +105,6 @@ class RankingModel(tfrs.Model):
             for task, ranking in self.ranking_tasks.items()
         }
 
-    def added_loss(self) -> Any:
-        """This replica's share of the losses that the network's layers add."""
-        # TFRS adds `losses` on every replica: their gradients would count once a
-        # replica.
-        loss = tf.constant(0.0)
-        for added in self.losses:
-            loss += tf.cast(added, tf.float32) / num_replicas()
-        return loss
-
     def train_step(self, inputs: Any) -> dict[str, Any]:
         """One step of the optimiser, and the results of the metrics."""
         if self.loss_weighting.needs_task_gradients:
@@ -146,12 +122,4 @@ class RankingModel(tfrs.Model):
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The metrics over all rows seen, `loss` among them."""
-        results = {metric.name: metric.result() for metric in self.metrics}
-        loss = weighted_log_loss(self.loss_weights, results)
-        return {"loss": loss, **results, **self.loss_weighting.results()}
-
-    def predict_step(self, data: Any) -> dict[str, Any]:
-        """Probabilities `{task: (batch, 1)}` of a batch; labels in it are ignored."""
-        inputs = data[0] if isinstance(data, (tuple, list)) else data
-        logits = self(inputs, training=False)
-        return {task: tf.sigmoid(logits[task]) for task in self.tasks}
+        return self.results_of(self.metrics)

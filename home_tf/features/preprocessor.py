@@ -6,9 +6,10 @@ trained step.
 
 import csv
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import tensorflow as tf
 
@@ -98,13 +99,24 @@ class Preprocessor(tf.Module):
             `{label: share}`, never 0 or 1 in full, so that it has log-odds.
 
         Raises:
-            HomeError: If there are no statistics of a column.
+            HomeError: If there are no statistics of a column, or they cannot be those
+                of zeros and ones.
         """
-        found = {
-            label: self._statistics_of(label, f"label `{label}`")["mean"]
-            for label in labels
-        }
+        found = {label: self._rate(label) for label in labels}
         return {label: min(max(rate, 1e-6), 1 - 1e-6) for label, rate in found.items()}
+
+    def _rate(self, label: str) -> float:
+        reader = f"label `{label}`"
+        mean = self._statistic(label, "mean", reader)
+        lowest = min([mean, *self._statistics_of(label, reader).get("quantiles", [])])
+        if lowest < 0 or mean > 1:
+            raise HomeError(
+                f"{self._statistics_file}: the mean of {reader} should be the share of "
+                f"ones, between 0 and 1. Received: mean {mean}, lowest {lowest}. Leave "
+                "missing labels (NaN or -1) out of its statistics, or set "
+                "`model.initial_rates: false`"
+            )
+        return mean
 
     def _check_columns(self) -> None:
         for name, feature in self._features.items():
@@ -177,10 +189,10 @@ class Preprocessor(tf.Module):
 
     def _make_bucket_lookup(self, name: str, feature: NumericFeature) -> None:
         assert feature.buckets is not None  # checked by the schema
-        quantiles = self._statistics_of_feature(name, feature)["quantiles"]
+        quantiles = self._quantiles(name, feature)
         last = len(quantiles) - 1
         at = [round(i * last / feature.buckets) for i in range(1, feature.buckets)]
-        boundaries = sorted({float(quantiles[i]) for i in at})
+        boundaries = sorted({quantiles[i] for i in at})
         self._lookups[name] = keras.layers.Discretization(bin_boundaries=boundaries)
         size = len(boundaries) + 1
         self.tables[name] = EmbeddingTable(size=size, width=feature.width or 0)
@@ -195,9 +207,9 @@ class Preprocessor(tf.Module):
         means, variances = [], []
         for name, feature in self._numeric.items():
             prefix = "log1p_" if feature.transform == "log1p" else ""
-            statistics = self._statistics_of_feature(name, feature)
-            means.append(statistics[f"{prefix}mean"])
-            variances.append(statistics[f"{prefix}variance"])
+            column, reader = feature.column or name, f"feature `{name}`"
+            means.append(self._statistic(column, f"{prefix}mean", reader))
+            variances.append(self._statistic(column, f"{prefix}variance", reader))
         if self.numeric_features:
             self._normalization = keras.layers.Normalization(
                 axis=-1, mean=means, variance=variances
@@ -226,28 +238,55 @@ class Preprocessor(tf.Module):
             return [value for value in values if value != MISSING_NAME]
         return [int(value) for value in values if int(value) != MISSING_ID]
 
+    @property
+    def _statistics_file(self) -> Path:
+        return self._data / "statistics.json"
+
     def _read_statistics(self) -> dict[str, Any]:
-        path = self._data / "statistics.json"
         try:
-            statistics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
+            text = self._statistics_file.read_text(encoding="utf-8")
+            statistics: dict[str, Any] = json.loads(text)
+            if not isinstance(statistics, dict):
+                raise ValueError
+        except (FileNotFoundError, ValueError):  # the latter from JSON too
             raise HomeError(
-                f"{path}: no readable statistics of the training rows. Prepare the "
-                "data again"
+                f"{self._statistics_file}: no readable statistics of the training "
+                "rows. Prepare the data again"
             ) from None
         return statistics
 
-    def _statistics_of_feature(self, name: str, feature: NumericFeature) -> Any:
-        return self._statistics_of(feature.column or name, f"feature `{name}`")
-
     def _statistics_of(self, column: str, reader: str) -> dict[str, Any]:
-        if column not in self._statistics:
+        if not isinstance(self._statistics.get(column), dict):
             raise HomeError(
-                f"{self._data / 'statistics.json'}: no statistics of column "
-                f"{column!r}, which {reader} needs. Prepare the data again"
+                f"{self._statistics_file}: no statistics of column {column!r}, which "
+                f"{reader} needs. Prepare the data again"
             )
         found: dict[str, Any] = self._statistics[column]
         return found
+
+    def _statistic(self, column: str, key: str, reader: str) -> float:
+        found = self._statistics_of(column, reader).get(key)
+        if not _is_number(found):
+            raise HomeError(
+                f"{self._statistics_file}: `{column}.{key}`, which {reader} needs, "
+                f"should be a finite number. Received: {found!r}"
+            )
+        return float(found)
+
+    def _quantiles(self, name: str, feature: NumericFeature) -> list[float]:
+        column = feature.column or name
+        found = self._statistics_of(column, f"feature `{name}`").get("quantiles")
+        if not isinstance(found, list) or not found or not all(map(_is_number, found)):
+            raise HomeError(
+                f"{self._statistics_file}: `{column}.quantiles`, which feature "
+                f"`{name}` needs, should be a list of finite numbers, those at equal "
+                f"steps from 0 to 100 %. Received: {str(found)[:100]}"
+            )
+        return [float(value) for value in found]
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _as_long(columns: list[Any]) -> list[Any]:

@@ -164,6 +164,83 @@ def test_broken_side_files_are_named(small_config, prepared, tmp_path):
     (copy / "statistics.json").write_text(json.dumps(statistics))
     with pytest.raises(HomeError, match=r"no statistics of column 'video_impressions'"):
         Preprocessor(small_config(), copy)
-    (copy / "statistics.json").write_text("{")
-    with pytest.raises(HomeError, match=r"statistics.json: no readable statistics"):
-        Preprocessor(small_config(), copy)
+    for text in ("{", "[]"):
+        (copy / "statistics.json").write_text(text)
+        with pytest.raises(HomeError, match=r"statistics.json: no readable statistic"):
+            Preprocessor(small_config(), copy)
+
+
+@pytest.fixture
+def with_statistics(prepared, tmp_path):
+    """Prepared data whose statistics of a column have other values."""
+
+    def change(column, **values):
+        statistics = json.loads((prepared / "statistics.json").read_text())
+        statistics[column].update(values)
+        shutil.copytree(prepared / "vocabularies", tmp_path / "vocabularies")
+        shutil.copy(prepared / "schema.json", tmp_path)
+        (tmp_path / "statistics.json").write_text(json.dumps(statistics))
+        return tmp_path
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        (
+            "video_impressions",
+            {"log1p_mean": None},
+            "`video_impressions.log1p_mean`, which feature `video_impressions` needs, "
+            "should be a finite number. Received: None",
+        ),
+        (
+            "user_is_click_rate",
+            {"variance": float("nan")},
+            "`user_is_click_rate.variance`, which feature `user_is_click_rate` needs, "
+            "should be a finite number. Received: nan",
+        ),
+        (
+            "duration_ms",
+            {"quantiles": []},
+            "`duration_ms.quantiles`, which feature `duration_ms` needs, should be a "
+            "list of finite numbers, those at equal steps from 0 to 100 %. Received: ",
+        ),
+    ],
+)
+def test_statistics_that_are_none_are_named(
+    small_config, with_statistics, column, values, message
+):
+    folder = with_statistics(column, **values)
+    with pytest.raises(HomeError) as error:
+        Preprocessor(small_config(), folder)
+    assert str(error.value).startswith(f"{folder / 'statistics.json'}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("values", "received"),
+    [
+        ({"mean": -0.6}, "mean -0.6, lowest -0.6"),
+        ({"mean": 1.5}, "mean 1.5, lowest 0.0"),
+        # More ones than missing labels, which are -1.
+        ({"mean": 0.2, "quantiles": [-1, 0, 1, 1]}, "mean 0.2, lowest -1"),
+    ],
+)
+def test_rates_of_labels_that_are_not_zero_or_one(
+    small_config, with_statistics, values, received
+):
+    folder = with_statistics("is_like", **values)
+    preprocessor = Preprocessor(small_config(), folder)
+    with pytest.raises(HomeError) as error:
+        preprocessor.rates(["is_click", "is_like"])
+    assert str(error.value) == (
+        f"{folder / 'statistics.json'}: the mean of label `is_like` should be the "
+        f"share of ones, between 0 and 1. Received: {received}. Leave missing labels "
+        "(NaN or -1) out of its statistics, or set `model.initial_rates: false`"
+    )
+
+
+def test_the_rate_of_a_label_needs_no_more_than_its_mean(small_config, with_statistics):
+    folder = with_statistics("is_like", mean=0.25, quantiles=[])
+    rates = Preprocessor(small_config(), folder).rates(["is_like"])
+    assert rates == {"is_like": 0.25}

@@ -9,12 +9,17 @@ import sys
 from dataclasses import MISSING, fields
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
+from ruamel.yaml import YAML
 from support.small_config import SMALL_CONFIG
 from support.tensorflow_log import without_cost_estimates
 
 from home_tf.backend import IS_LEGACY
 from home_tf.config import ARCHITECTURES, load_config, schema
+from home_tf.features import Preprocessor
+from home_tf.models.build_network import build_network
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,23 +103,120 @@ def test_the_readmes_serving_script_runs_on_the_export(demo):
     assert re.search(r"^is_click +\[0\.\d+ +0\.\d+ *\]$", done.stdout, re.MULTILINE)
 
 
-def test_the_reading_example_runs(prepared, tmp_path):
+# The blocks of the docs, each with a test below; those of the README run in processes
+# of their own, for they pick a Keras.
+BLOCKS = {
+    "docs/config.md": ["yaml"],
+    "docs/data.md": ["python", "python", "yaml"],
+    "docs/layers.md": ["python"],
+    "docs/loss_weighting.md": ["yaml", "python"],
+    "docs/metrics.md": ["python"],
+    "docs/serving.md": ["python", "yaml"],
+}
+
+
+def test_every_block_of_the_docs_has_a_test():
+    found = {}
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        languages = re.findall(r"^```(\w+)$", path.read_text("utf-8"), re.MULTILINE)
+        if languages:
+            found[str(path.relative_to(ROOT))] = languages
+    assert found == BLOCKS
+
+
+def execute(script, **names):
+    """Runs a block in this process; returns its names."""
+    names["__name__"] = "block"
+    exec(script, names)
+    return names
+
+
+def test_the_reading_example_runs(prepared, tmp_path, monkeypatch):
     (tmp_path / "records").symlink_to(prepared)
-    (script,) = blocks("docs/data.md", "python")
-    run("-c", script + "\nfor batch in dataset: pass", cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    script, _ = blocks("docs/data.md", "python")
+    batch = next(iter(execute(script)["dataset"]))
+    assert batch["user_id"].shape == (1024,)
 
 
-def test_the_example_of_the_layers_runs(tmp_path):
+def test_the_example_of_own_logs_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, script = blocks("docs/data.md", "python")
+    (text,) = blocks("docs/data.md", "yaml")
+    rows = execute(script)["rows"]
+    Path("config.yaml").write_text(text)
+    config = load_config("config.yaml")
+    preprocessor = Preprocessor(config, "my_records")
+    outputs = preprocessor({name: tf.constant(rows[name]) for name in rows})
+    assert outputs["user"].numpy().tolist() == [2, 2, 3, 3]  # 0 missing, 1 unknown
+    assert outputs["price_range"].numpy().tolist() == [1, 0, 1, 1]
+    logarithms = np.log1p([3.0, 1.0, 2.0, 2.0])
+    expected = (logarithms - logarithms.mean()) / logarithms.std()
+    np.testing.assert_allclose(outputs["numeric_features"][:, 0], expected, atol=1e-5)
+    assert preprocessor.rates(["click"]) == {"click": pytest.approx(2 / 3)}
+    build_network(config, preprocessor)
+
+
+def test_the_example_of_the_layers_runs(capsys):
     (script,) = blocks("docs/layers.md", "python")
-    done = run("-c", script, cwd=tmp_path)
-    assert done.stdout.splitlines() == [
+    execute(script)
+    assert capsys.readouterr().out.splitlines() == [
         f"{name} ['long_view', 'click', 'like'] (32, 1)" for name in ("HoME", "MMoE")
     ]
 
 
-def test_the_example_of_the_metrics_runs(tmp_path):
+def test_the_example_of_the_metrics_runs():
     (script,) = blocks("docs/metrics.md", "python")
-    run("-c", script, cwd=tmp_path)
+    execute(script)
+
+
+def test_the_example_of_loss_weighting_runs():
+    (script,) = blocks("docs/loss_weighting.md", "python")
+    model = execute(script)["model"]
+    model.compile(optimizer="adam", run_eagerly=True)  # tracing takes longer
+    users = np.arange(8)
+    labels = {task: np.ones((8, 1), np.float32) for task in model.tasks}
+    loss = model.fit(users, labels, batch_size=8, verbose=0).history
+    assert {"loss", "click_loss_weight"} <= set(loss)
+
+
+@pytest.mark.parametrize("file", ["docs/loss_weighting.md", "docs/serving.md"])
+def test_the_parts_of_a_configuration_fit_that_of_the_demo(tmp_path, file):
+    yaml = YAML(typ="safe", pure=True)
+    demo = yaml.load(ROOT / "pipelines" / "kuairand.yaml")
+    (text,) = blocks(file, "yaml")
+    for section, values in yaml.load(text).items():
+        demo[section] = {**demo.get(section, {}), **values}
+    yaml.dump(demo, tmp_path / "config.yaml")
+    load_config(tmp_path / "config.yaml")
+
+
+def test_the_client_of_the_serving_page_ranks(demo):
+    folder, _ = demo
+    (export,) = folder.glob("saved_models/*/1")
+    script, last = blocks("docs/serving.md", "python")[0].strip().rsplit("\n", 1)
+    signature = tf.saved_model.load(export).signatures["rank"]
+    command = [sys.executable, ROOT / "tests/support/serving.py", export, "demo"]
+    with subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            port, _ = server.stdout.readline().split()
+            names = execute(script.replace(":8500", f":{port}"))
+            shown = names["columns"]
+            for name, spec in signature.structured_input_signature[1].items():
+                if name in shown:
+                    assert shown[name].dtype == spec.dtype, name
+                    assert spec.shape.is_compatible_with(shown[name].shape), name
+                else:
+                    first = 1 if name.startswith("user_") else 3
+                    shape = (first, *spec.shape[1:])
+                    shown[name] = np.zeros(shape, spec.dtype.as_numpy_dtype)
+            exec(last, names)
+        finally:
+            server.kill()
+    assert names["clicks"].shape == (3,)
+    assert ((names["clicks"] > 0) & (names["clicks"] < 1)).all()
 
 
 NEW_ARCHITECTURE = """
@@ -168,6 +270,8 @@ def test_the_example_configuration_is_one(tmp_path):
             for kind, section in ARCHITECTURES.items()
         ),
         (schema.TrainingConfig, "## training"),
+        (schema.ServingConfig, "## serving"),
+        (schema.ScoreConfig, "### serving.score"),
     ],
 )
 def test_every_key_is_documented_with_its_default(section, heading):

@@ -43,7 +43,9 @@ __all__ = [
     "leaves",
     "legacy_keras_requested",
     "ops",
+    "other_keras",
     "split",
+    "this_keras",
     "without_autograph",
 ]
 
@@ -77,21 +79,23 @@ def check_one_keras(name: str, *inputs: Any) -> None:
         raise ValueError(
             f"`{_VARIABLE}` was changed after `home_tf` was imported. Received: "
             f"{_VARIABLE}={os.environ.get(_VARIABLE)!r} with `home_tf` on "
-            f"{_this_keras()}. Set it before the first import of tensorflow, keras "
+            f"{this_keras()}. Set it before the first import of tensorflow, keras "
             "or home_tf."
         )
     if any(_is_foreign_symbol(x) for x in leaves(inputs)) or _in_foreign_call():
         raise ValueError(
-            f"`{name}` is a layer of {_this_keras()}, but it is used inside a model of "
-            f"{_other_keras()}. {_remedy()}"
+            f"`{name}` is a layer of {this_keras()}, but it is used inside a model of "
+            f"{other_keras()}. {_remedy()}"
         )
 
 
-def _this_keras() -> str:
+def this_keras() -> str:
+    """The name of the Keras in force."""
     return "legacy Keras (tf_keras)" if IS_LEGACY else "Keras 3"
 
 
-def _other_keras() -> str:
+def other_keras() -> str:
+    """The name of the other Keras."""
     return "Keras 3" if IS_LEGACY else "legacy Keras (tf_keras)"
 
 

@@ -15,7 +15,7 @@ class Run:
 
     Attributes:
         folder: The folder. In it: `config.yaml`, the configuration with all defaults;
-            `run.json`, which data it was trained on, by which revision;
+            `run.json`, which data it was trained on, by which revision and Keras;
             `checkpoints/latest` and `checkpoints/best`; `logs/` for TensorBoard;
             `history.csv`, a line an epoch; `metrics.json`, what `evaluate` measured.
     """
@@ -44,7 +44,7 @@ class Run:
 
     @property
     def state_file(self) -> Path:
-        """What the run was trained on, by which revision, and how fast."""
+        """What the run was trained on, by which revision and Keras, and how fast."""
         return self.folder / "run.json"
 
     def load_config(self) -> Config:
@@ -67,6 +67,11 @@ class Run:
     def save_state(self, **state: Any) -> None:
         """Adds to the state of the run."""
         write_json(self.state_file, {**self.load_state(), **state})
+
+    @property
+    def legacy_keras(self) -> bool | None:
+        """Whether legacy Keras trained the run, None before it is trained."""
+        return self.load_state().get("legacy_keras")
 
     @property
     def data(self) -> Path:

@@ -13,6 +13,7 @@ from home_tf.models import RankingNetwork
 from home_tf.models.build_network import build_network
 from home_tf.run import Run, write_json
 from home_tf.training.broken_records import explain_broken_records
+from home_tf.training.checkpoint_errors import check_keras, explain_checkpoint
 from home_tf.training.predictions import Predictor
 from home_tf.training.ranking_dataset import ranking_dataset
 from home_tf.variables import checkpointable_weights
@@ -37,7 +38,8 @@ def evaluate_run(
         training.
 
     Raises:
-        HomeError: If the run has no checkpoint, or the data has no such split.
+        HomeError: If the run has no checkpoint, or one of the other Keras, or the data
+            has no such split.
     """
     config = run.load_config()
     data = data or run.data
@@ -59,8 +61,10 @@ def load_network(
     """The network of a run's best checkpoint.
 
     Raises:
-        HomeError: If the run has no checkpoint, or one that does not fit the data.
+        HomeError: If the other Keras trained the run, or it has no checkpoint, or one
+            that does not fit the data.
     """
+    check_keras(run)
     path = tf.train.latest_checkpoint(str(run.checkpoints / "best"))
     if path is None:
         raise HomeError(
@@ -69,13 +73,8 @@ def load_network(
         )
     network = build_network(config, preprocessor)
     weights = tf.train.Checkpoint(network=checkpointable_weights(network))
-    try:
+    with explain_checkpoint(path):
         # The rest of the checkpoint is for going on with the training.
         status = weights.restore(path)
         status.assert_existing_objects_matched().expect_partial()
-    except (ValueError, AssertionError, tf.errors.OpError) as error:
-        raise HomeError(
-            f"{path}: does not fit the data of the run or cannot be read "
-            f"({str(error).splitlines()[0][:200]}). Train again"
-        ) from None
     return network

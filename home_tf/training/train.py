@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 from rich.console import Console
 
-from home_tf.backend import keras
+from home_tf.backend import IS_LEGACY, keras
 from home_tf.config import Config, dump_config, load_config
 from home_tf.data import RecordSchema
 from home_tf.errors import HomeError
@@ -24,6 +24,7 @@ from home_tf.training.callbacks import (
     Speed,
     Validation,
 )
+from home_tf.training.checkpoint_errors import check_keras, explain_checkpoint
 from home_tf.training.predictions import Predictor
 from home_tf.training.ranking_dataset import ranking_dataset
 
@@ -52,7 +53,7 @@ def train(
 
     Raises:
         HomeError: If the data does not fit the configuration, or `out` holds a run of
-            another configuration.
+            another configuration or of the other Keras.
     """
     run = Run(Path(out))
     keras.utils.set_random_seed(config.training.seed)
@@ -64,7 +65,8 @@ def train(
         model = build_model(config, preprocessor, steps=steps)
     _start_run(run, config, data)
     checkpoints = Checkpoints(run, model, config.training.patience)
-    first_epoch = checkpoints.restore()
+    with explain_checkpoint(str(run.checkpoints / "latest")):
+        first_epoch = checkpoints.restore()
     if first_epoch < config.training.epochs and not checkpoints.exhausted:
         with explain_broken_records(data, "train", "validation"):
             _fit(config, data, run, model, preprocessor, checkpoints, console)
@@ -98,6 +100,7 @@ def _start_run(run: Run, config: Config, data: str | Path) -> None:
                 f"{run.folder}: holds a run of another configuration (see "
                 f"{run.config_file.name}). Name another folder, or remove this one"
             )
+        check_keras(run)
     elif run.folder.is_dir() and any(run.folder.iterdir()):
         raise HomeError(
             f"{run.folder}: is not empty, and no run. Name another folder for the run"
@@ -116,7 +119,7 @@ def _fit(
     checkpoints: Checkpoints,
     console: Console | None,
 ) -> None:
-    run.save_state(git_revision=git_revision())
+    run.save_state(git_revision=git_revision(), legacy_keras=IS_LEGACY)
     # They are of the checkpoint that this training replaces.
     run.metrics_file.unlink(missing_ok=True)
     training = config.training

@@ -14,6 +14,7 @@ from sklearn.metrics import roc_auc_score
 from home_tf.backend import IS_LEGACY
 from home_tf.data import RecordSchema, RecordWriter, read
 from home_tf.errors import HomeError
+from home_tf.export import export_run
 from home_tf.features import Preprocessor
 from home_tf.made_by import git_revision
 from home_tf.run import Run
@@ -252,6 +253,43 @@ def test_another_configuration_is_not_trained_over_a_run(
     other = small_config(training__framework=FRAMEWORK, training__learning_rate=0.5)
     with pytest.raises(HomeError, match=r"holds a run of another configuration"):
         train(other, prepared, run.folder)
+
+
+def test_a_run_of_the_other_keras_is_told_in_one_line(
+    config, prepared, trained, tmp_path
+):
+    run = Run(tmp_path / "run")
+    shutil.copytree(trained[0].folder, run.folder)
+    assert run.load_state()["legacy_keras"] is IS_LEGACY
+    run.save_state(legacy_keras=not IS_LEGACY)
+    other, this = "Keras 3", "legacy Keras (tf_keras)"
+    remedy = "Unset TF_USE_LEGACY_KERAS"
+    if not IS_LEGACY:
+        other, this, remedy = this, other, "Set TF_USE_LEGACY_KERAS=1"
+    for command in (
+        lambda: evaluate_run(run),
+        lambda: export_run(run, tmp_path / "model"),
+        lambda: train(config, prepared, run.folder),
+    ):
+        with pytest.raises(HomeError) as error:
+            command()
+        assert str(error.value) == (
+            f"{run.folder}: was trained by {other}, and this is {this}. {remedy} "
+            "before TensorFlow is imported"
+        )
+
+
+def test_a_checkpoint_of_other_data_is_not_gone_on_with(
+    config, prepared, trained, tmp_path
+):
+    run = Run(tmp_path / "run")
+    shutil.copytree(trained[0].folder, run.folder)
+    other = tmp_path / "records"
+    shutil.copytree(prepared, other)
+    vocabulary = other / "vocabularies" / "user_active_degree.csv"
+    vocabulary.write_text("value,count\nfull,3\n")
+    with pytest.raises(HomeError, match=r"checkpoints/latest: does not fit the data"):
+        train(config, other, run.folder)
 
 
 def test_a_folder_of_something_else_is_left_alone(config, prepared, tmp_path):

@@ -1,4 +1,4 @@
-"""The command line: `home-tf prepare | train | evaluate | export | compare | bench`."""
+"""The command line, `home-tf`: what `home-tf --help` lists."""
 
 import logging
 import os
@@ -55,12 +55,13 @@ def generate_kuairand(
     days: Annotated[int, typer.Option(help="Number of days.")] = 12,
     rows: Annotated[int, typer.Option(help="Number of exposures.")] = 120_000,
     group_correlation: Annotated[
-        float, typer.Option(help="Of the two task groups' tastes, -1 to 1.")
+        float, typer.Option(help="Of the tastes of the two task groups, -1 to 1.")
     ] = 0.6,
     density_gap: Annotated[
-        float, typer.Option(help="How many times rarer interactions are.")
+        float,
+        typer.Option(help="How many times rarer than KuaiRand's interactions are."),
     ] = 1.0,
-    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the generator.")] = 0,
 ) -> None:
     """Generate logs in the layout of KuaiRand."""
     start_tensorflow()
@@ -86,14 +87,18 @@ def prepare_kuairand(
     layout: Annotated[
         Literal["packed", "rows"], typer.Option(help="Blocks (fast) or single rows.")
     ] = "packed",
-    gzip: Annotated[bool, typer.Option(help="Compress the records.")] = False,
-    shards: Annotated[int, typer.Option(help="Files a split.")] = 8,
+    gzip: Annotated[bool, typer.Option("--gzip", help="Compress the records.")] = False,
+    shards: Annotated[int, typer.Option(help="Number of files of each split.")] = 8,
     validation_date: Annotated[
-        int | None, typer.Option(help="Such as 20220505; else the last day but one.")
+        int | None,
+        typer.Option(help="Validation day, such as 20220505; else the last but one."),
     ] = None,
-    test_date: Annotated[int | None, typer.Option(help="Else the last day.")] = None,
+    test_date: Annotated[
+        int | None, typer.Option(help="Test day; else the last.")
+    ] = None,
     first_date: Annotated[
-        int | None, typer.Option(help="Earlier days are history only.")
+        int | None,
+        typer.Option(help="First training day; earlier days are history only."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the rows' order.")] = 0,
 ) -> None:
@@ -152,10 +157,15 @@ def train(
     data: DataOption,
     out: Annotated[Path, typer.Option(help="The folder of the run.")],
     framework: Annotated[
-        str | None, typer.Option(help="tfrs or keras, instead of the file's.")
+        Literal["tfrs", "keras"] | None,
+        typer.Option(help="Legacy Keras (tfrs) or Keras 3, instead of the file's."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the rows, instead of the file's.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights and order, instead of the file's.")
+    ] = None,
 ) -> None:
     """Train a model, or go on with an interrupted training."""
     from home_tf.config import load_config
@@ -175,7 +185,10 @@ def evaluate(
     run: RunOption,
     data: RunDataOption = None,
     split: Annotated[
-        list[str] | None, typer.Option(help="Repeat for several; else both.")
+        list[str] | None,
+        typer.Option(
+            help="Such as test; repeat for several. Else validation and test."
+        ),
     ] = None,
 ) -> None:
     """Measure the best checkpoint of a run."""
@@ -192,7 +205,9 @@ def evaluate(
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Option(help="The model's folder, of all versions.")],
+    out: Annotated[
+        Path, typer.Option(help="The model's folder, with all its versions.")
+    ],
     run: Annotated[
         Path | None, typer.Option(help="The folder of the run; not with --rollback.")
     ] = None,
@@ -204,12 +219,14 @@ def export(
     ] = "float32",
     max_auc_loss: Annotated[
         float | None,
-        typer.Option(help="With other tables, the largest loss of a task: 0.001."),
+        typer.Option(
+            help="Largest AUC that a task may lose by smaller tables; else 0.001."
+        ),
     ] = None,
     score_weights: Annotated[
         str | None,
         typer.Option(
-            help="Of the combined score, instead of the configuration's.",
+            help="For the combined score, instead of the configuration's.",
             metavar="TASK=WEIGHT,...",
         ),
     ] = None,
@@ -314,7 +331,7 @@ def compare(
     jobs: Annotated[int, typer.Option(help="Processes at a time.")] = 1,
     quick: Annotated[
         bool,
-        typer.Option(help="Generated logs; one seed, one fold, no tuning."),
+        typer.Option("--quick", help="One seed, one fold, no tuning; makes logs."),
     ] = False,
 ) -> None:
     """Compare architectures on KuaiRand; finished cells are kept."""
@@ -384,7 +401,10 @@ def bench_layer(
     tasks: Annotated[int, typer.Option(min=1, help="Number of tasks.")] = 10,
     dtype: Annotated[
         Literal["float32", "mixed_bfloat16", "mixed_float16"],
-        typer.Option(help="What both layers compute in."),
+        typer.Option(
+            help="float32, mixed_bfloat16 or mixed_float16: what both compute in.",
+            metavar="NAME",  # the names would be broken at the edge
+        ),
     ] = "float32",
 ) -> None:
     """Measure HoME against a naive one and against its matrix products."""
@@ -550,7 +570,9 @@ def _open_run(folder: Path) -> Any:
     from home_tf.run import Run
 
     run = Run(folder)
-    start_tensorflow(run.load_config().training.framework)
+    framework = run.load_config().training.framework
+    # Legacy Keras can train the framework `keras` too, from Python.
+    start_tensorflow("tfrs" if run.legacy_keras else framework)
     return run
 
 

@@ -9,8 +9,10 @@ import sys
 import pytest
 from support.small_config import SMALL_CONFIG
 from support.tensorflow_log import without_cost_estimates
+from typer.testing import CliRunner
 
 from home_tf.backend import IS_LEGACY
+from home_tf.cli import app
 
 pytestmark = pytest.mark.skipif(
     IS_LEGACY, reason="the command line picks its Keras itself: once is enough"
@@ -157,10 +159,46 @@ def test_a_folder_that_cannot_be_written(folder, prepared, tmp_path):
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_help_and_wrong_options_fit_in_80_columns():
-    for arguments in ((), ("train", "--help"), ("prepare", "kuairand", "--help")):
-        done = home_tf(*arguments)
-        assert all(len(line) <= 80 for line in done.stdout.splitlines())
+def commands(group=app, path=()):
+    """Every command of the command line, as the words that call it."""
+    yield path
+    info = [*group.registered_commands, *group.registered_groups]
+    for one in info:
+        name = one.name or one.callback.__name__
+        if hasattr(one, "typer_instance"):
+            yield from commands(one.typer_instance, (*path, name))
+        else:
+            yield (*path, name)
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
+def test_every_help_fits_in_80_columns(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("NO_COLOR", "1")
+    done = CliRunner().invoke(app, [*command, "--help"])
+    assert done.exit_code == 0
+    assert "Usage" in done.output
+    assert all(len(line) <= 80 for line in done.output.splitlines())
+
+
+def test_wrong_options_are_told_without_a_trace():
     done = home_tf("train", "--epoch", 3)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "choices"),
+    [
+        (("train",), "framework", ("tfrs", "keras")),
+        (("prepare", "kuairand"), "layout", ("packed", "rows")),
+        (("export",), "tables", ("float32", "float16", "int8")),
+        (("compare",), "select-by", ("auc", "gauc")),
+    ],
+)
+def test_an_option_with_choices_takes_no_other(command, option, choices):
+    done = CliRunner().invoke(app, [*command, f"--{option}", "jax"])
+    assert done.exit_code == 2
+    told = " ".join(re.sub(r"[│╭╮╰╯─]", " ", done.output).split())
+    assert f"Invalid value for '--{option}': 'jax' is not one of" in told
+    assert ", ".join(map(repr, choices)) in told

@@ -6,6 +6,7 @@ are errors: no field is silently ignored.
 """
 
 import fnmatch
+import re
 from collections import Counter
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,7 @@ from home_tf.config.architectures import (
 _STRICT = ConfigDict(extra="forbid")
 # The output of an export beside those of the tasks.
 SCORE = "score"
+_TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
@@ -274,6 +276,7 @@ class Config:
 
     @model_validator(mode="after")
     def _check(self) -> "Config":
+        self._check_names()
         self._check_references()
         self._check_request_features()
         self._check_score()
@@ -292,6 +295,15 @@ class Config:
                 f"the tasks are {sorted(self.tasks)}"
             )
         return self
+
+    def _check_names(self) -> None:
+        for name in self.tasks:
+            if not _TASK_NAME.fullmatch(name):
+                raise ValueError(
+                    "the name of a task should be of letters, digits, `_`, `-`, `.` "
+                    "and `/`, and begin with a letter or digit, as TensorFlow's names "
+                    f"do. Received: {name!r}"
+                )
 
     def _check_references(self) -> None:
         categorical = {

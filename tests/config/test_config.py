@@ -171,6 +171,11 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
             },
             r"`serving.score` gives an output `score`, and so does the task",
         ),
+        (
+            {"tasks": {"is like": {"group": "inter"}}},
+            r"name of a task should be of letters, .* Received: 'is like'$",
+        ),
+        ({"tasks": {"": {"group": "inter"}}}, r"name of a task .* Received: ''$"),
         ({"training.monitor_tasks": ["clik"]}, r"names unknown tasks \['clik'\]"),
         ({"training.loss_weighting": "kendall"}, r"`training.loss_weighting`: .*'sum'"),
         (

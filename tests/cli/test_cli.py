@@ -200,5 +200,5 @@ def test_an_option_with_choices_takes_no_other(command, option, choices):
     done = CliRunner().invoke(app, [*command, f"--{option}", "jax"])
     assert done.exit_code == 2
     told = " ".join(re.sub(r"[│╭╮╰╯─]", " ", done.output).split())
-    assert f"Invalid value for '--{option}': 'jax' is not one of" in told
-    assert ", ".join(map(repr, choices)) in told
+    assert f"Invalid value for '--{option}':" in told
+    assert f"'jax' is not one of {', '.join(map(repr, choices))}" in told

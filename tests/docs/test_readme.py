@@ -15,8 +15,10 @@ import tensorflow as tf
 from ruamel.yaml import YAML
 from support.small_config import SMALL_CONFIG
 from support.tensorflow_log import without_cost_estimates
+from typer.main import get_command
 
 from home_tf.backend import IS_LEGACY
+from home_tf.cli import app
 from home_tf.config import ARCHITECTURES, load_config, schema
 from home_tf.features import Preprocessor
 from home_tf.models.build_network import build_network
@@ -219,6 +221,55 @@ def test_the_client_of_the_serving_page_ranks(demo):
             server.kill()
     assert names["clicks"].shape == (3,)
     assert ((names["clicks"] > 0) & (names["clicks"] < 1)).all()
+
+
+SHELL = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "saved_models/README.md",
+    *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md")),
+]
+
+
+def shell_commands():
+    """The lines of the indented blocks, with their file; comments left out."""
+    for path in (
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        ROOT / "saved_models" / "README.md",
+    ):
+        text = path.read_text("utf-8").replace("\\\n", " ")
+        text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+        for line in re.findall(r"^    (\S.*)$", text, re.MULTILINE):
+            yield path.relative_to(ROOT), re.sub(r" #.*", "", line)
+
+
+def check_options(words):
+    """That the words after `home-tf` are a command and options of it."""
+    command = get_command(app)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    known = {name for option in command.params for name in option.opts}
+    assert {word for word in words if word.startswith("--")} <= known, words
+
+
+def test_the_commands_of_the_docs_are_commands():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    checked = set()
+    for file, line in shell_commands():
+        program, *words = line.split()
+        name = Path(program).name
+        if name == "home-tf":
+            check_options(words)
+        elif name == "python":
+            assert (ROOT / words[0]).is_file(), (file, line)
+        elif name == "make":
+            assert words[0] in targets, (file, line)
+        else:
+            continue
+        checked.add((str(file), name))
+    assert {("README.md", "home-tf"), ("README.md", "make")} <= checked
+    assert {("docs/serving.md", "home-tf"), ("docs/serving.md", "python")} <= checked
 
 
 NEW_ARCHITECTURE = """

@@ -1,8 +1,7 @@
 """How fast `fit` is: against a bare loop, and whatever the vocabulary's size."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from home_tf.backend import IS_LEGACY
+from home_tf.bench.input_wait import wait_shares
 from home_tf.bench.records import RecordSizes, make_rows, write_records
-from home_tf.bench.timing import ratio, time_in_turn
+from home_tf.bench.timing import quartiles, ratio, time_in_turn
 from home_tf.config import (
     CategoricalFeature,
     Config,
@@ -75,9 +75,11 @@ def bench_fit(
 
     Returns:
         `{key: value}`: ratios as `{"median", "low", "high"}` (quartiles over rounds).
-        `fit.input_wait_share` is the share of a loop over the records that waits for
-        the next batch. `fit.overhead_vs_bare_loop` is the time of `fit` over that of a
-        bare `tf.function` without metrics on the same batches from memory.
+        `fit.input_wait_share` is the share of the time in which `fit` on the shuffled
+        records waits for input, the start of each epoch included: see `wait_shares`;
+        its rounds are the epochs, at least two, of one `fit`.
+        `fit.overhead_vs_bare_loop` is the time of `fit` over that of a bare
+        `tf.function` without metrics on the same batches from memory.
         `fit.OPTION_speedup` is the time of `fit` without the option over that with it.
         `fit.ADAM_large_vs_small` is the step with a table of many ids over the step
         with one of few.
@@ -152,29 +154,13 @@ class _Bench:
         return build_model(config, Preprocessor(config, self._folder))
 
     def input_wait(self, rounds: int) -> dict[str, Any]:
-        """The share of a loop over the records that waits for the next batch."""
-        epochs = 1 + (rounds + 1) * self._sizes.steps * 1024 // self._sizes.records.rows
-        batches = iter(
-            self._dataset(self._config, shuffle_rows=65536, epochs=epochs + 1)
+        """The share of an epoch of `fit` on the records that waits for input."""
+        steps = -(-self._sizes.records.rows // self._config.training.batch_size)
+        dataset = self._dataset(self._config, shuffle_rows=65536).apply(
+            tf.data.experimental.assert_cardinality(steps)
         )
-        step = _bare_step(self._model)
-        for _ in range(self._sizes.steps):
-            step(next(batches))
-        shares = [self._wait(batches, step) for _ in range(rounds)]
-        low, median, high = np.percentile(shares, [25, 50, 75])
-        quartiles = {"median": median, "low": low, "high": high}
-        return {
-            "fit.input_wait_share": {k: float(value) for k, value in quartiles.items()}
-        }
-
-    def _wait(self, batches: Iterator[Any], step: Callable[[Any], Any]) -> float:
-        start, waited = time.perf_counter(), 0.0
-        for _ in range(self._sizes.steps):
-            before = time.perf_counter()
-            batch = next(batches)
-            waited += time.perf_counter() - before
-            step(batch).numpy()
-        return waited / (time.perf_counter() - start)
+        shares = wait_shares(self._model, dataset, epochs=max(rounds, 2))
+        return {"fit.input_wait_share": quartiles(shares)}
 
     def overhead(self, rounds: int) -> dict[str, Any]:
         """`fit` over a bare loop."""

@@ -1,7 +1,7 @@
 """Timing things against each other in one run."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -40,5 +40,10 @@ def time_in_turn(
 
 def ratio(slow: Seconds, fast: Seconds) -> dict[str, float]:
     """The median over the rounds of `slow / fast`, and its quartiles."""
-    low, median, high = np.percentile(slow / fast, [25, 50, 75])
+    return quartiles(slow / fast)
+
+
+def quartiles(values: Seconds | Sequence[float]) -> dict[str, float]:
+    """The median over the rounds, and the quartiles."""
+    low, median, high = np.percentile(np.asarray(values), [25, 50, 75])
     return {"median": float(median), "low": float(low), "high": float(high)}

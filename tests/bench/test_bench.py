@@ -4,16 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.benchmarks import KEPT, is_ratio, kept_keys
 
-from home_tf.backend import keras
 from home_tf.bench.check import load_expected, regressions
 from home_tf.bench.environment import environment
-from home_tf.bench.fit import OPTIONS, FitSizes, bench_fit
 from home_tf.bench.input import bench_input
 from home_tf.bench.layer import COLUMNS, LayerSizes, bench_layer, limit_of
 from home_tf.bench.records import RecordSizes
@@ -23,13 +21,6 @@ from home_tf.errors import HomeError
 from home_tf.layers import HoME
 
 SMALL = LayerSizes(batch=8, features=8, tasks=3, expert_units=(4, 2), lora_rank=(2, 1))
-
-KEPT = Path(__file__).parents[2] / "benchmarks" / "expected.json"
-
-
-def kept_keys(bench):
-    """The figures of a benchmark that `benchmarks/expected.json` expects."""
-    return {key for key in load_expected(KEPT) if key.split(".")[0] == bench}
 
 
 def test_every_kept_expectation_is_of_a_benchmark():
@@ -106,10 +97,6 @@ def test_the_ratios_of_the_layer_follow_from_the_seconds(monkeypatch):
     assert found["layer.train.ms"] == pytest.approx(12e3 * OPERATIONS)
 
 
-def is_ratio(figure):
-    return 0 <= figure["low"] <= figure["median"] <= figure["high"]
-
-
 def test_the_figures_of_the_input():
     found = bench_input(RecordSizes(2000, integers=2, floats=1, labels=1), rounds=2)
     for name in ("packed_vs_rows", "rows_vs_row_by_row", "write_rows_vs_objects"):
@@ -118,25 +105,6 @@ def test_the_figures_of_the_input():
     for name in ("packed", "rows", "write_packed", "write_rows", "prepare"):
         assert found[f"input.{name}.rows_per_second"] > 0
     assert kept_keys("input") <= found.keys()
-
-
-def test_the_figures_of_the_fit():
-    sizes = FitSizes(
-        RecordSizes(4096, integers=2, floats=1, labels=2),
-        expert_units=(4,),
-        lora_rank=2,
-        width=4,
-        vocabularies=(10, 100),
-        steps=2,
-    )
-    framework = "tfrs" if keras.__name__ == "tf_keras" else "keras"
-    found = bench_fit(framework, sizes, rounds=2)
-    names = ["input_wait_share", "overhead_vs_bare_loop"]
-    names += [f"{option}_speedup" for option in OPTIONS]
-    names += [f"{name}_large_vs_small" for name in ("adam", "lazy_adam")]
-    assert all(is_ratio(found[f"fit.{name}"]) for name in names)
-    assert found["fit.input_wait_share"]["high"] < 1
-    assert kept_keys("fit") <= found.keys()
 
 
 def test_the_figures_of_the_scaling(tmp_path):

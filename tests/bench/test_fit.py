@@ -1,0 +1,89 @@
+"""The figures of `fit`, with either Keras."""
+
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from support.benchmarks import is_ratio, kept_keys
+
+from home_tf.backend import keras
+from home_tf.bench.fit import OPTIONS, FitSizes, bench_fit
+from home_tf.bench.input_wait import wait_shares
+from home_tf.bench.records import RecordSizes
+
+
+def test_the_figures_of_the_fit():
+    sizes = FitSizes(
+        RecordSizes(4096, integers=2, floats=1, labels=2),
+        expert_units=(4,),
+        lora_rank=2,
+        width=4,
+        vocabularies=(10, 100),
+        steps=2,
+    )
+    framework = "tfrs" if keras.__name__ == "tf_keras" else "keras"
+    found = bench_fit(framework, sizes, rounds=2)
+    names = ["input_wait_share", "overhead_vs_bare_loop"]
+    names += [f"{option}_speedup" for option in OPTIONS]
+    names += [f"{name}_large_vs_small" for name in ("adam", "lazy_adam")]
+    assert all(is_ratio(found[f"fit.{name}"]) for name in names)
+    assert found["fit.input_wait_share"]["high"] < 1
+    assert kept_keys("fit") <= found.keys()
+
+
+class Sleeping(keras.Model):
+    """A model whose step takes as many seconds as it is given, and no computing."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self._seconds = seconds
+
+    def call(self, inputs):
+        return inputs
+
+    def train_step(self, data):
+        return {"loss": sleep(self._seconds, data[0])}
+
+
+def sleep(seconds, x):
+    def slow(x):
+        time.sleep(seconds)
+        return x
+
+    return tf.ensure_shape(tf.numpy_function(slow, [x], tf.float32), x.shape)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "buffered", "low", "high"),
+    [
+        (0.03, False, 0.4, 0.7),  # waits as long as it computes
+        (0.005, True, 0.0, 0.3),  # finds the next batch ready
+        (0.09, True, 0.55, 0.8),  # gets 30 ms of each 90 ms for nothing
+    ],
+)
+def test_the_wait_for_input_is_what_a_step_waits_for(seconds, buffered, low, high):
+    batches = tf.data.Dataset.range(20).map(
+        lambda _: (sleep(seconds, tf.zeros((2, 1))), tf.zeros((2, 1)))
+    )
+    model = Sleeping(0.03)
+    model.compile()
+    shares = wait_shares(model, batches.prefetch(2) if buffered else batches, epochs=3)
+    assert len(shares) == 3
+    # Whatever else the machine does, some epoch is left alone.
+    assert low < np.median(shares) < high
+
+
+def test_the_start_of_every_epoch_is_waited_for():
+    def start(_):
+        time.sleep(0.5)
+        return np.zeros((2, 1), np.float32)
+
+    first = tf.data.Dataset.range(1).map(
+        lambda i: tf.ensure_shape(tf.numpy_function(start, [i], tf.float32), (2, 1))
+    )
+    batches = first.concatenate(tf.data.Dataset.from_tensors(tf.zeros((2, 1))))
+    model = Sleeping(0.1)
+    model.compile()
+    shares = wait_shares(model, batches.map(lambda x: (x, x)), epochs=2)
+    assert all(0.5 < share < 0.9 for share in shares)

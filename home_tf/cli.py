@@ -380,7 +380,11 @@ def _quick_logs(out: Path, quick: bool) -> Path:
 QuickOption = Annotated[bool, typer.Option("--quick", help="Fewer rounds.")]
 JsonOption = Annotated[Path | None, typer.Option(help="Write the figures here.")]
 FrameworkOption = Annotated[
-    Literal["tfrs", "keras"], typer.Option(help="Which Keras: legacy or 3.")
+    Literal["tfrs", "keras"] | None,
+    typer.Option(
+        help="tfrs, on legacy Keras, or keras, on Keras 3; by default that of the "
+        "Keras in force, legacy under TF_USE_LEGACY_KERAS=1."
+    ),
 ]
 CheckOption = Annotated[
     Path | None,
@@ -393,7 +397,7 @@ def bench_layer(
     quick: QuickOption = False,
     json: JsonOption = None,
     check: CheckOption = None,
-    framework: FrameworkOption = "keras",
+    framework: FrameworkOption = None,
     jit_compile: Annotated[
         bool, typer.Option("--jit-compile", help="Compile with XLA.")
     ] = False,
@@ -408,7 +412,7 @@ def bench_layer(
     ] = "float32",
 ) -> None:
     """Measure HoME against a naive one and against its matrix products."""
-    start_tensorflow(framework)
+    _start_bench(framework)
     sizes = {"batch": batch, "tasks": tasks, "dtype": dtype}
     _bench(lambda: _measure_layer(quick, jit_compile, **sizes), json, check)
 
@@ -427,11 +431,11 @@ def bench_fit(
     quick: QuickOption = False,
     json: JsonOption = None,
     check: CheckOption = None,
-    framework: FrameworkOption = "keras",
+    framework: FrameworkOption = None,
 ) -> None:
     """Measure the whole fit: against a bare loop, its options, large vocabularies."""
-    start_tensorflow(framework)
-    _bench(lambda: _measure_fit(quick, framework), json, check)
+    chosen = _start_bench(framework)
+    _bench(lambda: _measure_fit(quick, chosen), json, check)
 
 
 @bench_app.command("serve")
@@ -455,11 +459,11 @@ def bench_serve(
 def bench_scaling(
     plot: Annotated[Path, typer.Option(help="Draw the figures in this PNG file.")],
     json: JsonOption = None,
-    framework: FrameworkOption = "keras",
+    framework: FrameworkOption = None,
 ) -> None:
     """Measure how the layer's step grows with tasks, experts, features and batch."""
     check_dependencies("the plot", "matplotlib")
-    start_tensorflow(framework)
+    _start_bench(framework)
     from home_tf import bench
 
     bench.plot_scaling(_bench(bench.bench_scaling, json), plot)
@@ -471,19 +475,27 @@ def bench_all(
     quick: QuickOption = False,
     json: JsonOption = None,
     check: CheckOption = None,
-    framework: FrameworkOption = "keras",
+    framework: FrameworkOption = None,
 ) -> None:
     """Measure the layer, the input and the fit."""
-    start_tensorflow(framework)
+    chosen = _start_bench(framework)
     _bench(
         lambda: {
             **_measure_layer(quick),
             **_measure_input(quick),
-            **_measure_fit(quick, framework),
+            **_measure_fit(quick, chosen),
         },
         json,
         check,
     )
+
+
+def _start_bench(framework: str | None) -> str:
+    """Starts TensorFlow; returns the framework, that of the Keras in force if None."""
+    start_tensorflow(framework)
+    from home_tf.backend import IS_LEGACY
+
+    return "tfrs" if IS_LEGACY else "keras"
 
 
 def _measure_layer(

@@ -1,9 +1,10 @@
 """How fast `fit` is: against a bare loop, and whatever the vocabulary's size."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from home_tf.backend import IS_LEGACY
 from home_tf.bench.input_wait import wait_shares
+from home_tf.bench.memory import peak_memory
 from home_tf.bench.records import RecordSizes, make_rows, write_records
 from home_tf.bench.timing import quartiles, ratio, time_in_turn
 from home_tf.config import (
@@ -82,7 +84,9 @@ def bench_fit(
         `tf.function` without metrics on the same batches from memory.
         `fit.OPTION_speedup` is the time of `fit` without the option over that with it.
         `fit.ADAM_large_vs_small` is the step with a table of many ids over the step
-        with one of few.
+        with one of few, each step on another batch; `fit.ADAM_SIZE_step_mib`, for both
+        sizes, is how many MiB such a step takes at most while it runs, beyond the
+        variables: see `peak_memory`, also for where there are none.
     """
     sizes = sizes or FitSizes()
     with TemporaryDirectory() as name:
@@ -194,15 +198,24 @@ class _Bench:
         return {f"fit.{option}_speedup": ratio(seconds["without"], seconds["with"])}
 
     def vocabularies(self, optimizer: str, rounds: int) -> dict[str, Any]:
-        """The step with a table of many ids over the step with one of few."""
+        """The step with a table of many ids, and the one with one of few."""
         steps = {}
-        for size in self._sizes.vocabularies:
+        found: dict[str, Any] = {}
+        for name, size in zip(
+            ("small", "large"), self._sizes.vocabularies, strict=True
+        ):
             config = self.config(vocabulary=size, optimizer=optimizer)
-            step = _bare_step(self._build(config))
-            steps[str(size)] = partial(_run, step, self._first_batch(config))
+            # Different rows of the table in each step.
+            batches = list(self._dataset(config).take(self._sizes.steps))
+            step = partial(_run, _bare_step(self._build(config)), cycle(batches))
+            step()  # traces
+            memory = peak_memory(partial(step, times=3))
+            if memory is not None:
+                found[f"fit.{optimizer}_{name}_step_mib"] = memory
+            steps[name] = step
         seconds = time_in_turn(steps, rounds=max(rounds, 5))
-        few, many = map(str, self._sizes.vocabularies)
-        return {f"fit.{optimizer}_large_vs_small": ratio(seconds[many], seconds[few])}
+        times = ratio(seconds["large"], seconds["small"])
+        return {f"fit.{optimizer}_large_vs_small": times, **found}
 
     def _in_memory(self) -> tf.data.Dataset:
         return tf.data.Dataset.from_tensors(self._batch).repeat(self._sizes.steps)
@@ -234,8 +247,9 @@ def _bare_step(model: Any) -> Callable[[Any], Any]:
     return step
 
 
-def _run(step: Callable[[Any], Any], batch: Any) -> None:
-    step(batch).numpy()
+def _run(step: Callable[[Any], Any], batches: Iterator[Any], *, times: int = 1) -> None:
+    for batch in islice(batches, times):
+        step(batch).numpy()
 
 
 def _fit(model: Any, batches: tf.data.Dataset) -> None:

@@ -159,13 +159,13 @@ def test_a_file_of_something_else_is_told(tmp_path, text, message):
         load_expected(file)
 
 
-def run_python(code, *arguments):
+def run_python(code, *arguments, **environment):
     variables = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={**variables, "COLUMNS": "80"},
+        env={**variables, "COLUMNS": "80", **environment},
         check=False,
         timeout=300,
     )
@@ -231,5 +231,33 @@ bench.bench_layer = nothing("layer", 0)
 bench.bench_input = nothing("input", 0)
 bench.bench_fit = nothing("fit", 10)
 sys.argv = ["home-tf", "bench", "all", *sys.argv[1:]]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "found"),
+    [
+        ([], {}, "keras keras"),
+        ([], {"TF_USE_LEGACY_KERAS": "1"}, "tfrs tf_keras"),
+        (["--framework", "keras"], {"TF_USE_LEGACY_KERAS": "1"}, "keras keras"),
+        (["--framework", "tfrs"], {}, "tfrs tf_keras"),
+    ],
+)
+def test_fit_is_measured_in_the_keras_in_force(tmp_path, options, environment, found):
+    file = tmp_path / "figures.json"
+    done = run_python(FIT, *options, "--json", file, **environment)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(file.read_text())
+    keras = figures["keras"].split()[0]
+    assert f"{figures['fit.framework']} {keras}" == found
+
+
+# The command, which measures nothing.
+FIT = """
+import sys
+from home_tf import cli
+cli._measure_fit = lambda quick, framework: {"fit.framework": framework}
+sys.argv = ["home-tf", "bench", "fit", *sys.argv[1:]]
 cli.main()
 """

@@ -1,6 +1,7 @@
 """The figures of `fit`, with either Keras."""
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,26 +11,67 @@ from support.benchmarks import is_ratio, kept_keys
 from home_tf.backend import keras
 from home_tf.bench.fit import OPTIONS, FitSizes, bench_fit
 from home_tf.bench.input_wait import wait_shares
+from home_tf.bench.memory import peak_memory
 from home_tf.bench.records import RecordSizes
+
+SIZES = FitSizes(
+    RecordSizes(4096, integers=2, floats=1, labels=2),
+    expert_units=(4,),
+    lora_rank=2,
+    width=4,
+    vocabularies=(10, 500_000),
+    steps=2,
+)
+TABLE_MIB = 500_000 * 4 * 4 / 2**20
+FRAMEWORK = "tfrs" if keras.__name__ == "tf_keras" else "keras"
 
 
 def test_the_figures_of_the_fit():
-    sizes = FitSizes(
-        RecordSizes(4096, integers=2, floats=1, labels=2),
-        expert_units=(4,),
-        lora_rank=2,
-        width=4,
-        vocabularies=(10, 100),
-        steps=2,
-    )
-    framework = "tfrs" if keras.__name__ == "tf_keras" else "keras"
-    found = bench_fit(framework, sizes, rounds=2)
+    found = bench_fit(FRAMEWORK, SIZES, rounds=2)
     names = ["input_wait_share", "overhead_vs_bare_loop"]
     names += [f"{option}_speedup" for option in OPTIONS]
     names += [f"{name}_large_vs_small" for name in ("adam", "lazy_adam")]
     assert all(is_ratio(found[f"fit.{name}"]) for name in names)
     assert found["fit.input_wait_share"]["high"] < 1
+    # Adam of Keras makes a gradient, or a change, of the whole table.
+    memory = {
+        (optimizer, size): found[f"fit.{optimizer}_{size}_step_mib"]
+        for optimizer in ("adam", "lazy_adam")
+        for size in ("small", "large")
+    }
+    assert memory["adam", "large"] > memory["adam", "small"] + 0.99 * TABLE_MIB
+    assert memory["lazy_adam", "large"] < memory["lazy_adam", "small"] + 1
     assert kept_keys("fit") <= found.keys()
+
+
+def test_steps_on_large_vocabularies_look_up_other_rows_each_time(monkeypatch):
+    seen = []
+
+    def only_look(model):
+        def step(batch):
+            seen.append(batch[0]["integer_1"].numpy())
+            return tf.constant(0.0)
+
+        return step
+
+    monkeypatch.setattr("home_tf.bench.fit._bare_step", only_look)
+    monkeypatch.setattr("home_tf.bench.fit.wait_shares", lambda *_, **__: [0.0])
+    bench_fit(FRAMEWORK, SIZES, rounds=2, options=())
+    of_adam = seen[-10:]  # five rounds of each size
+    assert all((a != b).any() for a, b in pairwise(of_adam))
+
+
+def test_the_peak_of_memory_is_what_is_held_at_once_beyond_what_was_held():
+    held = tf.ones((2**20,))
+
+    def call():
+        for _ in range(3):
+            (held + 1.0).numpy()  # 4 MiB, three times after another
+        a, b = held + 1.0, held + 2.0  # 8 MiB
+        (a + b).numpy()  # and 4 more
+
+    assert peak_memory(call) == pytest.approx(12, abs=0.1)
+    assert peak_memory(lambda: (held + 1.0).numpy()) == pytest.approx(4, abs=0.1)
 
 
 class Sleeping(keras.Model):

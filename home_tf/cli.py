@@ -461,7 +461,7 @@ def bench_scaling(
     json: JsonOption = None,
     framework: FrameworkOption = None,
 ) -> None:
-    """Measure how the layer's step grows with tasks, experts, features and batch."""
+    """Measure how the layer's step grows with tasks, experts, widths and batch."""
     check_dependencies("the plot", "matplotlib")
     _start_bench(framework)
     from home_tf import bench

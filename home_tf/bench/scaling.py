@@ -12,10 +12,18 @@ from home_tf.bench.layer import LayerSizes, large_product, limit_of, trace
 from home_tf.bench.timing import time_in_turn
 from home_tf.layers import HoME
 
+# What the plot calls them, where the name of the size does not say it.
+_LABELS = {
+    "experts": "experts of each kind",
+    "expert_units": "width of the experts' first layer",
+    "features": "input features",
+}
+
 # What grows, one at a time, from `LayerSizes()`.
 SWEEPS: dict[str, tuple[Any, ...]] = {
     "tasks": (1, 4, 16, 64),
     "experts": (1, 2, 4, 8),
+    "expert_units": ((32, 16), (64, 32), (128, 64), (256, 128)),
     "features": (128, 256, 512, 1024),
     "batch": (256, 1024, 4096),
 }
@@ -36,16 +44,22 @@ def bench_scaling(
 
     Returns:
         `{"scaling.SIZE=VALUE.ms": milliseconds, "scaling.SIZE=VALUE.time_vs_limit":
-        ratio}`, medians. The limit is that of `bench_layer`.
+        ratio}`, medians; `128x64` stands for the widths `(128, 64)`. The limit is that
+        of `bench_layer`.
     """
     sizes = sizes or LayerSizes()
     found: dict[str, Any] = {"scaling.rounds": rounds}
     for name, values in (sweeps or SWEEPS).items():
         for value in values:
             milliseconds, times = _measure(replace(sizes, **{name: value}), rounds)
-            found[f"scaling.{name}={value}.ms"] = milliseconds
-            found[f"scaling.{name}={value}.time_vs_limit"] = times
+            found[f"{_key(name, value)}.ms"] = milliseconds
+            found[f"{_key(name, value)}.time_vs_limit"] = times
     return found
+
+
+def _key(name: str, value: Any) -> str:
+    widths = value if isinstance(value, tuple) else (value,)
+    return f"scaling.{name}={'x'.join(map(str, widths))}"
 
 
 def _measure(sizes: LayerSizes, rounds: int) -> tuple[float, float]:
@@ -80,13 +94,14 @@ def plot_scaling(
     figure = Figure(figsize=(2.8 * len(sweeps), 3.2), layout="constrained")
     axes = figure.subplots(1, len(sweeps), sharey=True, squeeze=False)[0]
     for ax, (name, values) in zip(axes, sweeps.items(), strict=True):
-        at = [f"scaling.{name}={value}" for value in values]
+        at = [_key(name, value) for value in values]
+        x = [value[0] if isinstance(value, tuple) else value for value in values]
         step = np.array([found[f"{key}.ms"] for key in at])
         times = np.array([found[f"{key}.time_vs_limit"] for key in at])
-        ax.plot(values, step, "o-", label="step")
-        ax.plot(values, step / times, "o--", label="matrix products")
-        ax.set(xscale="log", yscale="log", xlabel=name)
-        ax.set_xticks(values, [f"{value:g}" for value in values])
+        ax.plot(x, step, "o-", label="step")
+        ax.plot(x, step / times, "o--", label="matrix products")
+        ax.set(xscale="log", yscale="log", xlabel=_LABELS.get(name, name))
+        ax.set_xticks(x, [f"{value:g}" for value in x])
         ax.minorticks_off()
     axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[0].yaxis.set_major_formatter(ScalarFormatter())

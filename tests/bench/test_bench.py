@@ -15,7 +15,7 @@ from home_tf.bench.environment import environment
 from home_tf.bench.input import bench_input
 from home_tf.bench.layer import COLUMNS, LayerSizes, bench_layer, limit_of
 from home_tf.bench.records import RecordSizes
-from home_tf.bench.scaling import bench_scaling, plot_scaling
+from home_tf.bench.scaling import SWEEPS, bench_scaling, plot_scaling
 from home_tf.bench.timing import ratio, time_in_turn
 from home_tf.errors import HomeError
 from home_tf.layers import HoME
@@ -108,12 +108,13 @@ def test_the_figures_of_the_input():
 
 
 def test_the_figures_of_the_scaling(tmp_path):
-    sweeps = {"tasks": (1, 3), "experts": (1, 2), "batch": (4, 16)}
+    sweeps = {"tasks": (1, 3), "expert_units": ((4, 2), (8, 4)), "batch": (4, 16)}
     found = bench_scaling(SMALL, sweeps=sweeps, rounds=2)
-    for name, values in sweeps.items():
-        for value in values:
-            assert found[f"scaling.{name}={value}.ms"] > 0
-            assert found[f"scaling.{name}={value}.time_vs_limit"] > 0
+    assert sweeps.keys() < SWEEPS.keys()
+    of = ["tasks=1", "tasks=3", "expert_units=4x2", "expert_units=8x4"]
+    for name in (*of, "batch=4", "batch=16"):
+        assert found[f"scaling.{name}.ms"] > 0
+        assert found[f"scaling.{name}.time_vs_limit"] > 0
     plot_scaling(found, tmp_path / "scaling.png", sweeps=sweeps)
     assert (tmp_path / "scaling.png").stat().st_size > 10_000
 

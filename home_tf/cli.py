@@ -438,21 +438,19 @@ def bench_fit(
     _bench(lambda: _measure_fit(quick, chosen), json, check)
 
 
+_EXPORT_HELP = "A version of an export, such as saved_models/demo/1."
+
+
 @bench_app.command("serve")
 def bench_serve(
-    export: Annotated[
-        Path, typer.Option(help="A version of an export, such as saved_models/demo/1.")
-    ],
+    export: Annotated[Path, typer.Option(help=_EXPORT_HELP)],
     quick: QuickOption = False,
     json: JsonOption = None,
     check: CheckOption = None,
 ) -> None:
     """Measure an export's signatures for one user and many candidates."""
     start_tensorflow("keras")
-    from home_tf import bench
-
-    rounds = 10 if quick else 50
-    _bench(lambda: bench.bench_serve(export, rounds=rounds), json, check)
+    _bench(lambda: _measure_serve(quick, export), json, check)
 
 
 @bench_app.command("scaling")
@@ -476,14 +474,18 @@ def bench_all(
     json: JsonOption = None,
     check: CheckOption = None,
     framework: FrameworkOption = None,
+    export: Annotated[
+        Path | None, typer.Option(help=f"{_EXPORT_HELP} Without it none is measured.")
+    ] = None,
 ) -> None:
-    """Measure the layer, the input and the fit."""
+    """Measure the layer, the input, the fit, and how an export serves."""
     chosen = _start_bench(framework)
     _bench(
         lambda: {
             **_measure_layer(quick),
             **_measure_input(quick),
             **_measure_fit(quick, chosen),
+            **({} if export is None else _measure_serve(quick, export)),
         },
         json,
         check,
@@ -520,6 +522,12 @@ def _measure_fit(quick: bool, framework: str) -> dict[str, Any]:
     if quick:
         return bench.bench_fit(framework, rounds=3, options=())
     return bench.bench_fit(framework)
+
+
+def _measure_serve(quick: bool, export: Path) -> dict[str, Any]:
+    from home_tf import bench
+
+    return bench.bench_serve(export, rounds=10 if quick else 50)
 
 
 def _bench(

@@ -206,7 +206,7 @@ cli.main()
 
 def test_the_command_for_all_keeps_the_figures_of_each(tmp_path):
     file = tmp_path / "figures.json"
-    done = run_python(ALL, "--json", file)
+    done = run_python(ALL, "--export", "a/b", "--json", file)
     assert done.returncode == 0, done.stderr
     found = json.loads(file.read_text())
     assert found.pop("seconds") >= 0
@@ -216,6 +216,8 @@ def test_the_command_for_all_keeps_the_figures_of_each(tmp_path):
         "layer.rounds": 30,
         "input.rounds": 5,
         "fit.rounds": 10,
+        "serve.rounds": 50,
+        "serve.export": "a/b",
     }
     assert found["keras"].split()[0] == "keras"
     assert (found["tensorflow"], found["cpus"]) == (tf.__version__, os.cpu_count())
@@ -231,6 +233,10 @@ def nothing(name, default):
 bench.bench_layer = nothing("layer", 0)
 bench.bench_input = nothing("input", 0)
 bench.bench_fit = nothing("fit", 10)
+bench.bench_serve = lambda export, rounds: {
+    "serve.rounds": rounds,
+    "serve.export": str(export),
+}
 sys.argv = ["home-tf", "bench", "all", *sys.argv[1:]]
 cli.main()
 """

@@ -4,14 +4,19 @@
     python benchmarks/peers/measure.py --json peers.json
 
 32 id features of width 16, 8 experts [128, 64], 7 tasks with a tower [64], batch 1024,
-Adam. Every library runs in a process of its own; they take turns, an epoch each, so
-that a slower phase of the machine slows them all. Two ways:
+Adam. Every library runs in a process of its own, with as many threads as there are
+CPUs; they take turns, an epoch each and one library first after another, so that a
+slower phase of the machine slows them all. The first epoch, which traces graphs, is not
+timed. All get ids in int32 and labels in float32. Two ways:
 
-- `memory`: from arrays in memory. DeepCTR by `fit` on them, torch-rechub by a plain
-  loop over slices of tensors, which is faster than its own trainer.
-- `files`: each library's documented way from files on disk, reading included. For the
-  two others that is a CSV file read by pandas, and a `DataLoader` with torch-rechub;
-  for home_tf packed TFRecords, shuffled.
+- `memory`: from arrays in memory, in their order. DeepCTR by `fit` on them,
+  torch-rechub by a plain loop over slices of tensors, faster than its own trainer.
+- `files`: each library's documented way from files on disk, shuffled, reading included.
+  For the two others that is a CSV file read by pandas, and a `DataLoader` with
+  torch-rechub; for home_tf packed TFRecords.
+
+`idle_cpu_share` of a library is how much of a CPU its process takes in the turns of the
+others: what would disturb them.
 """
 
 import argparse
@@ -22,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -52,12 +58,24 @@ def make_data(folder, rows):
 
     frame = pd.DataFrame(columns).astype(dict.fromkeys(TASKS, np.int8))
     frame.to_csv(folder / "rows.csv", index=False)
+    for name, values in load_csv(folder).items():
+        assert values.dtype == columns[name].dtype, name
+        assert (values == columns[name]).all(), name
 
 
 def load_arrays(folder):
     """The rows as arrays."""
     with np.load(folder / "rows.npz") as arrays:
         return {name: arrays[name] for name in arrays.files}
+
+
+def load_csv(folder):
+    """The same arrays, from the CSV file."""
+    import pandas as pd
+
+    dtypes = {**dict.fromkeys(FEATURES, np.int32), **dict.fromkeys(TASKS, np.float32)}
+    frame = pd.read_csv(folder / "rows.csv", dtype=dtypes)
+    return {name: frame[name].to_numpy() for name in dtypes}
 
 
 def home_tf_epochs(folder, way, optimizer="adam"):
@@ -101,7 +119,6 @@ def home_tf_epochs(folder, way, optimizer="adam"):
 def deepctr_epochs(folder, way):
     """A function that trains DeepCTR's MMOE for an epoch."""
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
-    import pandas as pd
     from deepctr.feature_column import SparseFeat
     from deepctr.models import MMOE
 
@@ -118,23 +135,23 @@ def deepctr_epochs(folder, way):
     arrays = load_arrays(folder) if way == "memory" else None
 
     def epoch():
-        columns = arrays if arrays is not None else pd.read_csv(folder / "rows.csv")
-        inputs = {name: np.asarray(columns[name]) for name in FEATURES}
-        labels = [np.asarray(columns[task]) for task in TASKS]
-        model.fit(inputs, labels, batch_size=BATCH, epochs=1, verbose=0)
+        columns = load_csv(folder) if arrays is None else arrays
+        inputs = {name: columns[name] for name in FEATURES}
+        labels = [columns[task] for task in TASKS]
+        model.fit(inputs, labels, batch_size=BATCH, shuffle=arrays is None, verbose=0)
 
     return epoch
 
 
 def torch_rechub_epochs(folder, way):
     """A function that trains torch-rechub's MMOE for an epoch."""
-    import pandas as pd
     import torch
     from torch_rechub.basic.features import SparseFeature
     from torch_rechub.models.multi_task import MMOE
     from torch_rechub.trainers import MTLTrainer
     from torch_rechub.utils.data import DataGenerator
 
+    torch.set_num_threads(os.cpu_count())
     kinds = ["classification"] * len(TASKS)
     model = MMOE(
         [SparseFeature(name, VOCABULARY, embed_dim=WIDTH) for name in FEATURES],
@@ -149,9 +166,9 @@ def torch_rechub_epochs(folder, way):
         )
 
         def epoch_from_files():
-            frame = pd.read_csv(folder / "rows.csv")
-            x = {name: frame[name].to_numpy() for name in FEATURES}
-            y = frame[TASKS].to_numpy()
+            columns = load_csv(folder)
+            x = {name: columns[name] for name in FEATURES}
+            y = np.stack([columns[task] for task in TASKS], axis=1)
             few = {name: values[:BATCH] for name, values in x.items()}
             loader, _, _ = DataGenerator(x, y).generate_dataloader(
                 few, y[:BATCH], few, y[:BATCH], batch_size=BATCH
@@ -179,7 +196,10 @@ def torch_rechub_epochs(folder, way):
 
 
 def run_child(library, way, folder):
-    """Runs an epoch for each line of standard input, and prints its seconds."""
+    """Runs an epoch for each line of standard input.
+
+    Prints its seconds, and the CPU seconds that this process took since the last one.
+    """
     print_to = os.fdopen(os.dup(1), "w")
     name, _, optimizer = library.partition("-")
     with contextlib.redirect_stdout(sys.stderr):
@@ -189,10 +209,21 @@ def run_child(library, way, folder):
             epoch = {"deepctr": deepctr_epochs, "torch": torch_rechub_epochs}[name](
                 folder, way
             )
+        ended = time.process_time()
         for _ in sys.stdin:
-            start = time.perf_counter()
+            start, idle = time.perf_counter(), time.process_time() - ended
             epoch()
-            print(time.perf_counter() - start, file=print_to, flush=True)
+            print(time.perf_counter() - start, idle, file=print_to, flush=True)
+            ended = time.process_time()
+
+
+# Threads that wait for work must not spin, for it is another library's turn.
+PASSIVE = {
+    "OMP_NUM_THREADS": str(os.cpu_count()),
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "KMP_BLOCKTIME": "0",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
 
 
 class Child:
@@ -200,23 +231,22 @@ class Child:
 
     def __init__(self, library, way, folder):
         self._library = library
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         self._process = subprocess.Popen(
             [sys.executable, __file__, "--child", library, way, folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
+            env={**os.environ, **PASSIVE},
         )
 
     def epoch(self):
-        """Seconds of one epoch."""
+        """Seconds of one epoch, and CPU seconds of the process since the last one."""
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
             sys.exit(f"{self._library} ended: see what it printed above")
-        return float(line)
+        return tuple(map(float, line.split()))
 
     def end(self):
         """Ends the process."""
@@ -224,39 +254,57 @@ class Child:
         self._process.wait(30)
 
 
-def measure(way, folder, rows, rounds):
-    """Examples a second of every library, `{library: [of each round]}`."""
+def measure(way, folder, rounds):
+    """Seconds of every library's epochs, and of CPU before each: `(rounds, 2)`."""
     children = {library: Child(library, way, folder) for library in LIBRARIES}
-    speeds = {library: [] for library in LIBRARIES}
-    for number in range(rounds + 1):
-        for library, child in children.items():
-            seconds = child.epoch()
-            if number:  # the first epoch traces graphs
-                speeds[library].append(rows / seconds)
+    for child in children.values():
+        child.epoch()  # traces graphs
+    times = {library: [] for library in LIBRARIES}
+    for number in range(rounds):
+        first = number % len(LIBRARIES)
+        for library in LIBRARIES[first:] + LIBRARIES[:first]:
+            times[library].append(children[library].epoch())
     for child in children.values():
         child.end()
-    return speeds
+    return {library: np.array(pairs) for library, pairs in times.items()}
 
 
-def report(speeds, way):
+def report(times, way, rows):
     """Prints the speeds of a way, and returns figures as `home-tf bench` does."""
+    # Not above: in DeepCTR's process legacy Keras comes first.
+    from home_tf.bench.timing import quartiles
+
     found = {}
     print(f"\n{way}: examples a second, and home_tf over it (quartiles of rounds)")
-    for library, values in speeds.items():
-        ratios = np.array(speeds["home_tf"]) / np.array(values)
-        low, median, high = np.percentile(ratios, [25, 50, 75])
+    everything = sum(pairs[:, 0].sum() for pairs in times.values())
+    for library, pairs in times.items():
+        seconds, idle = pairs.T
+        share = float(idle.sum() / (everything - seconds.sum()))
+        figures = quartiles(seconds / times["home_tf"][:, 0])
+        rate = float(rows / np.median(seconds))
         print(
-            f"  {library:18} {np.median(values):9,.0f}   {median:5.2f}"
-            f"   [{low:.2f}, {high:.2f}]"
+            f"  {library:18} {rate:9,.0f}   {figures['median']:5.2f}"
+            f"   [{figures['low']:.2f}, {figures['high']:.2f}]"
+            f"   {share:.1%} of a CPU in the others' turns"
         )
         key = f"peers.{way}.{library}"
-        found[f"{key}.examples_per_second"] = float(np.median(values))
-        found[f"{key}.home_tf_speedup"] = {
-            "median": float(median),
-            "low": float(low),
-            "high": float(high),
-        }
+        found[f"{key}.examples_per_second"] = rate
+        found[f"{key}.home_tf_speedup"] = figures
+        found[f"{key}.idle_cpu_share"] = share
     return found
+
+
+def conditions(options):
+    """What the figures depend on: the machine, the versions and the sizes."""
+    from home_tf.bench import environment
+
+    versions = {name: version(name) for name in ("deepctr", "torch-rechub", "torch")}
+    return {
+        **environment(),
+        **versions,
+        "rows": options.rows,
+        "rounds": options.rounds,
+    }
 
 
 def main():
@@ -271,11 +319,12 @@ def main():
         library, way, folder = options.child
         run_child(library, way, Path(folder))
         return
-    found = {"rows": options.rows, "rounds": options.rounds}
+    found = conditions(options)
     with tempfile.TemporaryDirectory() as folder:
         make_data(Path(folder), options.rows)
         for way in ("memory", "files"):
-            found |= report(measure(way, folder, options.rows, options.rounds), way)
+            times = measure(way, folder, options.rounds)
+            found |= report(times, way, options.rows)
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
 

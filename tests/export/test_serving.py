@@ -15,6 +15,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.benchmarks import kept_keys
 from support.serving_inputs import example_of, serving_inputs
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -466,8 +467,8 @@ def test_batching_refuses_an_export_with_rank(trained):
 
 
 def test_the_figures_of_bench_serve(trained):
-    found = bench_serve(trained[1], candidates=(1, 40), rounds=3)
-    for number in (1, 40):
+    found = bench_serve(trained[1], candidates=(1, 40, 500), rounds=3)
+    for number in (1, 40, 500):
         assert found[f"serve.rank_{number}_vs_predict"]["median"] > 0
         for name in ("rank", "predict"):
             key = f"serve.{name}_{number}"
@@ -479,3 +480,4 @@ def test_the_figures_of_bench_serve(trained):
     assert found["serve.rank_1_fewer_bytes"] == pytest.approx(1, rel=0.01)
     assert found["serve.rank_40_fewer_bytes"] > 1.2
     assert found["serve.cold_vs_p50"] > 1
+    assert kept_keys("serve") <= found.keys()

@@ -99,33 +99,32 @@ def sleep(seconds, x):
 @pytest.mark.parametrize(
     ("seconds", "buffered", "low", "high"),
     [
-        (0.03, False, 0.4, 0.7),  # waits as long as it computes
-        (0.005, True, 0.0, 0.3),  # finds the next batch ready
-        (0.09, True, 0.55, 0.8),  # gets 30 ms of each 90 ms for nothing
+        (0.1, False, 0.35, 0.75),  # waits as long as it computes
+        (0.02, True, 0.0, 0.3),  # finds the next batch ready
+        (0.2, True, 0.35, 0.75),  # gets 100 ms of each 200 ms for nothing
     ],
 )
 def test_the_wait_for_input_is_what_a_step_waits_for(seconds, buffered, low, high):
-    batches = tf.data.Dataset.range(20).map(
+    batches = tf.data.Dataset.range(15).map(
         lambda _: (sleep(seconds, tf.zeros((2, 1))), tf.zeros((2, 1)))
     )
-    model = Sleeping(0.03)
+    model = Sleeping(0.1)
     model.compile()
-    shares = wait_shares(model, batches.prefetch(2) if buffered else batches, epochs=3)
-    assert len(shares) == 3
-    # Whatever else the machine does, some epoch is left alone.
-    assert low < np.median(shares) < high
+    shares = wait_shares(model, batches.prefetch(2) if buffered else batches, epochs=2)
+    assert len(shares) == 2
+    assert low < np.mean(shares) < high, shares
 
 
 def test_the_start_of_every_epoch_is_waited_for():
     def start(_):
-        time.sleep(0.5)
+        time.sleep(1.0)
         return np.zeros((2, 1), np.float32)
 
     first = tf.data.Dataset.range(1).map(
         lambda i: tf.ensure_shape(tf.numpy_function(start, [i], tf.float32), (2, 1))
     )
     batches = first.concatenate(tf.data.Dataset.from_tensors(tf.zeros((2, 1))))
-    model = Sleeping(0.1)
+    model = Sleeping(0.2)
     model.compile()
     shares = wait_shares(model, batches.map(lambda x: (x, x)), epochs=2)
     assert all(0.5 < share < 0.9 for share in shares)

@@ -215,7 +215,7 @@ def test_the_client_of_the_serving_page_ranks(demo):
                 else:
                     first = 1 if name.startswith("user_") else 3
                     shape = (first, *spec.shape[1:])
-                    shown[name] = np.zeros(shape, spec.dtype.as_numpy_dtype)
+                    shown[name] = tf.zeros(shape, spec.dtype).numpy()
             exec(last, names)
         finally:
             server.kill()

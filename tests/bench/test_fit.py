@@ -19,10 +19,10 @@ SIZES = FitSizes(
     expert_units=(4,),
     lora_rank=2,
     width=4,
-    vocabularies=(10, 500_000),
+    vocabularies=(10, 2_000_000),
     steps=2,
 )
-TABLE_MIB = 500_000 * 4 * 4 / 2**20
+TABLE_MIB = 2_000_000 * 4 * 4 / 2**20
 FRAMEWORK = "tfrs" if keras.__name__ == "tf_keras" else "keras"
 
 
@@ -39,8 +39,9 @@ def test_the_figures_of_the_fit():
         for optimizer in ("adam", "lazy_adam")
         for size in ("small", "large")
     }
-    assert memory["adam", "large"] > memory["adam", "small"] + 0.99 * TABLE_MIB
-    assert memory["lazy_adam", "large"] < memory["lazy_adam", "small"] + 1
+    # What else runs in the process may hold some MiB more or less.
+    assert memory["adam", "large"] > memory["adam", "small"] + 0.8 * TABLE_MIB
+    assert memory["lazy_adam", "large"] < memory["lazy_adam", "small"] + 0.3 * TABLE_MIB
     assert kept_keys("fit") <= found.keys()
 
 
@@ -62,16 +63,17 @@ def test_steps_on_large_vocabularies_look_up_other_rows_each_time(monkeypatch):
 
 
 def test_the_peak_of_memory_is_what_is_held_at_once_beyond_what_was_held():
-    held = tf.ones((2**20,))
+    held = tf.ones((2**24,))
 
     def call():
         for _ in range(3):
-            (held + 1.0).numpy()  # 4 MiB, three times after another
-        a, b = held + 1.0, held + 2.0  # 8 MiB
-        (a + b).numpy()  # and 4 more
+            (held + 1.0).numpy()  # 64 MiB, three times after another
+        a, b = held + 1.0, held + 2.0  # 128 MiB
+        (a + b).numpy()  # and 64 more
 
-    assert peak_memory(call) == pytest.approx(12, abs=0.1)
-    assert peak_memory(lambda: (held + 1.0).numpy()) == pytest.approx(4, abs=0.1)
+    # What else runs in the process may hold some MiB more or less.
+    assert peak_memory(call) == pytest.approx(192, abs=16)
+    assert peak_memory(lambda: (held + 1.0).numpy()) == pytest.approx(64, abs=16)
 
 
 class Sleeping(keras.Model):

@@ -268,7 +268,7 @@ def test_weights_of_the_score_may_be_given_with_the_export(trained, tmp_path):
     [
         ({"clik": 1.0}, r"`serving.score.weights` names unknown tasks \['clik'\]"),
         ({"is_click": float("nan")}, r"serving.score.weights.is_click`.* finite"),
-        ({}, r"`serving.score.weights`: .*at least 1 item"),
+        ({}, r"`serving.score.weights`: should be of one entry at least"),
     ],
 )
 def test_weights_of_the_score_are_checked(trained, tmp_path, weights, message):

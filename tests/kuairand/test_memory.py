@@ -49,5 +49,6 @@ def growth(tmp_path, days):
     sys.platform != "linux", reason="the peak is read as Linux tells it"
 )
 def test_memory_does_not_grow_with_the_length_of_the_logs(tmp_path):
-    few, many = growth(tmp_path, 4), growth(tmp_path, 16)
-    assert many < 1.5 * few
+    # Six times the rows; the process itself takes some tens of MiB more or less.
+    few, many = growth(tmp_path, 4), growth(tmp_path, 24)
+    assert many < 2.5 * few

@@ -8,20 +8,28 @@ import tensorflow as tf
 from home_tf.backend import keras
 
 
-def wait_shares(model: Any, dataset: tf.data.Dataset, *, epochs: int) -> list[float]:
+def wait_shares(
+    model: Any,
+    dataset: tf.data.Dataset,
+    *,
+    epochs: int,
+    steps_per_epoch: int | None = None,
+) -> list[float]:
     """The share of each epoch of `fit` in which it waits for input.
 
     Two times count as waiting: from the end of an epoch until its successor's first
-    step, in which the pipeline is started anew; and that of every request for a batch,
-    by a clock that the pipeline reads right before and right after it gives the batch,
-    in the thread that asks. So both Kerases are measured alike, and what the pipeline
-    does in the background costs nothing until a step has to wait for it.
+    step, in which the pipeline may be started anew; and that of every request for a
+    batch, by a clock that the pipeline reads right before and right after it gives the
+    batch, in the thread that asks. So both Kerases are measured alike, and what the
+    pipeline does in the background costs nothing until a step has to wait for it.
 
     Args:
         model: A compiled model. It is trained on one batch before, so that no epoch
             traces the step.
-        dataset: The batches of one epoch, of known cardinality.
+        dataset: The batches of all epochs; without `steps_per_epoch` those of one, of
+            known cardinality, for which the pipeline is started at every epoch.
         epochs: Number of epochs, of one call of `fit`.
+        steps_per_epoch: Number of steps of an epoch.
 
     Returns:
         A share in [0, 1] an epoch.
@@ -31,6 +39,7 @@ def wait_shares(model: Any, dataset: tf.data.Dataset, *, epochs: int) -> list[fl
     model.fit(
         waits.timed(dataset),
         epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
         callbacks=[waits],
         shuffle=False,
         verbose=0,

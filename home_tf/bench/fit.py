@@ -160,8 +160,9 @@ class _Bench:
     def input_wait(self, rounds: int) -> dict[str, Any]:
         """The share of an epoch of `fit` on the records that waits for input."""
         epochs = max(rounds, 2)
-        # As `home-tf train` does it: the pipeline goes on from epoch to epoch.
-        dataset = self._dataset(self._config, shuffle_rows=65536, epochs=epochs)
+        # As `home-tf train` does it: the pipeline goes on from epoch to epoch. Of the
+        # last one Keras may ask for a batch too many.
+        dataset = self._dataset(self._config, shuffle_rows=65536, epochs=epochs + 1)
         shares = wait_shares(
             self._model,
             dataset,

@@ -34,7 +34,7 @@ def wait_shares(
     Returns:
         A share in [0, 1] an epoch.
     """
-    model.fit(dataset.take(1), shuffle=False, verbose=0)
+    model.fit(dataset, steps_per_epoch=1, shuffle=False, verbose=0)
     waits = _Waits()
     model.fit(
         waits.timed(dataset),

@@ -482,10 +482,11 @@ def bench_all(
     chosen = _start_bench(framework)
     _bench(
         lambda: {
+            # First, for a folder that is no export is told by it.
+            **({} if export is None else _measure_serve(quick, export)),
             **_measure_layer(quick),
             **_measure_input(quick),
             **_measure_fit(quick, chosen),
-            **({} if export is None else _measure_serve(quick, export)),
         },
         json,
         check,

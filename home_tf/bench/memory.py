@@ -15,7 +15,8 @@ def peak_memory(function: Callable[[], object]) -> float | None:
         function: What to call. It must wait for its own result.
 
     Returns:
-        MiB; None where the allocator does not count, as on a CPU without oneDNN.
+        MiB; None where the allocator does not count, as on a CPU where oneDNN is off
+        (one without AVX-512, unless `TF_ENABLE_ONEDNN_OPTS=1` is set).
     """
     device = "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"
     memory = tf.config.experimental

@@ -1,6 +1,6 @@
 """What a comparison compares, kept beside its results."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +77,18 @@ class Plan:
         """Reads the plan of a comparison.
 
         Raises:
-            HomeError: If there is none.
+            HomeError: If there is none, or another version of the package made it.
         """
         if not (out / "plan.json").is_file():
             raise HomeError(f"{out}: no comparison here (no plan.json)")
         settings = read_json(out / "plan.json")
+        known = {field.name for field in fields(cls)} - {"config"}
+        if settings.keys() != known:
+            different = ", ".join(sorted(settings.keys() ^ known))
+            raise HomeError(
+                f"{out}: holds a comparison of another version of home_tf, whose plan "
+                f"differs in {different}. Name another folder"
+            )
         folds = tuple((first, second) for first, second in settings.pop("folds"))
         return cls(config=load_config(out / "config.yaml"), folds=folds, **settings)
 

@@ -108,12 +108,14 @@ class Preprocessor(tf.Module):
     def _rate(self, label: str) -> float:
         reader = f"label `{label}`"
         mean = self._statistic(label, "mean", reader)
-        lowest = min([mean, *self._statistics_of(label, reader).get("quantiles", [])])
+        # Of a label quantiles may be left out.
+        given = self._statistics_of(label, reader).get("quantiles")
+        lowest = min([mean, *self._quantiles(label, reader)]) if given else mean
         if lowest < 0 or mean > 1:
             raise HomeError(
                 f"{self._statistics_file}: the mean of {reader} should be the share of "
-                f"ones, between 0 and 1. Received: mean {mean}, lowest {lowest}. Leave "
-                "missing labels (NaN or -1) out of its statistics, or set "
+                f"ones, between 0 and 1. Received: mean {mean:g}, lowest {lowest:g}. "
+                "Leave missing labels (NaN or -1) out of its statistics, or set "
                 "`model.initial_rates: false`"
             )
         return mean
@@ -189,7 +191,7 @@ class Preprocessor(tf.Module):
 
     def _make_bucket_lookup(self, name: str, feature: NumericFeature) -> None:
         assert feature.buckets is not None  # checked by the schema
-        quantiles = self._quantiles(name, feature)
+        quantiles = self._quantiles(feature.column or name, f"feature `{name}`")
         last = len(quantiles) - 1
         at = [round(i * last / feature.buckets) for i in range(1, feature.buckets)]
         boundaries = sorted({quantiles[i] for i in at})
@@ -273,14 +275,13 @@ class Preprocessor(tf.Module):
             )
         return float(found)
 
-    def _quantiles(self, name: str, feature: NumericFeature) -> list[float]:
-        column = feature.column or name
-        found = self._statistics_of(column, f"feature `{name}`").get("quantiles")
+    def _quantiles(self, column: str, reader: str) -> list[float]:
+        found = self._statistics_of(column, reader).get("quantiles")
         if not isinstance(found, list) or not found or not all(map(_is_number, found)):
             raise HomeError(
-                f"{self._statistics_file}: `{column}.quantiles`, which feature "
-                f"`{name}` needs, should be a list of finite numbers, those at equal "
-                f"steps from 0 to 100 %. Received: {str(found)[:100]}"
+                f"{self._statistics_file}: `{column}.quantiles`, which {reader} needs, "
+                "should be a list of finite numbers, those at equal steps from 0 to "
+                f"100 %. Received: {str(found)[:100]}"
             )
         return [float(value) for value in found]
 

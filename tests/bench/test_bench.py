@@ -2,13 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.benchmarks import KEPT, is_ratio, kept_keys
+from support.benchmarks import KEPT, is_ratio, kept_keys, run_python
 
 from home_tf.bench.check import load_expected, regressions
 from home_tf.bench.environment import environment
@@ -160,18 +158,6 @@ def test_a_file_of_something_else_is_told(tmp_path, text, message):
         load_expected(file)
 
 
-def run_python(code, *arguments, **environment):
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**variables, "COLUMNS": "80", **environment},
-        check=False,
-        timeout=300,
-    )
-
-
 def test_the_command(tmp_path):
     file, expected = tmp_path / "figures.json", tmp_path / "expected.json"
     never = {"median": 1e9, "tolerance": 0.5, "better": "higher", "runs": 1}
@@ -222,6 +208,23 @@ def test_the_command_for_all_keeps_the_figures_of_each(tmp_path):
     assert found["keras"].split()[0] == "keras"
     assert (found["tensorflow"], found["cpus"]) == (tf.__version__, os.cpu_count())
     assert "seconds" in done.stdout
+
+
+def test_a_folder_that_is_no_export_is_told_before_anything_is_measured(tmp_path):
+    done = run_python(NO_EXPORT, "--export", tmp_path)
+    assert done.returncode == 2
+    assert "has no warm-up request for the signature 'predict'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# The command, with a benchmark that must not be reached.
+NO_EXPORT = """
+import sys
+from home_tf import bench, cli
+del bench.bench_layer
+sys.argv = ["home-tf", "bench", "all", *sys.argv[1:]]
+cli.main()
+"""
 
 
 # The command, with benchmarks that measure nothing.

@@ -1,17 +1,17 @@
 """The figures of `fit`, with either Keras."""
 
+import os
 import time
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.benchmarks import is_ratio, kept_keys
+from support.benchmarks import is_ratio, kept_keys, run_python
 
 from home_tf.backend import keras
 from home_tf.bench.fit import OPTIONS, FitSizes, bench_fit
 from home_tf.bench.input_wait import wait_shares
-from home_tf.bench.memory import peak_memory
 from home_tf.bench.records import RecordSizes
 
 SIZES = FitSizes(
@@ -19,10 +19,9 @@ SIZES = FitSizes(
     expert_units=(4,),
     lora_rank=2,
     width=4,
-    vocabularies=(10, 2_000_000),
+    vocabularies=(10, 100_000),
     steps=2,
 )
-TABLE_MIB = 2_000_000 * 4 * 4 / 2**20
 FRAMEWORK = "tfrs" if keras.__name__ == "tf_keras" else "keras"
 
 
@@ -33,16 +32,9 @@ def test_the_figures_of_the_fit():
     names += [f"{name}_large_vs_small" for name in ("adam", "lazy_adam")]
     assert all(is_ratio(found[f"fit.{name}"]) for name in names)
     assert found["fit.input_wait_share"]["high"] < 1
-    # Adam of Keras makes a gradient, or a change, of the whole table.
-    memory = {
-        (optimizer, size): found[f"fit.{optimizer}_{size}_step_mib"]
-        for optimizer in ("adam", "lazy_adam")
-        for size in ("small", "large")
-    }
-    # What else runs in the process may hold some MiB more or less.
-    assert memory["adam", "large"] > memory["adam", "small"] + 0.8 * TABLE_MIB
-    assert memory["lazy_adam", "large"] < memory["lazy_adam", "small"] + 0.3 * TABLE_MIB
-    assert kept_keys("fit") <= found.keys()
+    # Memory is counted by some machines only, and has a test of its own.
+    times = {key for key in kept_keys("fit") if not key.endswith("_step_mib")}
+    assert times <= found.keys()
 
 
 def test_steps_on_large_vocabularies_look_up_other_rows_each_time(monkeypatch):
@@ -62,18 +54,60 @@ def test_steps_on_large_vocabularies_look_up_other_rows_each_time(monkeypatch):
     assert all((a != b).any() for a, b in pairwise(of_adam))
 
 
+def in_new_process(code):
+    """The numbers that code prints; pipelines of other tests hold no memory there."""
+    # oneDNN, which CPUs without AVX-512 have to be told to use, counts the memory.
+    keras = {"TF_USE_LEGACY_KERAS": os.environ.get("TF_USE_LEGACY_KERAS", "0")}
+    done = run_python(code, TF_ENABLE_ONEDNN_OPTS="1", **keras)
+    assert done.returncode == 0, done.stderr
+    return [float(line) for line in done.stdout.split()]
+
+
 def test_the_peak_of_memory_is_what_is_held_at_once_beyond_what_was_held():
-    held = tf.ones((2**24,))
+    assert in_new_process(PEAK) == pytest.approx([192, 64], abs=1)
 
-    def call():
-        for _ in range(3):
-            (held + 1.0).numpy()  # 64 MiB, three times after another
-        a, b = held + 1.0, held + 2.0  # 128 MiB
-        (a + b).numpy()  # and 64 more
 
-    # What else runs in the process may hold some MiB more or less.
-    assert peak_memory(call) == pytest.approx(192, abs=16)
-    assert peak_memory(lambda: (held + 1.0).numpy()) == pytest.approx(64, abs=16)
+PEAK = """
+import tensorflow as tf
+from home_tf.bench.memory import peak_memory
+held = tf.ones((2**24,))
+def call():
+    for _ in range(3):
+        (held + 1.0).numpy()  # 64 MiB, three times after another
+    a, b = held + 1.0, held + 2.0  # 128 MiB
+    (a + b).numpy()  # and 64 more
+print(peak_memory(call), peak_memory(lambda: (held + 1.0).numpy()))
+"""
+
+
+def test_a_step_of_adam_takes_memory_for_the_whole_table_and_of_lazy_adam_does_not():
+    adam_small, adam_large, lazy_small, lazy_large = in_new_process(STEPS)
+    # Adam of Keras makes a gradient, or a change, of the whole table.
+    assert adam_large > adam_small + 0.8 * TABLE_MIB
+    assert lazy_large < lazy_small + 0.3 * TABLE_MIB
+
+
+TABLE_MIB = 4_000_000 * 4 * 4 / 2**20
+STEPS = """
+from home_tf.backend import IS_LEGACY
+from home_tf.bench import fit
+from home_tf.bench.records import RecordSizes
+fit.wait_shares = lambda *_, **__: [0.0]
+rows = RecordSizes(4096, integers=2, floats=1, labels=2)
+sizes = fit.FitSizes(
+    rows,
+    expert_units=(4,),
+    lora_rank=2,
+    width=4,
+    vocabularies=(10, 4_000_000),
+    steps=2,
+)
+framework = "tfrs" if IS_LEGACY else "keras"
+found = fit.bench_fit(framework, sizes, rounds=2, options=())
+for optimizer in ("adam", "lazy_adam"):
+    for size in ("small", "large"):
+        print(found[f"fit.{optimizer}_{size}_step_mib"])
+"""
 
 
 class Sleeping(keras.Model):

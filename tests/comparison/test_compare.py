@@ -294,6 +294,16 @@ def test_another_comparison_is_not_mixed_into_a_folder(start, stub, tmp_path):
         start(budget="paper")
 
 
+def test_a_plan_of_another_version_is_told(start, stub, tmp_path):
+    start()
+    file = tmp_path / "out" / "plan.json"
+    plan = json.loads(file.read_text())
+    del plan["tuning_seeds"]
+    file.write_text(json.dumps(plan))
+    with pytest.raises(HomeError, match=r"another version .* differs in tuning_seeds"):
+        start()
+
+
 def test_a_folder_of_something_else_is_left_alone(start, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("years of work")

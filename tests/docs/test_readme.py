@@ -223,14 +223,6 @@ def test_the_client_of_the_serving_page_ranks(demo):
     assert ((names["clicks"] > 0) & (names["clicks"] < 1)).all()
 
 
-SHELL = [
-    "README.md",
-    "CONTRIBUTING.md",
-    "saved_models/README.md",
-    *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md")),
-]
-
-
 def shell_commands():
     """The lines of the indented blocks, with their file; comments left out."""
     for path in (

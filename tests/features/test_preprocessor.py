@@ -221,7 +221,7 @@ def test_statistics_that_are_none_are_named(
     ("values", "received"),
     [
         ({"mean": -0.6}, "mean -0.6, lowest -0.6"),
-        ({"mean": 1.5}, "mean 1.5, lowest 0.0"),
+        ({"mean": 1.5}, "mean 1.5, lowest 0"),
         # More ones than missing labels, which are -1.
         ({"mean": 0.2, "quantiles": [-1, 0, 1, 1]}, "mean 0.2, lowest -1"),
     ],
@@ -238,6 +238,14 @@ def test_rates_of_labels_that_are_not_zero_or_one(
         f"share of ones, between 0 and 1. Received: {received}. Leave missing labels "
         "(NaN or -1) out of its statistics, or set `model.initial_rates: false`"
     )
+
+
+def test_quantiles_of_a_label_that_are_no_numbers_are_told(
+    small_config, with_statistics
+):
+    folder = with_statistics("is_like", mean=0.2, quantiles=["low", 1])
+    with pytest.raises(HomeError, match=r"`is_like.quantiles`, which label `is_like`"):
+        Preprocessor(small_config(), folder).rates(["is_like"])
 
 
 def test_the_rate_of_a_label_needs_no_more_than_its_mean(small_config, with_statistics):

@@ -1,5 +1,8 @@
 """What the tests of the benchmarks share."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from home_tf.bench.check import load_expected
@@ -14,3 +17,16 @@ def kept_keys(bench):
 
 def is_ratio(figure):
     return 0 <= figure["low"] <= figure["median"] <= figure["high"]
+
+
+def run_python(code, *arguments, **environment):
+    """Runs Python code in a process of its own; variables of TensorFlow left out."""
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**variables, "COLUMNS": "80", **environment},
+        check=False,
+        timeout=300,
+    )

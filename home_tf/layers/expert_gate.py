@@ -5,7 +5,7 @@ from typing import Any
 
 from home_tf.backend import keras, ops, split
 from home_tf.layers.layer import Layer, check_positive, check_units, is_rank, is_shape
-from home_tf.layers.parallel_mlps import ParallelMLPs
+from home_tf.layers.parallel_mlps import ParallelMLPs, first_layers
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -137,6 +137,9 @@ class ExpertGate(Layer):
             logits = self.mlps(list(inputs), readers=[1] * self.mlps.num_mlps)
         else:
             logits = self.mlps([inputs], readers=[self.mlps.num_mlps])
+        return self._values_of(logits)
+
+    def _values_of(self, logits: Any) -> Any:
         logits = ops.cast(logits, "float32")
         gates = (self.num_gates,) if self.num_gates else ()
         logits = ops.reshape(logits, (-1, *gates, self.num_experts))
@@ -169,6 +172,23 @@ class ExpertGate(Layer):
             "hidden_units": list(self.hidden_units),
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
+
+
+def gate_values_together(gates: Sequence[ExpertGate], inputs: Any) -> list[Any]:
+    """`gate_values` of several gates that decide by the same input, by one product.
+
+    Args:
+        gates: The gates.
+        inputs: What all of them decide by, `(batch, features)`.
+
+    Returns:
+        What `gate_values` of each gate returns.
+    """
+    firsts = first_layers([gate.mlps for gate in gates], inputs)
+    return [
+        gate._values_of(gate.mlps([inputs], readers=[gate.mlps.num_mlps], first=first))
+        for gate, first in zip(gates, firsts, strict=True)
+    ]
 
 
 def mix(weights: Any, experts: Any, own_experts: Any = None) -> Any:

@@ -108,10 +108,19 @@ class FeatureGate(Layer):
             )
         return width // self.num_loras
 
-    def call(self, inputs: Any) -> Any:
-        """Scales the input: `(batch, |v|)` to `(batch, |v|)`, or to a list of them."""
-        scaled = [inputs + inputs * change for change in self._changes(inputs)]
-        return self._one_or_list(scaled)
+    def call(self, inputs: Any, weights: Any = None) -> Any:
+        """Scales the input.
+
+        Args:
+            inputs: `v`, `(batch, |v|)`.
+            weights: Those of the maps, where they have been computed together with
+                other gates; what `self.gate.gate_values(inputs)` returns.
+
+        Returns:
+            `(batch, |v|)`, or a list of them.
+        """
+        changes = self._changes(inputs, weights)
+        return self._one_or_list([inputs + inputs * change for change in changes])
 
     def gate_values(self, inputs: Any) -> Any:
         """`FeaGate(v)` of eq. 9: `(batch, |v|)`, each value in (0, 2); or a list."""
@@ -120,24 +129,23 @@ class FeatureGate(Layer):
     def _one_or_list(self, values: list[Any]) -> Any:
         return values if self.num_gates else values[0]
 
-    def _changes(self, inputs: Any) -> list[Any]:
+    def _changes(self, inputs: Any, weights: Any = None) -> list[Any]:
         """By how much each gate differs from 1."""
         # 2 * Sigmoid(x) = 1 + tanh(x / 2), and the mixture's weights sum to 1. Written
         # so, the gate is 1 to the last bit where the maps are zero.
         down = 0.5 * ops.matmul(inputs, self.down_kernel)
         downs = split(down, self._num_maps, axis=-1)
         ups = split(ops.convert_to_tensor(self.up_kernel), self._num_maps, axis=0)
-        weights = ops.reshape(self.gate.gate_values(inputs), (-1, self._num_maps))
-        weighted = [
-            weight * ops.tanh(ops.matmul(x, up))
-            for weight, x, up in zip(
-                split(weights, self._num_maps, axis=-1), downs, ups, strict=True
-            )
-        ]
-        return [
-            sum(weighted[first + 1 : first + self.num_loras], start=weighted[first])
+        maps = [ops.tanh(ops.matmul(x, up)) for x, up in zip(downs, ups, strict=True)]
+        if weights is None:
+            weights = self.gate.gate_values(inputs)
+        weights = ops.reshape(weights, (-1, self._num_maps))
+        weights = split(weights, self._num_maps, axis=-1)
+        of_each = [
+            slice(first, first + self.num_loras)
             for first in range(0, self._num_maps, self.num_loras)
         ]
+        return [_mean(weights[part], maps[part]) for part in of_each]
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
         """`(batch, |v|)`, or a list of them."""
@@ -152,3 +160,12 @@ class FeatureGate(Layer):
             "num_gates": self.num_gates,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
+
+
+def _mean(weights: list[Any], values: list[Any]) -> Any:
+    """The weighted mean of values whose weights sum to 1, so the last is not needed."""
+    *others, last = values
+    mean = last
+    for weight, value in zip(weights[:-1], others, strict=True):
+        mean = mean + weight * (value - last)
+    return mean

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.layers.expert_bank import ExpertBank
+from home_tf.layers.expert_gate import ExpertGate
 from home_tf.layers.feature_gate import FeatureGate
 from home_tf.layers.initialization import split_initializer
 from home_tf.layers.layer import Layer
@@ -76,10 +77,27 @@ class GatedExperts(Layer):
             self.feature_gates.build(input_shape)
         self.built = True
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Computes all experts, each on its gated input (eq. 10)."""
+    @property
+    def gates(self) -> list[ExpertGate]:
+        """The gates of the feature gates' mixtures: one layer, or none."""
+        return [] if self.feature_gates is None else [self.feature_gates.gate]
+
+    def call(
+        self, inputs: Any, weights: Sequence[Any] = (), training: bool | None = None
+    ) -> Any:
+        """Computes all experts, each on its gated input (eq. 10).
+
+        Args:
+            inputs: `(batch, features)`.
+            weights: The values of `gates` on the inputs, where they have been computed
+                together with other gates.
+            training: Whether the experts' BatchNorm uses the moments of the batch.
+
+        Returns:
+            `(batch, n, D)`.
+        """
         if self.feature_gates is not None:
-            inputs = self.feature_gates(inputs)
+            inputs = self.feature_gates(inputs, *weights)
         return self.experts(inputs, training=training)
 
     def compute_output_shape(

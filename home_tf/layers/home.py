@@ -5,7 +5,13 @@ from typing import Any
 
 from home_tf.backend import keras, ops, split
 from home_tf.layers.architecture import Architecture
-from home_tf.layers.expert_gate import ExpertGate, mix, mix_own, of_each_gate
+from home_tf.layers.expert_gate import (
+    ExpertGate,
+    gate_values_together,
+    mix,
+    mix_own,
+    of_each_gate,
+)
 from home_tf.layers.gated_experts import GatedExperts
 from home_tf.layers.initialization import split_initializer
 from home_tf.layers.layer import (
@@ -213,7 +219,7 @@ class HoME(Architecture):
         z_pair = (None, 2 * self.expert_units[-1])
         meta = (self.meta_shared_gate, self.meta_group_gates)
         meta_self = (self.meta_shared_self_gate, self.meta_group_self_gates)
-        _build_all([self.meta_experts, *meta, *filter(None, meta_self)], v)
+        _build_all([self.meta_experts, *meta, *_present(*meta_self)], v)
         _build_all([self.task_shared_experts, *self.task_experts.values()], z)
         _build_all(self.task_gates.values(), z_pair)
         _build_all(self.task_self_gates.values(), z)
@@ -234,14 +240,25 @@ class HoME(Architecture):
 
     def _call_meta_level(self, v: Any, training: bool | None) -> tuple[Any, list[Any]]:
         """Eq. 6, 11: `z_s` and a list with `z_g` of every group, each `(batch, D)`."""
-        experts = self.meta_experts(v, training=training)
+        own_gates = _present(self.meta_shared_self_gate, self.meta_group_self_gates)
+        of_shared, of_groups, *others = gate_values_together(
+            [
+                self.meta_shared_gate,
+                self.meta_group_gates,
+                *own_gates,
+                *self.meta_experts.gates,
+            ],
+            v,
+        )
+        own_shared, own_groups = others[:2] if own_gates else (None, None)
+        experts = self.meta_experts(v, others[len(own_gates) :], training=training)
         shared, own = _split_experts(experts, self.num_shared_experts)
-        z_shared = mix(self.meta_shared_gate.gate_values(v), experts)
-        if self.meta_shared_self_gate is not None:
-            z_shared += mix(self.meta_shared_self_gate.gate_values(v), shared)
+        z_shared = mix(of_shared, experts)
+        if own_shared is not None:
+            z_shared += mix(own_shared, shared)
         z_groups = self._mix_visible(
-            self.meta_group_gates.gate_values(v),
-            self.meta_group_self_gates and self.meta_group_self_gates.gate_values(v),
+            of_groups,
+            own_groups,
             shared if self.hierarchy_mask else experts,
             of_each_gate(own, len(self.groups)),
         )
@@ -252,24 +269,27 @@ class HoME(Architecture):
     ) -> dict[str, Any]:
         """Eq. 7, 11: every task's representation."""
         shared = self.task_shared_experts(z_shared, training=training)
-        experts = [
-            of_group(z, training=training)
-            for of_group, z in zip(self.task_experts.values(), z_groups, strict=True)
-        ]
+        experts, own_values = [], []
+        for (group, of_group), z in zip(
+            self.task_experts.items(), z_groups, strict=True
+        ):
+            own_gates = _present(self.task_self_gates.get(group))
+            values = gate_values_together([*own_gates, *of_group.gates], z)
+            own_values.append(values[0] if own_gates else None)
+            experts.append(of_group(z, values[len(own_gates) :], training=training))
         everything = None
         if not self.hierarchy_mask:
             everything = ops.concatenate([shared, *experts], axis=1)
         outputs: dict[str, Any] = {}
-        for (group, tasks), z, of_group in zip(
-            self.task_groups.items(), z_groups, experts, strict=True
+        for (group, tasks), z, own_weights, of_group in zip(
+            self.task_groups.items(), z_groups, own_values, experts, strict=True
         ):
             common, own = _split_experts(of_group, self.num_group_experts)
-            self_gate = self.task_self_gates.get(group)
             h = self._mix_visible(
                 self.task_gates[group].gate_values(
                     ops.concatenate([z, z_shared], axis=-1)
                 ),
-                self_gate and self_gate.gate_values(z),
+                own_weights,
                 ops.concatenate([shared, common], axis=1)
                 if self.hierarchy_mask
                 else everything,
@@ -343,3 +363,7 @@ def _split_experts(experts: Any, first: int) -> list[Any]:
 def _build_all(layers: Any, shape: Any) -> None:
     for layer in layers:
         layer.build(shape)
+
+
+def _present(*gates: ExpertGate | None) -> list[ExpertGate]:
+    return [gate for gate in gates if gate is not None]

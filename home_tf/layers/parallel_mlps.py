@@ -26,6 +26,7 @@ class ParallelMLPs(Layer):
     Call arguments:
         inputs: List of tensors `(batch, features)`.
         readers: How many MLPs read each of the inputs, in the order of the MLPs.
+        first: What `first_layers` gives for the one input, or None.
 
     Output shape:
         `(batch, num_mlps * units[-1])`: the columns of MLP `i` begin at
@@ -72,14 +73,17 @@ class ParallelMLPs(Layer):
             width = units
         self.built = True
 
-    def call(self, inputs: Sequence[Any], readers: Sequence[int]) -> Any:
+    def call(
+        self, inputs: Sequence[Any], readers: Sequence[int], first: Any = None
+    ) -> Any:
         """Computes all MLPs, side by side."""
-        outputs = list(inputs)
-        for depth, units in enumerate(self.units):
-            if depth:
-                outputs = [ops.relu(x) for x in outputs]
-                outputs = self._one_each(outputs, readers, self.units[depth - 1])
-                readers = [1] * self.num_mlps
+        outputs = [first]
+        if first is None:
+            outputs = self._linear(list(inputs), readers, 0, self.units[0])
+        for depth, units in enumerate(self.units[1:], start=1):
+            outputs = [ops.relu(x) for x in outputs]
+            outputs = self._one_each(outputs, readers, self.units[depth - 1])
+            readers = [1] * self.num_mlps
             outputs = self._linear(outputs, readers, depth, units)
         return outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=-1)
 
@@ -102,6 +106,29 @@ class ParallelMLPs(Layer):
             for x, count in zip(outputs, readers, strict=True)
             for one in split_columns(x, [units] * count)
         ]
+
+
+def first_layers(layers: Sequence[ParallelMLPs], inputs: Any) -> list[Any]:
+    """The first layers of several `ParallelMLPs` on one input, by one product.
+
+    A product of few columns takes longer than the same columns in a wider one, and
+    gives a gradient of its own for the whole input.
+
+    Args:
+        layers: Whose MLPs all read the input, and have biases in their first layer.
+        inputs: `(batch, features)`.
+
+    Returns:
+        For each of the layers `(batch, num_mlps * units[0])`.
+    """
+    if not layers:
+        return []
+    if len(layers) == 1:
+        return [ops.matmul(inputs, layers[0].kernels[0]) + layers[0].biases[0]]
+    kernel = ops.concatenate([layer.kernels[0] for layer in layers], axis=-1)
+    bias = ops.concatenate([layer.biases[0] for layer in layers], axis=-1)
+    widths = [layer.num_mlps * layer.units[0] for layer in layers]
+    return split_columns(ops.matmul(inputs, kernel) + bias, widths)
 
 
 def split_columns(x: Any, widths: Sequence[int]) -> list[Any]:

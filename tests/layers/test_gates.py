@@ -7,6 +7,7 @@ from support.backends import randomize, to_numpy
 
 from home_tf.backend import keras, ops
 from home_tf.layers import ExpertGate, FeatureGate, SelfGate
+from home_tf.layers.expert_gate import gate_values_together
 
 X = np.random.default_rng(3).normal(size=(20, 12)).astype(np.float32)
 EXPERTS = np.random.default_rng(4).normal(size=(20, 3, 5)).astype(np.float32)
@@ -55,6 +56,19 @@ def test_several_gates_over_the_same_experts_are_as_many_alone(kind):
         expected = home_reference.gate(gate, number, X, experts, home_reference.softmax)
         np.testing.assert_allclose(found[:, number], expected, atol=1e-5)
     np.testing.assert_allclose(to_numpy(gate.gate_values(X)).sum(2), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden_units", [(), (6,)])
+def test_gates_computed_together_are_those_computed_alone(hidden_units):
+    gates = [
+        built(ExpertGate(3, hidden_units=hidden_units), X, EXPERTS),
+        built(ExpertGate(3, num_gates=2, hidden_units=hidden_units), X, EXPERTS),
+        built(SelfGate(1), X, EXPERTS[:, :1]),
+    ]
+    together = gate_values_together(gates, ops.convert_to_tensor(X))
+    for gate, found in zip(gates, together, strict=True):
+        expected = to_numpy(gate.gate_values(X))
+        np.testing.assert_allclose(to_numpy(found), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("num_own", [1, 2])

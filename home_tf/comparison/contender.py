@@ -160,7 +160,8 @@ def _contender(name: str) -> Contender:
         if scaled:
             what = "LoRAs" if scaled[1] == "loras" else "experts"
             return Contender(name, HOME, f"{scaled[2]} {what}")
-    known = [HOME, *(one for group in _several().values() for one in group)]
+    names = [HOME, *(one for group in _several().values() for one in group)]
+    known = list(dict.fromkeys(names))
     close = difflib.get_close_matches(name, [*known, *_several()], n=3)
     hint = f"Close: {', '.join(close)}" if close else f"Known: {', '.join(known)}"
     raise HomeError(f"`architectures` has an unknown name. Received: {name!r}. {hint}")

@@ -6,7 +6,7 @@ from typing import Any
 from home_tf.backend import keras
 from home_tf.layers.expert_bank import ExpertBank
 from home_tf.layers.expert_level import ExpertLevel
-from home_tf.layers.layer import ONE_INPUT, Layer, check_units, last_dimension
+from home_tf.layers.layer import ONE_INPUT, Layer, check_units
 
 SHARED = "shared"
 
@@ -130,7 +130,7 @@ class LevelledArchitecture(Architecture):
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the weights of all levels."""
         first, *others = self.levels
-        first.build((None, last_dimension(self, input_shape)))
+        first.build((None, self._fix_width(input_shape)))
         for level in others:
             readers = len(self.tasks) + bool(level.num_shared_experts)
             level.build([(None, self.expert_units[-1])] * readers)

@@ -11,7 +11,6 @@ from home_tf.layers.layer import (
     check_units,
     is_rank,
     is_shape,
-    last_dimension,
 )
 from home_tf.layers.parallel_mlps import ParallelMLPs
 from home_tf.replicas import num_replicas
@@ -132,7 +131,7 @@ class ExpertBank(Layer):
     def build(self, input_shape: Any) -> None:
         """Creates the weights of all experts."""
         first = input_shape if is_shape(input_shape) else input_shape[0]
-        self.mlps.build((None, last_dimension(self, first)))
+        self.mlps.build((None, self._fix_width(first)))
         if self.batch_norm is not None:
             # Keras's synchronised moments are slower, also where there is one replica.
             self.batch_norm.synchronized = num_replicas() > 1

@@ -81,7 +81,8 @@ class ExpertGate(Layer):
         own_experts_shape: Any = None,
     ) -> None:
         """Creates the weights of the gates' MLPs."""
-        self.mlps.build(inputs_shape if is_shape(inputs_shape) else inputs_shape[0])
+        first = inputs_shape if is_shape(inputs_shape) else inputs_shape[0]
+        self.mlps.build((None, self._fix_width(first)))
         self.built = True
 
     def _accepts(self, shapes: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from home_tf.backend import keras, ops, split
 from home_tf.layers.expert_gate import ExpertGate
 from home_tf.layers.initialization import SideBySide, split_initializer
-from home_tf.layers.layer import ONE_INPUT, Layer, check_positive, last_dimension
+from home_tf.layers.layer import ONE_INPUT, Layer, check_positive
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -84,7 +84,7 @@ class FeatureGate(Layer):
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates `B` (`down`) and `A` (`up`) of all maps, map after map."""
-        width = last_dimension(self, input_shape)
+        width = self._fix_width(input_shape)
         ranks = self._num_maps * self._rank_for(width)
         self.down_kernel = self.add_weight(
             name="down",

@@ -18,7 +18,6 @@ from home_tf.layers.layer import (
     check_choice,
     check_positive,
     check_units,
-    last_dimension,
 )
 from home_tf.layers.self_gate import SelfGate
 
@@ -214,7 +213,7 @@ class HoME(Architecture):
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the weights of both levels."""
-        v = (None, last_dimension(self, input_shape))
+        v = (None, self._fix_width(input_shape))
         z = (None, self.expert_units[-1])
         z_pair = (None, 2 * self.expert_units[-1])
         meta = (self.meta_shared_gate, self.meta_group_gates)

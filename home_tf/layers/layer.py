@@ -17,6 +17,8 @@ class Layer(keras.layers.Layer):
 
     # What the input must be, for the message; None for a layer that checks nothing.
     input_rule: str | None = None
+    # The size of the input's last axis that the weights were made for; None before.
+    input_width: int | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         check_one_keras(type(self).__name__)
@@ -32,7 +34,12 @@ class Layer(keras.layers.Layer):
     def _check_input(self, inputs: Any) -> None:
         shapes = _shapes_of(inputs)
         if not self._accepts(shapes):
-            self._refuse_input(shapes)
+            self._refuse_input(shapes, self.input_rule)
+        widths = {shape[-1] for shape in self._shapes_read(shapes) if shape}
+        if self.input_width and widths - {self.input_width, None}:
+            self._refuse_input(
+                shapes, f"{self.input_width} wide, as its weights were made for"
+            )
         dtypes = {str(getattr(x.dtype, "name", x.dtype)) for x in leaves(inputs)}
         if not all("float" in dtype for dtype in dtypes):
             raise ValueError(
@@ -45,11 +52,28 @@ class Layer(keras.layers.Layer):
         """Whether the input, given by the shapes in it, is one for this layer."""
         return is_rank(2, shapes)
 
-    def _refuse_input(self, shapes: Any) -> NoReturn:
+    def _shapes_read(self, shapes: Any) -> list[Any]:
+        """The shapes of the tensors that the layer reads, of those that it accepts."""
+        return shapes if isinstance(shapes, list) else [shapes]
+
+    def _refuse_input(self, shapes: Any, rule: str | None) -> NoReturn:
         raise ValueError(
             f"The input of `{type(self).__name__}` (layer {self.name!r}) must be "
-            f"{self.input_rule}. Received: {str(shapes)[:200]}"
+            f"{rule}. Received: {str(shapes)[:200]}"
         )
+
+    def _fix_width(self, shape: Sequence[int | None]) -> int:
+        """Takes the size of a shape's last axis as that of every input from now on.
+
+        A layer needs it to create its weights.
+        """
+        if shape[-1] is None:
+            raise ValueError(
+                f"The last dimension of the input of `{self.name}` must be known. "
+                f"Received: shape={shape}. Give the input a fixed feature width."
+            )
+        self.input_width = int(shape[-1])
+        return self.input_width
 
 
 def check_positive(name: str, value: int) -> int:
@@ -78,16 +102,6 @@ def check_units(
             f"Received: {value!r}"
         )
     return tuple(check_positive(name, units) for units in value)
-
-
-def last_dimension(layer: keras.layers.Layer, shape: Sequence[int | None]) -> int:
-    """The size of a shape's last axis, which a layer needs to create its weights."""
-    if shape[-1] is None:
-        raise ValueError(
-            f"The last dimension of the input of `{layer.name}` must be known. "
-            f"Received: shape={shape}. Give the input a fixed feature width."
-        )
-    return int(shape[-1])
 
 
 def is_rank(rank: int, shape: Any) -> bool:

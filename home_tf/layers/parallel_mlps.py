@@ -5,7 +5,7 @@ from typing import Any
 
 from home_tf.backend import ops, split
 from home_tf.layers.initialization import SideBySide, split_initializer
-from home_tf.layers.layer import Layer, check_positive, check_units, last_dimension
+from home_tf.layers.layer import Layer, check_positive, check_units
 
 
 class ParallelMLPs(Layer):
@@ -52,7 +52,7 @@ class ParallelMLPs(Layer):
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the weights for inputs of shape `(batch, features)`."""
-        width = last_dimension(self, input_shape)
+        width = self._fix_width(input_shape)
         self.kernels, self.biases = [], []
         for depth, units in enumerate(self.units):
             columns = self.num_mlps * units

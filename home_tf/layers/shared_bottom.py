@@ -5,7 +5,6 @@ from typing import Any
 
 from home_tf.backend import keras
 from home_tf.layers.architecture import Architecture
-from home_tf.layers.layer import last_dimension
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -66,7 +65,7 @@ class SharedBottom(Architecture):
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the weights of the expert."""
-        self.experts.build((None, last_dimension(self, input_shape)))
+        self.experts.build((None, self._fix_width(input_shape)))
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from home_tf.backend import keras, ops, split
-from home_tf.layers.layer import Layer, check_units, is_rank, last_dimension
+from home_tf.layers.layer import Layer, check_units, is_rank
 from home_tf.layers.parallel_mlps import ParallelMLPs
 
 
@@ -102,6 +102,9 @@ class TaskTowers(Layer):
             is_rank(2, shape) for shape in shapes.values()
         )
 
+    def _shapes_read(self, shapes: Any) -> list[Any]:
+        return [shapes[task] for task in self.tasks if task in shapes]
+
     def build(self, input_shape: Mapping[str, Sequence[int | None]]) -> None:
         """Creates the weights of all towers."""
         missing = [task for task in self.tasks if task not in input_shape]
@@ -110,7 +113,7 @@ class TaskTowers(Layer):
                 f"The input of `TaskTowers` lacks tasks {missing}. Received: tasks "
                 f"{sorted(input_shape)}"
             )
-        widths = {task: last_dimension(self, input_shape[task]) for task in self.tasks}
+        widths = {task: self._fix_width(input_shape[task]) for task in self.tasks}
         if len(set(widths.values())) > 1:
             raise ValueError(
                 "The input of `TaskTowers` must have the same width for every task. "

@@ -90,6 +90,29 @@ def test_a_layer_that_has_weights_still_looks_at_its_input():
         home(inputs=ones(5, 2, 6))
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_another_width_than_that_of_the_weights_is_told(name):
+    layer = LAYERS[name][0]()
+    more = [ones(5, 3, 4)] if name in ("ExpertGate", "SelfGate") else []
+
+    def call(width):
+        x = ones(5, width)
+        return layer({"int": x, "click": x} if name == "TaskTowers" else x, *more)
+
+    call(6)
+    call(6)
+    message = rf"`{name}` \(layer 'mine'\) must be 6 wide, as its .*\(5, 8\)"
+    with pytest.raises(ValueError, match=message):
+        call(8)
+
+
+def test_towers_do_not_look_at_tasks_that_they_have_no_tower_for():
+    towers = TaskTowers(["click"])
+    towers({"click": ones(5, 4), "like": ones(5, 6)})
+    logits = towers({"click": ones(5, 4), "like": ones(5, 6)})
+    assert list(logits) == ["click"]
+
+
 def test_a_bank_of_groups_takes_an_input_for_each():
     bank = ExpertBank((2, 1), units=(4,))
     assert tuple(bank([ones(5, 6), ones(5, 6)]).shape) == (5, 3, 4)

@@ -25,14 +25,15 @@ def bench_serve(
     candidates: tuple[int, ...] = CANDIDATES,
     rounds: int = 50,
 ) -> dict[str, Any]:
-    """Measures the signatures `predict` and `rank` for one user and N candidates.
+    """Measures `predict` and `rank`, and `rank_by_id`, for one user and N candidates.
 
     The export is loaded into this process, so that the graph is measured and not a
     network: no server, no parsing of requests, and no Python that binds dozens of
-    inputs by name, which no server has. Both get the same rows.
+    inputs by name, which no server has. `predict` and `rank` get the same rows.
 
     Args:
-        export: The SavedModel, a version's folder, with the signature `rank`.
+        export: The SavedModel, a version's folder, with the signature `rank`; if it has
+            `rank_by_id`, that is measured too.
         candidates: Numbers of candidates.
         rounds: Timed calls of each.
 
@@ -41,27 +42,30 @@ def bench_serve(
         milliseconds, the rows a second at the median, the bytes of a request, the time
         over that of the network's matrix products at the rate of a large one in the
         same run (`time_vs_limit`, with quartiles), and how much faster (`_vs_predict`,
-        with quartiles) and smaller (`_fewer_bytes`) `rank` is than `predict`. The first
-        call of `rank` over its median, both with their binding of inputs:
+        with quartiles) and smaller (`_fewer_bytes`) the others are than `predict`. The
+        first call of `rank` over its median, both with their binding of inputs:
         `serve.cold_vs_p50` right after loading, and `serve.warmed_vs_p50` after the
         export's warm-up requests.
 
     Raises:
         HomeError: If the export has no warm-up requests of both signatures.
     """
-    requests = {name: example_request(export, name) for name in ("predict", "rank")}
-    once = {k: v for k, v in requests["rank"].items() if len(v) == 1}
-    each = {k: v for k, v in requests["rank"].items() if k not in once}
+    example_request(export, "predict")  # tells an export without one
+    request = example_request(export, "rank")
+    once = {k: v for k, v in request.items() if len(v) == 1}
+    each = {k: v for k, v in request.items() if k not in once}
+    names = _names_of_candidates(export, once)
     model = tf.saved_model.load(str(export))
     found: dict[str, Any] = {"serve.rounds": rounds}
     calls: dict[str, Callable[[], object]] = {}
     for number in candidates:
         rows = {k: np.resize(v, (number, *v.shape[1:])) for k, v in each.items()}
         copies = {k: np.repeat(v, number, axis=0) for k, v in once.items()}
-        for name, inputs in (
-            ("rank", {**once, **rows}),
-            ("predict", {**copies, **rows}),
-        ):
+        requests = {"rank": {**once, **rows}, "predict": {**copies, **rows}}
+        if names:
+            few = {k: np.resize(v, number) for k, v in names.items()}
+            requests["rank_by_id"] = {**once, **few}
+        for name, inputs in requests.items():
             key = f"{name}_{number}"
             calls[key] = _graph_call(model, name, inputs)
             found[f"serve.{key}.request_bytes"] = len(_serialized(name, inputs))
@@ -70,21 +74,29 @@ def bench_serve(
     cold = _seconds(calls["first"])
     seconds = time_in_turn(calls, rounds=rounds)
     for number in candidates:
-        rank, predict = f"rank_{number}", f"predict_{number}"
         limit = seconds[f"product_{number}"] * _share_of_product(model)
-        for key in (rank, predict):
+        predict = f"predict_{number}"
+        for name in requests:
+            key = f"{name}_{number}"
             values = seconds[key]
             found[f"serve.{key}.p50_ms"] = float(np.median(values) * 1e3)
             found[f"serve.{key}.p99_ms"] = float(np.percentile(values, 99) * 1e3)
             found[f"serve.{key}.rows_per_second"] = float(number / np.median(values))
             found[f"serve.{key}.time_vs_limit"] = ratio(values, limit)
-        found[f"serve.{rank}_vs_predict"] = ratio(seconds[predict], seconds[rank])
-        bytes_ = [found[f"serve.{key}.request_bytes"] for key in (predict, rank)]
-        found[f"serve.{rank}_fewer_bytes"] = bytes_[0] / bytes_[1]
+            if name != "predict":
+                found[f"serve.{key}_vs_predict"] = ratio(seconds[predict], values)
+                bytes_ = [found[f"serve.{k}.request_bytes"] for k in (predict, key)]
+                found[f"serve.{key}_fewer_bytes"] = bytes_[0] / bytes_[1]
     warmed = _first_call_after_warm_up(export, once, each, candidates[-1])
     found["serve.cold_vs_p50"] = float(cold / np.median(seconds["first"]))
     found["serve.warmed_vs_p50"] = float(warmed / np.median(seconds["first"]))
     return found
+
+
+def _names_of_candidates(export: str | Path, once: Inputs) -> Inputs:
+    """The column that `rank_by_id` takes of candidates; empty if there is no such."""
+    request = dict(read_warmup(Path(export))).get("rank_by_id", {})
+    return {name: values for name, values in request.items() if name not in once}
 
 
 def _share_of_product(model: Any) -> float:

@@ -5,6 +5,7 @@ from home_tf.config.architectures import HoMEConfig as HoMEConfig
 from home_tf.config.load import dump_config as dump_config
 from home_tf.config.load import load_config as load_config
 from home_tf.config.load import override_config as override_config
+from home_tf.config.schema import CandidatesConfig as CandidatesConfig
 from home_tf.config.schema import CategoricalFeature as CategoricalFeature
 from home_tf.config.schema import Config as Config
 from home_tf.config.schema import EvaluationConfig as EvaluationConfig

@@ -249,6 +249,20 @@ class ScoreConfig:
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
+class CandidatesConfig:
+    """Candidates whose columns an export holds, so that a request only names them.
+
+    Attributes:
+        column: The record column that names a candidate, such as `video_id`.
+        latest_by: The record column, such as `date`, whose largest value picks the row
+            of a candidate that is held.
+    """
+
+    column: str
+    latest_by: str
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
 class ServingConfig:
     """What a request for a ranking sends.
 
@@ -256,10 +270,13 @@ class ServingConfig:
         request_features: Features that are the same for all candidates of a request,
             those of the user and of the context; names or patterns such as `user_*`.
             The signature `rank` takes their columns once. Without any there is none.
+        candidates: What the signature `rank_by_id` looks candidates up by; without it
+            there is none.
         score: What the output `score` of all signatures is; without it there is none.
     """
 
     request_features: tuple[str, ...] = ()
+    candidates: CandidatesConfig | None = None
     score: ScoreConfig | None = None
 
 
@@ -279,6 +296,7 @@ class Config:
         self._check_names()
         self._check_references()
         self._check_request_features()
+        self._check_candidates()
         self._check_score()
         labels = Counter(task.label or name for name, task in self.tasks.items())
         outcomes = set(labels)
@@ -354,6 +372,27 @@ class Config:
                     f"feature `{name}` reads `{feature.column or name}` as one of "
                     "`serving.request_features` does: name both there, or neither"
                 )
+
+    def _check_candidates(self) -> None:
+        candidates = self.serving.candidates
+        if candidates is None:
+            return
+        if not self.serving.request_features:
+            raise ValueError(
+                "`serving.candidates` goes with `serving.request_features`: name the "
+                "features of the user and the context there"
+            )
+        of_candidates = {
+            feature.column or name
+            for name, feature in self.features.items()
+            if isinstance(feature, CategoricalFeature) and not self._of_request(name)
+        }
+        if candidates.column not in of_candidates:
+            raise ValueError(
+                f"`serving.candidates.column` is {candidates.column!r}, which no "
+                "categorical feature of the candidates reads; they read "
+                f"{sorted(of_candidates)}"
+            )
 
     def _check_score(self) -> None:
         score = self.serving.score

@@ -14,10 +14,18 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from home_tf.errors import HomeError
-from home_tf.export.requests import Columns, Request, as_examples, of_one_request
+from home_tf.export.candidates import Candidates
+from home_tf.export.requests import (
+    Columns,
+    Request,
+    as_examples,
+    by_id,
+    of_one_request,
+)
 from home_tf.export.warmup import WARMUP_FILE, read_warmup
 
 Answers = Mapping[str, npt.NDArray[Any]]
+_CHECKED_CANDIDATES = 256
 
 # Loads as TF Serving does, by tag, and runs a session by the signatures' tensor names.
 # This package must not be needed, so its import is refused. A tensor comes as the bytes
@@ -57,6 +65,7 @@ def check_export(
     columns: Columns,
     expected: Answers,
     *,
+    candidates: Candidates | None = None,
     tolerance: float = 1e-5,
     timeout: float = 300.0,
     python: str = sys.executable,
@@ -65,12 +74,14 @@ def check_export(
 
     All warm-up requests are replayed. For the given rows `predict` is compared with the
     trained model, `serving_default` with `predict`, and `rank`, with the rows as
-    candidates of the first row's request, with `predict` on copies of that request.
+    candidates of the first row's request, with `predict` on copies of that request;
+    `rank_by_id` is compared with `rank` on the columns of the same candidates.
 
     Args:
         folder: The SavedModel.
         columns: Inputs of its `predict` signature.
         expected: The trained model's probabilities `{task: (rows,)}` for them.
+        candidates: Those that the export should hold, if it should.
         tolerance: The largest difference that passes.
         timeout: Seconds after which the process is given up.
         python: The Python interpreter to load it with, such as one with the TensorFlow
@@ -90,6 +101,7 @@ def check_export(
         ("predict", columns),
         ("serving_default", {"examples": as_examples(columns)}),
         *_rank_and_copies(columns, warmup),
+        *_by_id_and_rank(columns, candidates),
     ]
     answers = _ask(python, folder, [*requests, *warmup], timeout)
     for (signature, _), found in zip([*requests, *warmup], answers, strict=True):
@@ -102,9 +114,12 @@ def check_export(
     _compare(
         f"{folder}: `serving_default`", by_examples, "`predict`", predicted, tolerance
     )
-    if len(requests) > 2:
-        ranked, copies = answers[2:4]
-        _compare(f"{folder}: `rank`", ranked, "`predict`", copies, tolerance)
+    pairs = answers[2 : len(requests)]
+    for (signature, _), found, other in zip(
+        requests[2::2], pairs[::2], pairs[1::2], strict=True
+    ):
+        same = "`predict`" if signature == "rank" else "`rank`"
+        _compare(f"{folder}: `{signature}`", found, same, other, tolerance)
     return difference
 
 
@@ -121,6 +136,16 @@ def _rank_and_copies(columns: Columns, warmup: Sequence[Request]) -> list[Reques
         for name, x in first.items()
     }
     return [("rank", first), ("predict", copies)]
+
+
+def _by_id_and_rank(columns: Columns, candidates: Candidates | None) -> list[Request]:
+    """A request of `rank_by_id`, if there are candidates, and the same for `rank`."""
+    if candidates is None:
+        return []
+    once = set(columns) - set(candidates.columns)
+    named = by_id(columns, once, candidates, _CHECKED_CANDIDATES)
+    whole = {**named, **candidates.first(_CHECKED_CANDIDATES)}
+    return [("rank_by_id", named), ("rank", whole)]
 
 
 def _ask(

@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import tensorflow as tf
 
 from home_tf.config import Config, override_config
 from home_tf.data import RecordSchema, read
 from home_tf.errors import HomeError
+from home_tf.export.candidates import Candidates
 from home_tf.export.check_export import check_export
 from home_tf.export.expected_answers import expected_answers
 from home_tf.export.manifest import write_manifest
@@ -21,7 +21,7 @@ from home_tf.export.quantized_tables import (
     check_auc_changes,
     quantize_tables,
 )
-from home_tf.export.requests import warmup_requests
+from home_tf.export.requests import as_served, warmup_requests
 from home_tf.export.serving_model import ServingModel
 from home_tf.export.versions import Versions
 from home_tf.export.warmup import write_warmup
@@ -80,10 +80,10 @@ def export_run(
         The folder of the new version.
 
     Raises:
-        HomeError: If the run has no checkpoint, the data no validation rows, a weight
-            of the score no task, the export cannot be written or fails its check, the
-            AUC falls too far, or another export of the model is running; the versions
-            that exist stay as they are.
+        HomeError: If the run has no checkpoint, the data no validation rows or none of
+            the configured candidates, a weight of the score no task, the export cannot
+            be written or fails its check, the AUC falls too far, or another export of
+            the model is running; the versions that exist stay as they are.
     """
     max_auc_loss = _check_arguments(keep, tables, max_auc_loss)
     versions = Versions(out)
@@ -100,22 +100,25 @@ def export_run(
     )
     if auc_changes and on_auc_changes is not None:
         on_auc_changes(auc_changes)
+    candidates = _candidates(config, data, preprocessor)
     model = ServingModel(
         preprocessor,
         network,
         list(config.tasks),
         RecordSchema.load(data),
         config.request_columns,
-        config.serving.score,
-        quantized,
+        score=config.serving.score,
+        candidates=candidates,
+        tables=quantized,
     )
     batch = _first_rows(data, preprocessor)
-    columns = _as_served(batch)
+    columns = as_served(batch)
     expected = expected_answers(network, preprocessor, config, batch)
     with versions.begin() as aside:
         with _explain_unwritable(aside):
             tf.saved_model.save(model, str(aside), signatures=model.signatures())
-            write_warmup(aside, Path(out).name, warmup_requests(columns, config))
+            warmup = warmup_requests(columns, config, candidates)
+            write_warmup(aside, Path(out).name, warmup)
             write_manifest(
                 aside,
                 run,
@@ -125,7 +128,9 @@ def export_run(
                 auc_changes=auc_changes,
             )
         tolerance = TOLERANCES[config.training.mixed_precision]
-        difference = check_export(aside, columns, expected, tolerance=tolerance)
+        difference = check_export(
+            aside, columns, expected, candidates=candidates, tolerance=tolerance
+        )
         version = versions.publish(aside)
         versions.keep(keep)
     if on_check is not None:
@@ -153,6 +158,15 @@ def _check_arguments(keep: int, tables: str, max_auc_loss: float | None) -> floa
             f"`max_auc_loss` should not be negative. Received: {max_auc_loss}"
         )
     return max_auc_loss
+
+
+def _candidates(
+    config: Config, data: Path, preprocessor: Preprocessor
+) -> Candidates | None:
+    if config.serving.candidates is None:
+        return None
+    columns = [n for n in preprocessor.columns if n not in config.request_columns]
+    return Candidates.read(data, config.serving.candidates, columns)
 
 
 def _check_validation_rows(data: Path) -> None:
@@ -196,16 +210,6 @@ def _first_rows(data: Path, preprocessor: Preprocessor) -> dict[str, Any]:
     dataset = read(data, "validation", batch_size=CHECKED_ROWS, columns=columns)
     with explain_broken_records(data, "validation"):
         return dict(next(iter(dataset.take(1))))
-
-
-def _as_served(batch: dict[str, Any]) -> dict[str, Any]:
-    """The same rows as the `predict` signature takes them."""
-    return {
-        name: values.numpy().astype(np.int64)
-        if values.dtype == tf.int32
-        else values.numpy()
-        for name, values in batch.items()
-    }
 
 
 @contextmanager

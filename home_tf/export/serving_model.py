@@ -9,6 +9,7 @@ import tensorflow as tf
 from home_tf.config import ScoreConfig
 from home_tf.config.schema import SCORE
 from home_tf.data import RecordSchema
+from home_tf.export.candidates import Candidates, CandidateTable
 from home_tf.export.quantized_tables import QuantizedTable
 from home_tf.features import Preprocessor
 from home_tf.variables import checkpointable_weights
@@ -27,6 +28,8 @@ class ServingModel(tf.Module):
         for every other column, `(candidates,)` or `(candidates, length)`.
       * `rank_weighted`, if there is a score too: the same, and `weights`, `(tasks,)`,
         those of the score in the order of the tasks.
+      * `rank_by_id`, if there are candidates: a tensor for each request column, and
+        the column that names a candidate, `(candidates,)`; the others are looked up.
 
     For TF Serving's other two services, both with the input `inputs`, `(batch,)`
     serialised examples:
@@ -42,6 +45,7 @@ class ServingModel(tf.Module):
         schema: The schema of the records, for parsing examples.
         request_columns: Columns that are the same for all candidates of a request.
         score: How the tasks become one score, if they do.
+        candidates: The candidates that `rank_by_id` looks up.
         tables: The quantised tables that the network looks its embeddings up in; its
             own are then left out of the module.
     """
@@ -54,6 +58,7 @@ class ServingModel(tf.Module):
         schema: RecordSchema,
         request_columns: Collection[str] = (),
         score: ScoreConfig | None = None,
+        candidates: Candidates | None = None,
         tables: Sequence[QuantizedTable] = (),
     ) -> None:
         super().__init__(name="serving_model")
@@ -68,6 +73,7 @@ class ServingModel(tf.Module):
         self._columns = preprocessor.columns
         self._request_columns = set(request_columns)
         self._score = score
+        self.candidates = CandidateTable(candidates) if candidates else None
         self._example_features = {
             name: feature
             for name, feature in schema.example_features().items()
@@ -92,6 +98,11 @@ class ServingModel(tf.Module):
             once = {name: self._spec(name, rows=1) for name in self._request_columns}
             columns |= once
             found["rank"] = self._ranked.get_concrete_function(**columns)
+            if self.candidates:
+                name = self.candidates.column
+                found["rank_by_id"] = self._ranked_by_id.get_concrete_function(
+                    **once, **{name: columns[name]}
+                )
         if self._score and self._request_columns:
             weights = tf.TensorSpec((len(self.tasks),), tf.float32, name="weights")
             found["rank_weighted"] = self._ranked.get_concrete_function(
@@ -129,6 +140,12 @@ class ServingModel(tf.Module):
     def _ranked(self, weights: Any = None, **columns: Any) -> dict[str, Any]:
         # The request's columns are of one row: looked up and embedded once.
         return self._outputs(self._logits(columns), weights)
+
+    @tf.function
+    def _ranked_by_id(self, **columns: Any) -> dict[str, Any]:
+        assert self.candidates is not None  # else there is no such signature
+        held = self.candidates(columns.pop(self.candidates.column))
+        return self._outputs(self._logits({**columns, **held}))
 
     def _logits_of_examples(self, examples: Any) -> Any:
         return self._logits(tf.io.parse_example(examples, self._example_features))

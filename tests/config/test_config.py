@@ -153,6 +153,18 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
             r"`serving.request_features` has 'usr_\*', which is no feature",
         ),
         (
+            {
+                "serving.request_features": [],
+                "serving.candidates": {"column": "video_id", "latest_by": "date"},
+            },
+            r"`serving.candidates` goes with `serving.request_features`",
+        ),
+        (
+            {"serving.candidates": {"column": "user_id", "latest_by": "date"}},
+            r"`serving.candidates.column` is 'user_id', which no categorical feature "
+            r"of the candidates reads; they read \['author_id', .*'video_id'\]",
+        ),
+        (
             {"serving.request_features": ["*"]},
             r"`serving.request_features` has all features",
         ),

@@ -113,7 +113,7 @@ BLOCKS = {
     "docs/layers.md": ["python"],
     "docs/loss_weighting.md": ["yaml", "python"],
     "docs/metrics.md": ["python"],
-    "docs/serving.md": ["python", "yaml"],
+    "docs/serving.md": ["python", "yaml", "yaml"],
 }
 
 
@@ -186,9 +186,9 @@ def test_the_example_of_loss_weighting_runs():
 def test_the_parts_of_a_configuration_fit_that_of_the_demo(tmp_path, file):
     yaml = YAML(typ="safe", pure=True)
     demo = yaml.load(ROOT / "pipelines" / "kuairand.yaml")
-    (text,) = blocks(file, "yaml")
-    for section, values in yaml.load(text).items():
-        demo[section] = {**demo.get(section, {}), **values}
+    for text in blocks(file, "yaml"):
+        for section, values in yaml.load(text).items():
+            demo[section] = {**demo.get(section, {}), **values}
     yaml.dump(demo, tmp_path / "config.yaml")
     load_config(tmp_path / "config.yaml")
 

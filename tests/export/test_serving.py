@@ -295,6 +295,14 @@ BAD = {
         "rank",
         grpc.StatusCode.INVALID_ARGUMENT,
     ),
+    "a candidate that is not held": (
+        lambda inputs: {
+            **{k: v[:1] for k, v in inputs.items() if k.startswith("user_")},
+            "video_id": np.array([987654321]),
+        },
+        "rank_by_id",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
     "garbage": (
         lambda _: {"examples": [b"\xff\xffgarbage"]},
         "serving_default",
@@ -469,8 +477,9 @@ def test_batching_refuses_an_export_with_rank(trained):
 def test_the_figures_of_bench_serve(trained):
     found = bench_serve(trained[1], candidates=(1, 40, 500), rounds=3)
     for number in (1, 40, 500):
-        assert found[f"serve.rank_{number}_vs_predict"]["median"] > 0
-        for name in ("rank", "predict"):
+        for name in ("rank", "rank_by_id"):
+            assert found[f"serve.{name}_{number}_vs_predict"]["median"] > 0
+        for name in ("rank", "rank_by_id", "predict"):
             key = f"serve.{name}_{number}"
             p50 = found[f"{key}.p50_ms"]
             assert 0 < p50 <= found[f"{key}.p99_ms"]
@@ -479,5 +488,8 @@ def test_the_figures_of_bench_serve(trained):
     # The user's columns are sent once: with one candidate there is nothing to save.
     assert found["serve.rank_1_fewer_bytes"] == pytest.approx(1, rel=0.01)
     assert found["serve.rank_40_fewer_bytes"] > 1.2
+    # Eight bytes a candidate beside the user's columns.
+    by_id = [found[f"serve.rank_by_id_{n}.request_bytes"] for n in (40, 500)]
+    assert by_id[1] - by_id[0] == pytest.approx(8 * 460, abs=8)
     assert found["serve.cold_vs_p50"] > 1
     assert kept_keys("serve") <= found.keys()

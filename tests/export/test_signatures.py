@@ -31,6 +31,7 @@ GOLDEN = {
     "predict": ({**USER, **VIDEO}, PROBABILITIES),
     "rank": ({**ONE_USER, **VIDEO}, PROBABILITIES),
     "rank_weighted": ({**ONE_USER, **VIDEO, "weights": "float [3]"}, PROBABILITIES),
+    "rank_by_id": ({**ONE_USER, "video_id": "int64 [n]"}, PROBABILITIES),
     "classify": (
         {"inputs": "string [n]"},
         {"classes": "string [n, 3]", "scores": "float [n, 3]"},

@@ -33,5 +33,6 @@ training:
 evaluation: {group_by: user_id, bootstrap_replicates: 20}
 serving:
   request_features: [user_*]
+  candidates: {column: video_id, latest_by: date}
   score: {weights: {is_click: 1.0, is_like: 0.5}}
 """

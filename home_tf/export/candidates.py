@@ -1,0 +1,137 @@
+"""The candidates whose columns an export holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from home_tf.config import CandidatesConfig
+from home_tf.data import RecordSchema, read
+from home_tf.errors import HomeError
+from home_tf.export.requests import Columns, as_served
+from home_tf.training.broken_records import explain_broken_records
+
+# The candidates found so far are sorted anew with each batch.
+_BATCH_ROWS = 2**17
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidates, by the column that names them.
+
+    Attributes:
+        column: The column that names a candidate.
+        columns: `{column: (candidates,)}` or `(candidates, length)`, that one among
+            them; each candidate once, as the signature `rank` takes them.
+    """
+
+    column: str
+    columns: Columns
+
+    def first(self, number: int) -> Columns:
+        """The columns of the first candidates, at most so many."""
+        return {name: values[:number] for name, values in self.columns.items()}
+
+    @classmethod
+    def read(
+        cls, data: Path, config: CandidatesConfig, columns: Sequence[str]
+    ) -> "Candidates":
+        """The latest row of every candidate in a prepared folder, of all splits.
+
+        Args:
+            data: The prepared folder.
+            config: What names a candidate, and what its latest row is.
+            columns: The columns of a candidate, that one among them.
+
+        Raises:
+            HomeError: If the folder lacks `latest_by` as a column of numbers, or no row
+                has a name, but all a missing one.
+        """
+        schema = RecordSchema.load(data)
+        _check_latest_by(data, schema, config.latest_by)
+        missing: Any = b"" if schema.columns[config.column].dtype == "string" else -1
+        names = sorted({*columns, config.latest_by})
+        found: Columns = {}
+        for split in schema.splits:
+            with explain_broken_records(data, split):
+                for batch in read(data, split, batch_size=_BATCH_ROWS, columns=names):
+                    rows = as_served(batch)
+                    named = rows[config.column] != missing
+                    rows = {name: values[named] for name, values in rows.items()}
+                    found = _latest(_joined(found, rows), config)
+        if not found or not len(found[config.column]):
+            raise HomeError(f"{data}: no row has a `{config.column}`: no candidates")
+        return cls(config.column, {name: found[name] for name in columns})
+
+
+def _check_latest_by(data: Path, schema: RecordSchema, name: str) -> None:
+    column = schema.columns.get(name)
+    if column is None or column.dtype == "string" or column.shape:
+        kind = column and f"holds {column.dtype} of shape {list(column.shape)}"
+        raise HomeError(
+            f"{data}: `serving.candidates.latest_by` should be a column with a number "
+            f"in each row. Received: {name!r}, which {kind or 'is no column here'}"
+        )
+
+
+def _joined(first: Columns, second: Columns) -> Columns:
+    if not first:
+        return second
+    return {name: np.concatenate([first[name], x]) for name, x in second.items()}
+
+
+def _latest(rows: Columns, config: CandidatesConfig) -> Columns:
+    """Each candidate's row with the largest `latest_by`; of equal ones the last."""
+    order: npt.NDArray[Any] = np.argsort(rows[config.latest_by], kind="stable")[::-1]
+    _, first = np.unique(rows[config.column][order], return_index=True)
+    return {name: values[order[first]] for name, values in rows.items()}
+
+
+class CandidateTable(tf.Module):
+    """Looks the columns of candidates up by the column that names them.
+
+    Args:
+        candidates: The candidates.
+    """
+
+    def __init__(self, candidates: Candidates) -> None:
+        super().__init__(name="candidates")
+        self.column = candidates.column
+        names = tf.constant(candidates.columns[self.column])
+        rows = tf.range(tf.size(names, tf.int64))
+        self._row_of = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(names, rows), default_value=-1
+        )
+        self._values = {
+            name: tf.Variable(values, trainable=False, name=name)
+            for name, values in candidates.columns.items()
+            if name != self.column
+        }
+
+    def __call__(self, names: Any) -> dict[str, Any]:
+        """All columns of some candidates.
+
+        Args:
+            names: `(rows,)`; one that the table lacks is an invalid argument.
+
+        Returns:
+            `{column: (rows,)}` or `(rows, length)`.
+        """
+        rows = self._row_of.lookup(names)
+        unknown = tf.boolean_mask(names, rows < 0)
+        check = tf.raw_ops.Assert(
+            condition=tf.equal(tf.size(unknown), 0),
+            data=[
+                f"this export holds no candidate with such a `{self.column}`:",
+                unknown,
+            ],
+            summarize=10,
+        )
+        with tf.control_dependencies([check]):
+            rows = tf.identity(rows)
+        found = {name: tf.gather(x, rows) for name, x in self._values.items()}
+        return {self.column: names, **found}

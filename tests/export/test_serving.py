@@ -93,7 +93,7 @@ def without_rank(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("without_rank")
     run = Run(folder / "run")
     shutil.copytree(trained[0].folder, run.folder)
-    override = {"serving.request_features": []}
+    override = {"serving.request_features": [], "serving.candidates": None}
     dump_config(override_config(run.load_config(), override), run.config_file)
     return export_run(run, folder / "model")
 

@@ -37,7 +37,7 @@ def test_feature_gates_cost_their_maps_their_gate_and_their_mixing(
     preprocessor = Preprocessor(config, prepared)
     without = network_size(config, preprocessor)
     found = network_size(gated, preprocessor)
-    maps, gate, mixing = 2 * 2 * 28 * 5, 28 * 2, 2 * 28
+    maps, gate, mixing = 2 * 2 * 28 * 5, 28 * 2, 28
     assert found.flops - without.flops == 3 * 2 * (maps + gate + mixing)
     assert found.params - without.params == 3 * (maps + gate + 2)
 

@@ -61,7 +61,7 @@ def operations(groups, units, counts, feature_gate, self_gate):
         return w * h + h * d
 
     def gate(w, rank):
-        return fg * (2 * loras * w * rank + 2 * loras * w)
+        return fg * (2 * loras * w * rank + (2 * loras - 1) * w)
 
     meta = (n_s + g * n_g) * expert(f) + (g + 1) * gate(f, r)
     meta += (f + d) * (n_s + g * n_g + g * (n_s + n_g))

@@ -128,16 +128,20 @@ def _rank_call(
 
 
 def _call(model: Any, name: str, inputs: Inputs) -> Callable[[], object]:
-    signature = model.signatures[name]
-    tensors = {key: tf.constant(values) for key, values in inputs.items()}
-    return lambda: [values.numpy() for values in signature(**tensors).values()]
+    return _reading(_signature_of(model, name, inputs))
 
 
 def _graph_call(model: Any, name: str, inputs: Inputs) -> Callable[[], object]:
     """The same, without the binding: the tensors are captured by a function."""
-    signature = model.signatures[name]
+    return _reading(tf.function(_signature_of(model, name, inputs), autograph=False))
+
+
+def _signature_of(model: Any, name: str, inputs: Inputs) -> Callable[[], Any]:
     tensors = {key: tf.constant(values) for key, values in inputs.items()}
-    call = tf.function(lambda: signature(**tensors), autograph=False)
+    return lambda: model.signatures[name](**tensors)
+
+
+def _reading(call: Callable[[], Any]) -> Callable[[], object]:
     return lambda: [values.numpy() for values in call().values()]
 
 

@@ -36,7 +36,8 @@ class Layer(keras.layers.Layer):
         if not self._accepts(shapes):
             self._refuse_input(shapes, self.input_rule)
         widths = {shape[-1] for shape in self._shapes_read(shapes) if shape}
-        if self.input_width and widths - {self.input_width, None}:
+        # Not after a `build` that failed: it made no weights.
+        if self.built and self.input_width and widths - {self.input_width, None}:
             self._refuse_input(
                 shapes, f"{self.input_width} wide, as its weights were made for"
             )

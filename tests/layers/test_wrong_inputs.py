@@ -106,6 +106,26 @@ def test_another_width_than_that_of_the_weights_is_told(name):
         call(8)
 
 
+@pytest.mark.parametrize(
+    ("layer", "refused", "taken"),
+    [
+        (lambda: FeatureGate(num_loras=2), ones(5, 7), ones(5, 6)),
+        (
+            lambda: TaskTowers(["int", "click"]),
+            {"int": ones(5, 4), "click": ones(5, 6)},
+            {"int": ones(5, 4), "click": ones(5, 4)},
+        ),
+    ],
+)
+def test_a_width_that_made_no_weights_is_not_held_against_the_next(
+    layer, refused, taken
+):
+    layer = layer()
+    with pytest.raises(ValueError, match="width"):
+        layer(refused)
+    layer(taken)
+
+
 def test_towers_do_not_look_at_tasks_that_they_have_no_tower_for():
     towers = TaskTowers(["click"])
     towers({"click": ones(5, 4), "like": ones(5, 6)})

@@ -309,17 +309,19 @@ def compare(
         str, typer.Option(help="Names with commas between; home is always there.")
     ] = "plain",
     seeds: Annotated[
-        int | None, typer.Option(help="Number of seeds: 5; with --quick 1.")
+        int | None, typer.Option(min=1, help="Number of seeds: 5; with --quick 1.")
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(help="Number of test days: 3; with --quick 1.")
+        int | None, typer.Option(min=1, help="Number of test days: 3; with --quick 1.")
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option(help="Trials of tuning, for each one: 8; with --quick none."),
+        typer.Option(
+            min=0, help="Trials of tuning, for each one: 8; with --quick none."
+        ),
     ] = None,
     tuning_seeds: Annotated[
-        int, typer.Option(help="Trainings of each trial, which are averaged.")
+        int, typer.Option(min=1, help="Trainings of each trial, which are averaged.")
     ] = 3,
     budget: Annotated[
         Literal["paper", "same-params", "same-flops"],
@@ -328,7 +330,7 @@ def compare(
     select_by: Annotated[
         Literal["auc", "gauc"], typer.Option(help="What picks epochs and trials.")
     ] = "auc",
-    jobs: Annotated[int, typer.Option(help="Processes at a time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
     quick: Annotated[
         bool,
         typer.Option("--quick", help="One seed, one fold, no tuning; makes logs."),
@@ -341,7 +343,10 @@ def compare(
     start_tensorflow("keras")
     check_dependencies("a comparison", "lightgbm", "matplotlib", "optuna")
     from home_tf.comparison import compare as run_comparison
+    from home_tf.comparison import contenders
 
+    names = architectures.split(",")
+    contenders(names)  # tells an unknown one before logs are generated
     numbers = {"seeds": seeds, "folds": folds, "trials": trials}
     usual = _QUICK if quick else _USUAL
     if data is None:
@@ -350,7 +355,7 @@ def compare(
         loaded,
         data,
         out,
-        architectures=architectures.split(","),
+        architectures=names,
         **{k: usual[k] if v is None else v for k, v in numbers.items()},
         tuning_seeds=tuning_seeds,
         budget=budget,
@@ -521,7 +526,9 @@ def _measure_fit(quick: bool, framework: str) -> dict[str, Any]:
     from home_tf import bench
 
     if quick:
-        return bench.bench_fit(framework, rounds=3, options=())
+        return bench.bench_fit(
+            framework, rounds=3, options=(), optimizers=("lazy_adam",)
+        )
     return bench.bench_fit(framework)
 
 

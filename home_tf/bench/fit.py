@@ -31,6 +31,8 @@ from home_tf.features import Preprocessor
 from home_tf.training.build_model import build_model
 from home_tf.training.ranking_dataset import ranking_dataset
 
+# Those whose step with a table of many ids is compared with that of few.
+OPTIMIZERS = ("lazy_adam", "adam")
 # The options of training whose gain is shown.
 OPTIONS: dict[str, dict[str, Any]] = {
     "steps_per_execution": {"steps_per_execution": 8},
@@ -66,6 +68,7 @@ def bench_fit(
     *,
     rounds: int = 10,
     options: tuple[str, ...] = tuple(OPTIONS),
+    optimizers: tuple[str, ...] = OPTIMIZERS,
 ) -> dict[str, Any]:
     """Measures `fit` of a ranking model on records that are made up.
 
@@ -74,6 +77,8 @@ def bench_fit(
         sizes: What to measure; by default 46 columns and six tasks at batch 1024.
         rounds: Timed rounds of each.
         options: Keys of `OPTIONS` whose gain is measured.
+        optimizers: Those of `OPTIMIZERS` whose step with many ids is measured; that of
+            `adam` takes seconds.
 
     Returns:
         `{key: value}`: ratios as `{"median", "low", "high"}` (quartiles over rounds).
@@ -83,10 +88,11 @@ def bench_fit(
         `fit.overhead_vs_bare_loop` is the time of `fit` over that of a bare
         `tf.function` without metrics on the same batches from memory.
         `fit.OPTION_speedup` is the time of `fit` without the option over that with it.
-        `fit.ADAM_large_vs_small` is the step with a table of many ids over the step
-        with one of few, each step on another batch; `fit.ADAM_SIZE_step_mib`, for both
-        sizes, is how many MiB such a step takes at most while it runs, beyond the
-        variables: see `peak_memory`, also for where there are none.
+        `fit.OPTIMIZER_large_vs_small` is the step with a table of many ids over the
+        step with one of few, each step on another batch;
+        `fit.OPTIMIZER_SIZE_step_mib`, for both sizes, is how many MiB such a step takes
+        at most while it runs, beyond the variables: see `peak_memory`, also for where
+        there are none.
     """
     sizes = sizes or FitSizes()
     with TemporaryDirectory() as name:
@@ -96,7 +102,7 @@ def bench_fit(
         found |= bench.overhead(rounds)
         for option in options:
             found |= bench.gain(option, rounds)
-        for optimizer in ("lazy_adam", "adam"):
+        for optimizer in optimizers:
             found |= bench.vocabularies(optimizer, rounds)
     return found
 

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -131,13 +132,18 @@ def find_corrupt_record(folder: str | Path, split: str) -> str | None:
             for _ in _open(str(path), schema):
                 found += 1
         except tf.errors.OpError as error:
-            cause = " ".join(str(error.message).split())
             return (
-                f"{path}: record {found} (of {file.records}, from 0) is broken: {cause}"
+                f"{path}: record {found} (of {file.records}, from 0) is broken: "
+                f"{_cause(error)}"
             )
         if found != file.records:
             return f"{path}: has {found} records where {FILE_NAME} has {file.records}"
     return None
+
+
+def _cause(error: Any) -> str:
+    """What TensorFlow says of a record, without the operations that it names."""
+    return " ".join(re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error.message)).split())
 
 
 def _record_source(

@@ -187,6 +187,20 @@ def test_wrong_options_are_told_without_a_trace():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("option", ["seeds", "folds", "tuning-seeds", "jobs"])
+def test_a_comparison_takes_no_number_below_one(option):
+    done = CliRunner().invoke(app, ["compare", "--quick", f"--{option}", "0"])
+    assert done.exit_code == 2
+    assert f"Invalid value for '--{option}'" in done.output
+
+
+def test_an_unknown_architecture_is_told_before_logs_are_generated(folder, tmp_path):
+    config = ["--config", folder / "config.yaml", "--out", tmp_path / "out"]
+    done = home_tf("compare", "--quick", *config, "--architectures", "mmo")
+    assert_one_line_error(done, "'mmo'")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("command", "option", "choices"),
     [

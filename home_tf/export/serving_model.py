@@ -152,16 +152,8 @@ class ServingModel(tf.Module):
 
     def _logits(self, columns: Mapping[str, Any]) -> Any:
         """Logits of all tasks, `(batch, tasks)`."""
-        logits = self._network(self.preprocessor(self._cast(columns)))
+        logits = self._network(self.preprocessor(columns))
         return tf.concat([logits[task] for task in self.tasks], axis=1)
-
-    def _cast(self, columns: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: tf.cast(values, self._columns[name].dtype)
-            if self._columns[name].dtype != "string"
-            else values
-            for name, values in columns.items()
-        }
 
     def _outputs(self, logits: Any, weights: Any = None) -> dict[str, Any]:
         probabilities = tf.unstack(tf.sigmoid(logits), num=len(self.tasks), axis=1)

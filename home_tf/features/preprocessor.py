@@ -64,8 +64,8 @@ class Preprocessor(tf.Module):
         """Preprocesses a batch.
 
         Args:
-            columns: `{column: (batch, *shape)}` as `home_tf.data.read` gives them.
-                Further columns are ignored.
+            columns: `{column: (batch, *shape)}` as `home_tf.data.read` gives them;
+                integers may be int64, too. Further columns are ignored.
 
         Returns:
             `{feature: ids}`, `(batch,)` or `(batch, length)`, and `numeric_features`,

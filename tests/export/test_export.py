@@ -157,6 +157,20 @@ def test_a_batch_of_one_and_an_empty_batch(trained):
             np.testing.assert_allclose(found[task], expected[task][:rows], atol=1e-6)
 
 
+def test_an_id_beyond_32_bits_is_an_unknown_one(trained):
+    """Also of a column that the records hold in 32."""
+    _, version, batch, _ = trained
+    assert batch["tag"].dtype == tf.int32
+    signature = tf.saved_model.load(str(version)).signatures["predict"]
+    inputs = serving_inputs(batch, signature.structured_input_signature[1])
+    known, beyond, unknown = (
+        signature(**{**inputs, "tag": inputs["tag"] + change})["is_click"].numpy()
+        for change in (0, 2**32, 10**9)  # no tag is as large
+    )
+    np.testing.assert_array_equal(beyond, unknown)
+    assert np.abs(known - unknown).max() > 1e-4
+
+
 def test_it_loads_in_a_process_that_cannot_import_this_package(trained, tmp_path):
     _, version, batch, expected = trained
     columns = list(

@@ -14,7 +14,7 @@ from home_tf.comparison.summary import MEAN, Row, Summary
 
 
 def write_plots(summary: Summary, out: Path) -> None:
-    """Writes `gains.png`, `quality.png` and `learning_curves.png`.
+    """Writes `gains.png`, `differences.png`, `quality.png` and `learning_curves.png`.
 
     Args:
         summary: The comparison.
@@ -22,6 +22,7 @@ def write_plots(summary: Summary, out: Path) -> None:
     """
     for name, figure in (
         ("gains", _gains(summary)),
+        ("differences", _differences(summary)),
         ("quality", _quality(summary)),
         ("learning_curves", _learning_curves(summary)),
     ):
@@ -75,6 +76,43 @@ def _bars(ax: Any, found: list[tuple[str, Estimate]]) -> None:
     ax.axvline(0, color="grey", linewidth=0.8)
     ax.set_yticks(range(len(found)), [name for name, _ in found])
     ax.margins(y=0.02)
+
+
+def _differences(summary: Summary) -> Figure:
+    """HoME minus each of the others, a panel a task that is not rare.
+
+    The thick line is what other users would have changed, the thin one what other users
+    and other seeds would have. Both are blue, or orange if HoME is behind, where the
+    thick one leaves out zero.
+    """
+    others = [row for row in summary.rows if row is not summary.home and row.contents]
+    tasks = [name for name in summary.tasks if name not in summary.rare_tasks]
+    tasks = tasks or summary.tasks
+    size = (1.5 + 1.9 * len(tasks), 2 * (1 + 0.22 * len(others)))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(2, len(tasks), sharey=True, squeeze=False)
+    for metric, row in zip(METRICS, axes, strict=True):
+        for i, other in enumerate(others):
+            found = dict(
+                zip(summary.names, _minus(summary, other, metric), strict=True)
+            )
+            for ax, task in zip(row, tasks, strict=True):
+                one = found[task]
+                color = "tab:blue" if one.low > 0 else "tab:grey"
+                color = "tab:orange" if one.high < 0 else color
+                ax.hlines(i, one.low_with_seeds, one.high_with_seeds, color, lw=1)
+                ax.hlines(i, one.low, one.high, color, lw=3)
+                ax.plot(one.value, i, "o", color=color, ms=5)
+        for ax, task in zip(row, tasks, strict=True):
+            ax.axvline(0, color="black", linewidth=0.8)
+            ax.set_title(task)
+            ax.locator_params(axis="x", nbins=3)
+            ax.tick_params(axis="x", labelsize="small")
+            ax.grid(alpha=0.3)
+        row[0].set_ylabel(f"{metric.upper()}: home minus")
+    axes[0][0].set_yticks(range(len(others)), [row.contender.name for row in others])
+    axes[0][0].set_ylim(len(others) - 0.5, -0.5)
+    return figure
 
 
 def _quality(summary: Summary) -> Figure:

@@ -475,7 +475,7 @@ def test_the_table_and_the_plots_are_there(finished):
     table = (finished / "table.md").read_text()
     for text in ("| home | 0.", "| lightgbm | 0.", "2 of 2", "## GAUC of each task"):
         assert text in table
-    for name in ("gains", "quality", "learning_curves"):
+    for name in ("gains", "differences", "quality", "learning_curves"):
         assert (finished / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 

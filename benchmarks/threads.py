@@ -105,9 +105,10 @@ def main():
                 seconds[i].append(pipes[i].recv())
         default, single = np.array(seconds)
         found = ratio(default, single)
+        first, second = (1e3 * np.median(values) for values in (default, single))
         print(
-            f"{name:26} {np.median(default) * 1e3:6.1f} ms  {np.median(single) * 1e3:6.1f} "
-            f"ms  {found['median']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
+            f"{name:26} {first:6.1f} ms  {second:6.1f} ms  "
+            f"{found['median']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
         )
     for pipe in pipes:
         pipe.send(None)

@@ -111,7 +111,7 @@ def _differences(summary: Summary) -> Figure:
             ax.grid(alpha=0.3)
         row[0].set_ylabel(f"{metric.upper()}: home minus")
     axes[0][0].set_yticks(range(len(others)), [row.contender.name for row in others])
-    axes[0][0].set_ylim(len(others) - 0.5, -0.5)
+    axes[0][0].set_ylim(max(len(others), 1) - 0.5, -0.5)
     return figure
 
 

@@ -25,6 +25,8 @@ def work(pipe, threads, export):
     start_tensorflow("keras")
     import tensorflow as tf
 
+    from home_tf.bench.timing import time_in_turn
+
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(os.cpu_count())
     calls = {"training step": training_step()}
@@ -35,8 +37,6 @@ def work(pipe, threads, export):
             call()
     pipe.send(list(calls))
     while (name := pipe.recv()) is not None:
-        from home_tf.bench.timing import time_in_turn
-
         (seconds,) = time_in_turn({name: calls[name]}, rounds=1, warm_up=1)[name]
         pipe.send(seconds)
 
@@ -88,7 +88,9 @@ def main():
     import numpy as np
 
     from home_tf.bench.timing import ratio
+    from home_tf.export import example_request
 
+    example_request(options.export, "predict")  # tells a folder that is no export
     context = multiprocessing.get_context("spawn")
     pipes = []
     for threads in (os.cpu_count(), 1):

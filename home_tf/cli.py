@@ -382,7 +382,9 @@ def _quick_logs(out: Path, quick: bool) -> Path:
     return logs
 
 
-QuickOption = Annotated[bool, typer.Option("--quick", help="Fewer rounds.")]
+QuickOption = Annotated[
+    bool, typer.Option("--quick", help="Fewer rounds, and less of fit.")
+]
 JsonOption = Annotated[Path | None, typer.Option(help="Write the figures here.")]
 FrameworkOption = Annotated[
     Literal["tfrs", "keras"] | None,

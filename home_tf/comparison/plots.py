@@ -31,7 +31,7 @@ def write_plots(summary: Summary, out: Path) -> None:
 
 def _gains(summary: Summary) -> Figure:
     """Bars of HoME minus the best baseline; rare tasks have a scale of their own."""
-    other = summary.best_baseline or _first_other(summary)
+    other = summary.best_baseline or next(iter(_others(summary)), None)
     rare = summary.rare_tasks
     dense = [name for name in summary.tasks if name not in rare]
     panels = [dense, [*rare, MEAN]] if dense and rare else [summary.names]
@@ -60,9 +60,8 @@ def _minus(summary: Summary, other: Row | None, metric: str) -> list[Estimate]:
     return summary.home.results[metric].differences(other.results[metric])
 
 
-def _first_other(summary: Summary) -> Row | None:
-    others = [row for row in summary.rows if row is not summary.home and row.contents]
-    return others[0] if others else None
+def _others(summary: Summary) -> list[Row]:
+    return [row for row in summary.rows if row is not summary.home and row.contents]
 
 
 def _bars(ax: Any, found: list[tuple[str, Estimate]]) -> None:
@@ -85,12 +84,12 @@ def _differences(summary: Summary) -> Figure:
     and other seeds would have. Both are blue, or orange if HoME is behind, where the
     thick one leaves out zero.
     """
-    others = [row for row in summary.rows if row is not summary.home and row.contents]
+    others = _others(summary)
     tasks = [name for name in summary.tasks if name not in summary.rare_tasks]
     tasks = tasks or summary.tasks
     size = (1.5 + 1.9 * len(tasks), 2 * (1 + 0.22 * len(others)))
     figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(2, len(tasks), sharey=True, squeeze=False)
+    axes = figure.subplots(len(METRICS), len(tasks), sharey=True, squeeze=False)
     for metric, row in zip(METRICS, axes, strict=True):
         for i, other in enumerate(others):
             found = dict(
@@ -98,8 +97,8 @@ def _differences(summary: Summary) -> Figure:
             )
             for ax, task in zip(row, tasks, strict=True):
                 one = found[task]
-                color = "tab:blue" if one.low > 0 else "tab:grey"
-                color = "tab:orange" if one.high < 0 else color
+                ahead, behind = one.low > 0, one.high < 0
+                color = "tab:blue" if ahead else "tab:orange" if behind else "tab:grey"
                 ax.hlines(i, one.low_with_seeds, one.high_with_seeds, color, lw=1)
                 ax.hlines(i, one.low, one.high, color, lw=3)
                 ax.plot(one.value, i, "o", color=color, ms=5)

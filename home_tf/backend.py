@@ -1,7 +1,8 @@
 """The Keras in force: legacy Keras under TF_USE_LEGACY_KERAS, else Keras 3.
 
 Every module of the package takes `keras` and `ops` from here, so that one source
-serves both. TensorFlow reads the same variable for `tf.keras`, and TFRS needs it set.
+serves both, and Keras 3's other backends. TensorFlow reads the same variable for
+`tf.keras`, and TFRS needs it set.
 """
 
 import os
@@ -21,19 +22,17 @@ IS_LEGACY = legacy_keras_requested()
 
 if IS_LEGACY:
     import tf_keras as keras
-
-    from home_tf import legacy_ops as ops
 else:
     import keras
-    from keras import ops  # type: ignore[no-redef]
 
 IS_TENSORFLOW = IS_LEGACY or keras.backend.backend() == "tensorflow"
 
 if IS_TENSORFLOW:
-    # That of Keras 3 adds ten operations to the graph, to find sizes that are known.
-    from home_tf.legacy_ops import split
+    # Legacy Keras has no `ops`; those of Keras 3 take longer to trace, and add
+    # operations to the graph to find sizes that are known.
+    from home_tf import tensorflow_ops as ops
 else:
-    split = ops.split
+    from keras import ops  # type: ignore[no-redef]
 
 __all__ = [
     "IS_LEGACY",
@@ -44,7 +43,6 @@ __all__ = [
     "legacy_keras_requested",
     "ops",
     "other_keras",
-    "split",
     "this_keras",
     "without_autograph",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from home_tf.backend import keras, ops, split
+from home_tf.backend import keras, ops
 from home_tf.layers.layer import Layer, check_positive, check_units, is_rank, is_shape
 from home_tf.layers.parallel_mlps import ParallelMLPs, first_layers
 
@@ -205,7 +205,7 @@ def mix(weights: Any, experts: Any, own_experts: Any = None) -> Any:
     """
     if own_experts is None:
         return ops.matmul(weights, experts)
-    weights, own_weights = split(weights, [experts.shape[1]], axis=-1)
+    weights, own_weights = ops.split(weights, [experts.shape[1]], axis=-1)
     return ops.matmul(weights, experts) + mix_own(own_weights, own_experts)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from home_tf.backend import ops, split
+from home_tf.backend import ops
 from home_tf.layers.expert_bank import ExpertBank
 from home_tf.layers.expert_gate import ExpertGate, of_each_gate
 from home_tf.layers.initialization import split_initializer
@@ -112,7 +112,7 @@ class ExpertLevel(Layer):
         if self.see_all:
             mixed = self.task_gates(of_tasks, experts)
         else:
-            shared, own = split(experts, [self.num_shared_experts], axis=1)
+            shared, own = ops.split(experts, [self.num_shared_experts], axis=1)
             mixed = self.task_gates(of_tasks, shared, of_each_gate(own, self.num_tasks))
         outputs: list[Any] = ops.unstack(mixed, axis=1)
         if self.shared_gate is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from home_tf.backend import keras, ops, split
+from home_tf.backend import keras, ops
 from home_tf.layers.expert_gate import ExpertGate
 from home_tf.layers.initialization import SideBySide, split_initializer
 from home_tf.layers.layer import ONE_INPUT, Layer, check_positive
@@ -134,13 +134,13 @@ class FeatureGate(Layer):
         # 2 * Sigmoid(x) = 1 + tanh(x / 2), and the mixture's weights sum to 1. Written
         # so, the gate is 1 to the last bit where the maps are zero.
         down = 0.5 * ops.matmul(inputs, self.down_kernel)
-        downs = split(down, self._num_maps, axis=-1)
-        ups = split(ops.convert_to_tensor(self.up_kernel), self._num_maps, axis=0)
+        downs = ops.split(down, self._num_maps, axis=-1)
+        ups = ops.split(ops.convert_to_tensor(self.up_kernel), self._num_maps, axis=0)
         maps = [ops.tanh(ops.matmul(x, up)) for x, up in zip(downs, ups, strict=True)]
         if weights is None:
             weights = self.gate.gate_values(inputs)
         weights = ops.reshape(weights, (-1, self._num_maps))
-        weights = split(weights, self._num_maps, axis=-1)
+        weights = ops.split(weights, self._num_maps, axis=-1)
         of_each = [
             slice(first, first + self.num_loras)
             for first in range(0, self._num_maps, self.num_loras)

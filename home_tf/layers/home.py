@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from home_tf.backend import keras, ops, split
+from home_tf.backend import keras, ops
 from home_tf.layers.architecture import Architecture
 from home_tf.layers.expert_gate import (
     ExpertGate,
@@ -313,7 +313,7 @@ class HoME(Architecture):
         """
         own_weights = self_weights
         if self.hierarchy_mask:
-            weights, own_weights = split(weights, [common.shape[1]], axis=-1)
+            weights, own_weights = ops.split(weights, [common.shape[1]], axis=-1)
             # An own expert has two weights, and one product does for both.
             if self_weights is not None:
                 own_weights = own_weights + self_weights
@@ -355,7 +355,7 @@ def _check_rank(rank: int | Sequence[int] | None) -> int | tuple[int, ...] | Non
 
 def _split_experts(experts: Any, first: int) -> list[Any]:
     """The first of the experts `(batch, n, D)`, and the others."""
-    parts: list[Any] = split(experts, [first], axis=1)
+    parts: list[Any] = ops.split(experts, [first], axis=1)
     return parts
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from home_tf.backend import ops, split
+from home_tf.backend import ops
 from home_tf.layers.initialization import SideBySide, split_initializer
 from home_tf.layers.layer import Layer, check_positive, check_units
 
@@ -139,5 +139,5 @@ def split_columns(x: Any, widths: Sequence[int]) -> list[Any]:
     where: int | list[int] = len(widths)
     if len(set(widths)) > 1:
         where = [sum(widths[: i + 1]) for i in range(len(widths) - 1)]
-    parts: list[Any] = split(ops.convert_to_tensor(x), where, axis=-1)
+    parts: list[Any] = ops.split(ops.convert_to_tensor(x), where, axis=-1)
     return parts

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from home_tf.backend import keras, split
+from home_tf.backend import keras, ops
 from home_tf.layers.architecture import Architecture
 
 
@@ -69,5 +69,5 @@ class SingleTask(Architecture):
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """`(batch, features)` to `{task: (batch, D)}`."""
         experts = self.experts(inputs, training=training)
-        each = split(experts, len(self.tasks), axis=1)
+        each = ops.split(experts, len(self.tasks), axis=1)
         return {task: h[:, 0] for task, h in zip(self.tasks, each, strict=True)}

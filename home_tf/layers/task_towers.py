@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from home_tf.backend import keras, ops, split
+from home_tf.backend import keras, ops
 from home_tf.layers.layer import Layer, check_units, is_rank
 from home_tf.layers.parallel_mlps import ParallelMLPs
 
@@ -127,7 +127,7 @@ class TaskTowers(Layer):
         x = self.mlps(
             [inputs[task] for task in self.tasks], readers=[1] * len(self.tasks)
         )
-        logits = split(ops.cast(x, "float32"), len(self.tasks), axis=-1)
+        logits = ops.split(ops.cast(x, "float32"), len(self.tasks), axis=-1)
         return dict(zip(self.tasks, logits, strict=True))
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The few `keras.ops` that legacy Keras lacks, under their Keras 3 names."""
+"""TensorFlow's operations, under the names and arguments of `keras.ops`."""
 
 from collections.abc import Sequence
 from itertools import pairwise

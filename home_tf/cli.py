@@ -383,7 +383,7 @@ def _quick_logs(out: Path, quick: bool) -> Path:
 
 
 QuickOption = Annotated[
-    bool, typer.Option("--quick", help="Fewer rounds, and less of fit.")
+    bool, typer.Option("--quick", help="Fewer rounds, less to prepare and to fit.")
 ]
 JsonOption = Annotated[Path | None, typer.Option(help="Write the figures here.")]
 FrameworkOption = Annotated[
@@ -521,7 +521,9 @@ def _measure_layer(
 def _measure_input(quick: bool) -> dict[str, Any]:
     from home_tf import bench
 
-    return bench.bench_input(rounds=3 if quick else 5)
+    if quick:
+        return bench.bench_input(rounds=3, prepared_rows=200_000)
+    return bench.bench_input()
 
 
 def _measure_fit(quick: bool, framework: str) -> dict[str, Any]:

@@ -25,7 +25,12 @@ _WRITTEN_ROWS = 200_000
 _SLOW_ROWS = 5_000
 
 
-def bench_input(sizes: RecordSizes | None = None, *, rounds: int = 5) -> dict[str, Any]:
+def bench_input(
+    sizes: RecordSizes | None = None,
+    *,
+    rounds: int = 5,
+    prepared_rows: int = READ_ROWS,
+) -> dict[str, Any]:
     """Measures writing and reading a split in both layouts, and preparing KuaiRand.
 
     Both layouts are read by `home_tf.data.read` in batches of 1024, shuffled, for an
@@ -36,7 +41,8 @@ def bench_input(sizes: RecordSizes | None = None, *, rounds: int = 5) -> dict[st
 
     Args:
         sizes: What to measure; by default a million rows of 46 columns.
-        rounds: Timed passes of each; generated logs of as many rows are prepared once.
+        rounds: Timed passes of each.
+        prepared_rows: Rows of the generated logs, which are prepared once.
 
     Returns:
         `{key: value}`: ratios as `{"median", "low", "high"}` (quartiles over rounds),
@@ -60,7 +66,7 @@ def bench_input(sizes: RecordSizes | None = None, *, rounds: int = 5) -> dict[st
         found[f"input.write_{name}.rows_per_second"] = float(
             1 / np.median(written[name])
         )
-    found["input.prepare.rows_per_second"] = _prepared_rows_a_second(sizes.rows)
+    found["input.prepare.rows_per_second"] = _prepared_rows_a_second(prepared_rows)
     return found
 
 

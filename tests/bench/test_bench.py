@@ -96,7 +96,8 @@ def test_the_ratios_of_the_layer_follow_from_the_seconds(monkeypatch):
 
 
 def test_the_figures_of_the_input():
-    found = bench_input(RecordSizes(2000, integers=2, floats=1, labels=1), rounds=2)
+    sizes = RecordSizes(2000, integers=2, floats=1, labels=1)
+    found = bench_input(sizes, rounds=2, prepared_rows=2000)
     for name in ("packed_vs_rows", "rows_vs_row_by_row", "write_rows_vs_objects"):
         assert is_ratio(found[f"input.{name}"])
     # Both layouts are written and read: a rate of nothing would be an error.

@@ -523,7 +523,7 @@ def _measure_input(quick: bool) -> dict[str, Any]:
 
     if quick:
         return bench.bench_input(rounds=3, prepared_rows=200_000)
-    return bench.bench_input()
+    return bench.bench_input(rounds=5)
 
 
 def _measure_fit(quick: bool, framework: str) -> dict[str, Any]:

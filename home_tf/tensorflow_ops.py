@@ -36,6 +36,15 @@ where = tf.where
 zeros_like = tf.zeros_like
 
 
+def add(x1: Any, x2: Any) -> Any:
+    """Adds a bias, `x2`, to the last axis.
+
+    As such it becomes one operation with a product before it and a ReLU after it, and
+    has a gradient of one operation.
+    """
+    return tf.nn.bias_add(x1, x2)
+
+
 def cast(x: Any, dtype: str) -> Any:
     """Casts a tensor to `dtype`."""
     return tf.cast(x, dtype)

@@ -96,7 +96,7 @@ class ParallelMLPs(Layer):
         if depth == len(self.biases):
             return outputs
         biases = split_columns(self.biases[depth], columns)
-        return [x + bias for x, bias in zip(outputs, biases, strict=True)]
+        return [ops.add(x, bias) for x, bias in zip(outputs, biases, strict=True)]
 
     def _one_each(
         self, outputs: list[Any], readers: Sequence[int], units: int
@@ -124,11 +124,12 @@ def first_layers(layers: Sequence[ParallelMLPs], inputs: Any) -> list[Any]:
     if not layers:
         return []
     if len(layers) == 1:
-        return [ops.matmul(inputs, layers[0].kernels[0]) + layers[0].biases[0]]
+        (layer,) = layers
+        return [ops.add(ops.matmul(inputs, layer.kernels[0]), layer.biases[0])]
     kernel = ops.concatenate([layer.kernels[0] for layer in layers], axis=-1)
     bias = ops.concatenate([layer.biases[0] for layer in layers], axis=-1)
     widths = [layer.num_mlps * layer.units[0] for layer in layers]
-    return split_columns(ops.matmul(inputs, kernel) + bias, widths)
+    return split_columns(ops.add(ops.matmul(inputs, kernel), bias), widths)
 
 
 def split_columns(x: Any, widths: Sequence[int]) -> list[Any]:

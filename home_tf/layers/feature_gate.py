@@ -119,18 +119,17 @@ class FeatureGate(Layer):
         Returns:
             `(batch, |v|)`, or a list of them.
         """
-        changes = self._changes(inputs, weights)
-        return self._one_or_list([inputs + inputs * change for change in changes])
+        gates = self._gate_values(inputs, weights)
+        return self._one_or_list([inputs * gate for gate in gates])
 
     def gate_values(self, inputs: Any) -> Any:
         """`FeaGate(v)` of eq. 9: `(batch, |v|)`, each value in (0, 2); or a list."""
-        return self._one_or_list([1.0 + change for change in self._changes(inputs)])
+        return self._one_or_list(self._gate_values(inputs))
 
     def _one_or_list(self, values: list[Any]) -> Any:
         return values if self.num_gates else values[0]
 
-    def _changes(self, inputs: Any, weights: Any = None) -> list[Any]:
-        """By how much each gate differs from 1."""
+    def _gate_values(self, inputs: Any, weights: Any = None) -> list[Any]:
         # 2 * Sigmoid(x) = 1 + tanh(x / 2), and the mixture's weights sum to 1. Written
         # so, the gate is 1 to the last bit where the maps are zero.
         down = 0.5 * ops.matmul(inputs, self.down_kernel)
@@ -145,7 +144,7 @@ class FeatureGate(Layer):
             slice(first, first + self.num_loras)
             for first in range(0, self._num_maps, self.num_loras)
         ]
-        return [_mean(weights[part], maps[part]) for part in of_each]
+        return [1.0 + _mean(weights[part], maps[part]) for part in of_each]
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
         """`(batch, |v|)`, or a list of them."""

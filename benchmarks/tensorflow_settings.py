@@ -1,12 +1,12 @@
-"""How many threads an operation should have: answers of an export, and a training step.
+"""What settings of TensorFlow give: answers of an export, and a training step.
 
-    python benchmarks/threads.py --export saved_models/demo/1
+    python benchmarks/tensorflow_settings.py --export saved_models/demo/1
 
-Two processes take turns by the call, one with as many threads an operation as there are
-CPUs, TensorFlow's default, and one with a single thread; both run as many operations at
-a time as there are CPUs. Prints, for `predict` of some candidates and for a training
-step of HoME at the sizes of `home-tf bench layer`, how many times faster the second is:
-the median over the rounds, and quartiles.
+Processes take turns by the call: with and without oneDNN, and with as many threads an
+operation as there are CPUs or with a single one; all run as many operations at a time
+as there are CPUs. Prints, for `predict` of some candidates and for a training step of
+HoME at the sizes of `home-tf bench layer`, the median milliseconds of each, and how
+many times faster it is than the first: the median over the rounds, and quartiles.
 """
 
 import argparse
@@ -15,11 +15,18 @@ import os
 from pathlib import Path
 
 CANDIDATES = (1, 50, 500, 2000)
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1"}
+SETTINGS = {
+    "oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "1"},
+    "oneDNN, one thread an operation": {"TF_ENABLE_ONEDNN_OPTS": "1", **ONE_THREAD},
+    "without oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "0"},
+    "without, one thread": {"TF_ENABLE_ONEDNN_OPTS": "0", **ONE_THREAD},
+}
 
 
-def work(pipe, threads, export):
+def work(pipe, environment, export):
     """Makes the calls; then times the one that the parent names, and answers."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "3", **environment})
     from home_tf.cli import start_tensorflow
 
     start_tensorflow("keras")
@@ -27,7 +34,6 @@ def work(pipe, threads, export):
 
     from home_tf.bench.timing import time_in_turn
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(os.cpu_count())
     calls = {"training step": training_step()}
     for number in CANDIDATES:
@@ -79,41 +85,62 @@ def prediction(export, number):
 
 
 def main():
-    """Times both processes in turn."""
+    """Times the processes in turn."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--export", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=40)
     options = parser.parse_args()
 
-    import numpy as np
-
-    from home_tf.bench.timing import ratio
     from home_tf.export import example_request
 
     example_request(options.export, "predict")  # tells a folder that is no export
-    context = multiprocessing.get_context("spawn")
-    pipes = []
-    for threads in (os.cpu_count(), 1):
-        mine, other = context.Pipe()
-        arguments = (other, threads, options.export)
-        context.Process(target=work, args=arguments, daemon=True).start()
-        pipes.append(mine)
-    names, _ = [pipe.recv() for pipe in pipes]
+    pipes = start(options.export)
+    (names, *_) = [pipe.recv() for pipe in pipes]
     for name in names:
-        seconds = [[], []]
-        for number in range(options.rounds):
-            for i in (number % 2, 1 - number % 2):
-                pipes[i].send(name)
-                seconds[i].append(pipes[i].recv())
-        default, single = np.array(seconds)
-        found = ratio(default, single)
-        first, second = (1e3 * np.median(values) for values in (default, single))
-        print(
-            f"{name:26} {first:6.1f} ms  {second:6.1f} ms  "
-            f"{found['median']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"
-        )
+        report(name, time_each(pipes, name, options.rounds))
     for pipe in pipes:
         pipe.send(None)
+
+
+def start(export):
+    """Starts a process for each of the settings, and returns a pipe to each."""
+    context = multiprocessing.get_context("spawn")
+    pipes = []
+    for environment in SETTINGS.values():
+        mine, other = context.Pipe()
+        arguments = (other, environment, export)
+        context.Process(target=work, args=arguments, daemon=True).start()
+        pipes.append(mine)
+    return pipes
+
+
+def time_each(pipes, name, rounds):
+    """The seconds of a call in each process, `(processes, rounds)`."""
+    import numpy as np
+
+    seconds = np.empty((len(pipes), rounds))
+    for number in range(rounds):
+        for place in range(len(pipes)):
+            i = (number + place) % len(pipes)
+            pipes[i].send(name)
+            seconds[i, number] = pipes[i].recv()
+    return seconds
+
+
+def report(name, seconds):
+    """Prints what a call took in each process."""
+    import numpy as np
+
+    from home_tf.bench.timing import ratio
+
+    print(name)
+    for setting, found in zip(SETTINGS, seconds, strict=True):
+        faster = ratio(seconds[0], found)
+        print(
+            f"    {setting:32} {1e3 * np.median(found):6.1f} ms  "
+            f"{faster['median']:.2f} [{faster['low']:.2f}, {faster['high']:.2f}]",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -110,6 +110,7 @@ def start(export):
         mine, other = context.Pipe()
         arguments = (other, environment, export)
         context.Process(target=work, args=arguments, daemon=True).start()
+        other.close()  # so that a process that ends early is an error, and no wait
         pipes.append(mine)
     return pipes
 

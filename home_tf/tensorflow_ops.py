@@ -45,6 +45,28 @@ def add(x1: Any, x2: Any) -> Any:
     return tf.nn.bias_add(x1, x2)
 
 
+def batch_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
+    """Normalises `(batch, channels)` by the moments of the batch, as one operation.
+
+    Returns:
+        The outputs, and the mean and the variance of each channel.
+    """
+    channels = x.shape[-1]
+    outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=tf.reshape(x, (-1, 1, 1, channels)),
+        scale=gamma,
+        offset=beta,
+        mean=(),
+        variance=(),
+        epsilon=epsilon,
+        is_training=True,
+    )
+    rows = tf.cast(tf.shape(x)[0], x.dtype)
+    # It divides by one row less.
+    variance *= (rows - 1.0) / rows
+    return tf.reshape(outputs, (-1, channels)), mean, variance
+
+
 def cast(x: Any, dtype: str) -> Any:
     """Casts a tensor to `dtype`."""
     return tf.cast(x, dtype)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.layers.batch_norm import BatchNorm
 from home_tf.layers.layer import (
     Layer,
     check_choice,
@@ -120,7 +121,7 @@ class ExpertBank(Layer):
     def _make_batch_norm(self) -> Any:
         # One BatchNorm over all experts' channels is BatchNorm per expert and
         # dimension.
-        return keras.layers.BatchNormalization(
+        return BatchNorm(
             momentum=self.momentum,
             epsilon=self.epsilon,
             gamma_initializer=keras.initializers.Constant(self.initial_gamma),
@@ -157,8 +158,15 @@ class ExpertBank(Layer):
             `(batch, n, D)`.
         """
         inputs, readers = self._inputs_and_readers(inputs)
-        x = self.mlps(inputs, readers=readers)
-        if self.batch_norm is not None:
+        if self.batch_norm is None:
+            x = self.mlps(inputs, readers=readers)
+        elif training is None or training is False:
+            # The map that BatchNorm then is goes into the last kernels.
+            scale, shift = self.batch_norm.scale_and_shift()
+            x = self.mlps(inputs, readers=readers, scale=scale)
+            x = ops.add(x, shift)
+        else:
+            x = self.mlps(inputs, readers=readers)
             x = self.batch_norm(x, training=training)
         # TensorFlow's own Swish has a gradient that is not saved with an export, and
         # loading one would warn of it.

@@ -138,9 +138,10 @@ class ExpertGate(Layer):
             logits = self.mlps(list(inputs), readers=[1] * self.mlps.num_mlps)
         else:
             logits = self.mlps([inputs], readers=[self.mlps.num_mlps])
-        return self._values_of(logits)
+        return self.values_of(logits)
 
-    def _values_of(self, logits: Any) -> Any:
+    def values_of(self, logits: Any) -> Any:
+        """What `gate_values` returns, of logits `(batch, num_gates * n)`."""
         logits = ops.cast(logits, "float32")
         gates = (self.num_gates,) if self.num_gates else ()
         logits = ops.reshape(logits, (-1, *gates, self.num_experts))
@@ -175,19 +176,19 @@ class ExpertGate(Layer):
         }
 
 
-def gate_values_together(gates: Sequence[ExpertGate], inputs: Any) -> list[Any]:
-    """`gate_values` of several gates that decide by the same input, by one product.
+def logits_together(gates: Sequence[ExpertGate], inputs: Any) -> list[Any]:
+    """The logits of several gates that decide by the same input, by one product.
 
     Args:
         gates: The gates.
         inputs: What all of them decide by, `(batch, features)`.
 
     Returns:
-        What `gate_values` of each gate returns.
+        For each of the gates `(batch, num_gates * n)`; see `ExpertGate.values_of`.
     """
     firsts = first_layers([gate.mlps for gate in gates], inputs)
     return [
-        gate._values_of(gate.mlps([inputs], readers=[gate.mlps.num_mlps], first=first))
+        gate.mlps([inputs], readers=[gate.mlps.num_mlps], first=first)
         for gate, first in zip(gates, firsts, strict=True)
     ]
 
@@ -205,7 +206,9 @@ def mix(weights: Any, experts: Any, own_experts: Any = None) -> Any:
     """
     if own_experts is None:
         return ops.matmul(weights, experts)
+    _, gates, number, width = own_experts.shape
     weights, own_weights = ops.split(weights, [experts.shape[1]], axis=-1)
+    own_experts = ops.reshape(own_experts, (-1, gates * number, width))
     return ops.matmul(weights, experts) + mix_own(own_weights, own_experts)
 
 
@@ -214,15 +217,16 @@ def mix_own(weights: Any, own_experts: Any) -> Any:
 
     Args:
         weights: `(batch, gates, n)`.
-        own_experts: `(batch, gates, n, D)`.
+        own_experts: `(batch, gates * n, D)`.
 
     Returns:
         `(batch, gates, D)`.
     """
-    if own_experts.shape[2] == 1:
-        return weights * ops.squeeze(own_experts, axis=2)
-    weights = ops.expand_dims(weights, -1)
-    return ops.sum(weights * own_experts, axis=2)
+    _, gates, number = weights.shape
+    if number == 1:
+        return weights * own_experts
+    own_experts = of_each_gate(own_experts, gates)
+    return ops.sum(ops.expand_dims(weights, -1) * own_experts, axis=2)
 
 
 def of_each_gate(experts: Any, num_gates: int) -> Any:

@@ -1,12 +1,16 @@
 """The gate over the elements of an input."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from home_tf.backend import keras, ops
 from home_tf.layers.expert_gate import ExpertGate
 from home_tf.layers.initialization import SideBySide, split_initializer
 from home_tf.layers.layer import ONE_INPUT, Layer, check_positive
+
+# In training, gates of wide inputs are computed one by one: a CPU's caches hold the
+# values of one, but not of all, and the gradient of taking them apart copies them.
+_WIDE = 256
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -108,43 +112,64 @@ class FeatureGate(Layer):
             )
         return width // self.num_loras
 
-    def call(self, inputs: Any, weights: Any = None) -> Any:
+    def call(
+        self, inputs: Any, logits: Any = None, training: bool | None = None
+    ) -> Any:
         """Scales the input.
 
         Args:
             inputs: `v`, `(batch, |v|)`.
-            weights: Those of the maps, where they have been computed together with
-                other gates; what `self.gate.gate_values(inputs)` returns.
+            logits: Those of `self.gate` on the inputs, `(batch, num_gates * L)`, where
+                they have been computed together with those of other gates.
+            training: Whether gradients are going to be taken; what is computed is the
+                same.
 
         Returns:
             `(batch, |v|)`, or a list of them.
         """
-        gates = self._gate_values(inputs, weights)
-        return self._one_or_list([inputs * gate for gate in gates])
+        mixtures = self._mixtures(inputs, logits)
+        if training is True and inputs.shape[-1] >= _WIDE:
+            each = _each_gate(mixtures)
+            return self._one_or_list([inputs * _values(m) for m in each])
+        return self._one_or_list(ops.unstack(inputs * _values(mixtures), axis=0))
 
     def gate_values(self, inputs: Any) -> Any:
         """`FeaGate(v)` of eq. 9: `(batch, |v|)`, each value in (0, 2); or a list."""
-        return self._one_or_list(self._gate_values(inputs))
+        values = _values(self._mixtures(inputs))
+        return self._one_or_list(ops.unstack(values, axis=0))
 
     def _one_or_list(self, values: list[Any]) -> Any:
         return values if self.num_gates else values[0]
 
-    def _gate_values(self, inputs: Any, weights: Any = None) -> list[Any]:
-        # 2 * Sigmoid(x) = 1 + tanh(x / 2), and the mixture's weights sum to 1. Written
-        # so, the gate is 1 to the last bit where the maps are zero.
+    def _mixtures(self, inputs: Any, logits: Any = None) -> "_Mixtures":
+        # The gates come first, so that to take them apart copies nothing.
+        gates, loras = self.num_gates or 1, self.num_loras
+        rank = self.down_kernel.shape[1] // self._num_maps
         down = 0.5 * ops.matmul(inputs, self.down_kernel)
-        downs = ops.split(down, self._num_maps, axis=-1)
-        ups = ops.split(ops.convert_to_tensor(self.up_kernel), self._num_maps, axis=0)
-        maps = [ops.tanh(ops.matmul(x, up)) for x, up in zip(downs, ups, strict=True)]
-        if weights is None:
-            weights = self.gate.gate_values(inputs)
-        weights = ops.reshape(weights, (-1, self._num_maps))
-        weights = ops.split(weights, self._num_maps, axis=-1)
-        of_each = [
-            slice(first, first + self.num_loras)
-            for first in range(0, self._num_maps, self.num_loras)
-        ]
-        return [1.0 + _mean(weights[part], maps[part]) for part in of_each]
+        down = ops.reshape(down, (-1, gates, loras, rank))
+        up = ops.convert_to_tensor(self.up_kernel)
+        up = ops.reshape(up, (gates, loras, rank, inputs.shape[-1]))
+        if logits is None:
+            logits = self.gate.mlps([inputs], readers=[gates])
+        return _Mixtures(
+            ops.unstack(ops.transpose(down, (2, 1, 0, 3)), axis=0),
+            ops.unstack(up, axis=1),
+            self._weights(logits),
+        )
+
+    def _weights(self, logits: Any) -> list[Any]:
+        """Those of all maps but the last: `(num_gates, batch, 1)` each."""
+        if self.num_loras == 1:
+            return []
+        logits = ops.transpose(ops.cast(logits, "float32"))
+        logits = ops.reshape(logits, (self.num_gates or 1, self.num_loras, -1, 1))
+        if self.num_loras == 2:
+            # The same as a softmax over two.
+            first, second = ops.unstack(logits, axis=1)
+            weights = [ops.sigmoid(first - second)]
+        else:
+            weights = ops.unstack(ops.softmax(logits, axis=1), axis=1)[:-1]
+        return [ops.cast(weight, self.compute_dtype) for weight in weights]
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
         """`(batch, |v|)`, or a list of them."""
@@ -161,10 +186,37 @@ class FeatureGate(Layer):
         }
 
 
-def _mean(weights: list[Any], values: list[Any]) -> Any:
-    """The weighted mean of values whose weights sum to 1, so the last is not needed."""
-    *others, last = values
+class _Mixtures(NamedTuple):
+    """What the values of gates are computed of: of each map, for one gate or for all.
+
+    Attributes:
+        downs: `v B / 2` of each map, `(batch, rank)` or `(gates, batch, rank)`.
+        ups: `A` of each map, `(rank, |v|)` or `(gates, rank, |v|)`.
+        weights: Of each map but the last, `(batch, 1)` or `(gates, batch, 1)`.
+    """
+
+    downs: list[Any]
+    ups: list[Any]
+    weights: list[Any]
+
+
+def _each_gate(mixtures: _Mixtures) -> list[_Mixtures]:
+    """The mixture of each gate."""
+    fields = [[ops.unstack(x, axis=0) for x in field] for field in mixtures]
+    return [
+        _Mixtures(*([x[gate] for x in field] for field in fields))
+        for gate in range(len(fields[0][0]))
+    ]
+
+
+def _values(mixtures: _Mixtures) -> Any:
+    """`FeaGate(v)` of eq. 9: `(batch, |v|)`, or `(gates, batch, |v|)`."""
+    # 2 * Sigmoid(x) = 1 + tanh(x / 2), and a mixture's weights sum to 1, so that the
+    # last is not needed. Written so, the gate is 1 to the last bit where the maps are
+    # zero.
+    products = zip(mixtures.downs, mixtures.ups, strict=True)
+    *others, last = [ops.tanh(ops.matmul(down, up)) for down, up in products]
     mean = last
-    for weight, value in zip(weights[:-1], others, strict=True):
+    for weight, value in zip(mixtures.weights, others, strict=True):
         mean = mean + weight * (value - last)
-    return mean
+    return 1.0 + mean

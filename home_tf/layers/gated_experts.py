@@ -83,21 +83,21 @@ class GatedExperts(Layer):
         return [] if self.feature_gates is None else [self.feature_gates.gate]
 
     def call(
-        self, inputs: Any, weights: Sequence[Any] = (), training: bool | None = None
+        self, inputs: Any, logits: Sequence[Any] = (), training: bool | None = None
     ) -> Any:
         """Computes all experts, each on its gated input (eq. 10).
 
         Args:
             inputs: `(batch, features)`.
-            weights: The values of `gates` on the inputs, where they have been computed
-                together with other gates.
+            logits: Those of `gates` on the inputs, where they have been computed
+                together with other gates'.
             training: Whether the experts' BatchNorm uses the moments of the batch.
 
         Returns:
             `(batch, n, D)`.
         """
         if self.feature_gates is not None:
-            inputs = self.feature_gates(inputs, *weights)
+            inputs = self.feature_gates(inputs, *logits, training=training)
         return self.experts(inputs, training=training)
 
     def compute_output_shape(

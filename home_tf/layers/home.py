@@ -7,10 +7,9 @@ from home_tf.backend import keras, ops
 from home_tf.layers.architecture import Architecture
 from home_tf.layers.expert_gate import (
     ExpertGate,
-    gate_values_together,
+    logits_together,
     mix,
     mix_own,
-    of_each_gate,
 )
 from home_tf.layers.gated_experts import GatedExperts
 from home_tf.layers.initialization import split_initializer
@@ -240,7 +239,7 @@ class HoME(Architecture):
     def _call_meta_level(self, v: Any, training: bool | None) -> tuple[Any, list[Any]]:
         """Eq. 6, 11: `z_s` and a list with `z_g` of every group, each `(batch, D)`."""
         own_gates = _present(self.meta_shared_self_gate, self.meta_group_self_gates)
-        of_shared, of_groups, *others = gate_values_together(
+        of_shared, of_groups, *others = logits_together(
             [
                 self.meta_shared_gate,
                 self.meta_group_gates,
@@ -249,17 +248,21 @@ class HoME(Architecture):
             ],
             v,
         )
-        own_shared, own_groups = others[:2] if own_gates else (None, None)
+        own_values = [
+            gate.values_of(logits)
+            for gate, logits in zip(own_gates, others, strict=False)
+        ]
+        own_shared, own_groups = own_values or (None, None)
         experts = self.meta_experts(v, others[len(own_gates) :], training=training)
         shared, own = _split_experts(experts, self.num_shared_experts)
-        z_shared = mix(of_shared, experts)
+        z_shared = mix(self.meta_shared_gate.values_of(of_shared), experts)
         if own_shared is not None:
             z_shared += mix(own_shared, shared)
         z_groups = self._mix_visible(
-            of_groups,
+            self.meta_group_gates.values_of(of_groups),
             own_groups,
             shared if self.hierarchy_mask else experts,
-            of_each_gate(own, len(self.groups)),
+            own,
         )
         return ops.squeeze(z_shared, axis=1), ops.unstack(z_groups, axis=1)
 
@@ -273,9 +276,9 @@ class HoME(Architecture):
             self.task_experts.items(), z_groups, strict=True
         ):
             own_gates = _present(self.task_self_gates.get(group))
-            values = gate_values_together([*own_gates, *of_group.gates], z)
-            own_values.append(values[0] if own_gates else None)
-            experts.append(of_group(z, values[len(own_gates) :], training=training))
+            logits = logits_together([*own_gates, *of_group.gates], z)
+            own_values.append(own_gates[0].values_of(logits[0]) if own_gates else None)
+            experts.append(of_group(z, logits[len(own_gates) :], training=training))
         everything = None
         if not self.hierarchy_mask:
             everything = ops.concatenate([shared, *experts], axis=1)
@@ -292,7 +295,7 @@ class HoME(Architecture):
                 ops.concatenate([shared, common], axis=1)
                 if self.hierarchy_mask
                 else everything,
-                of_each_gate(own, len(tasks)),
+                own,
             )
             outputs.update(zip(tasks, ops.unstack(h, axis=1), strict=True))
         return outputs
@@ -306,7 +309,7 @@ class HoME(Architecture):
             weights: Of the expert gates, `(batch, gates, n)`.
             self_weights: Of the self gates, `(batch, gates, n_own)`, or None.
             common: The experts that all these gates see, `(batch, n_common, D)`.
-            own: The experts of the gates' owners, `(batch, gates, n_own, D)`.
+            own: The experts of the gates' owners, `(batch, gates * n_own, D)`.
 
         Returns:
             `(batch, gates, D)`.

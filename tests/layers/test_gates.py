@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from support import home_reference
-from support.backends import randomize, to_numpy
+from support.backends import gradients, randomize, to_numpy
 
 from home_tf.backend import keras, ops
 from home_tf.layers import ExpertGate, FeatureGate, SelfGate
-from home_tf.layers.expert_gate import gate_values_together
+from home_tf.layers.expert_gate import logits_together
 
 X = np.random.default_rng(3).normal(size=(20, 12)).astype(np.float32)
 EXPERTS = np.random.default_rng(4).normal(size=(20, 3, 5)).astype(np.float32)
@@ -65,10 +65,11 @@ def test_gates_computed_together_are_those_computed_alone(hidden_units):
         built(ExpertGate(3, num_gates=2, hidden_units=hidden_units), X, EXPERTS),
         built(SelfGate(1), X, EXPERTS[:, :1]),
     ]
-    together = gate_values_together(gates, ops.convert_to_tensor(X))
+    together = logits_together(gates, ops.convert_to_tensor(X))
     for gate, found in zip(gates, together, strict=True):
         expected = to_numpy(gate.gate_values(X))
-        np.testing.assert_allclose(to_numpy(found), expected, atol=1e-6)
+        values = to_numpy(gate.values_of(found))
+        np.testing.assert_allclose(values, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("num_own", [1, 2])
@@ -91,6 +92,27 @@ def test_several_feature_gates_are_as_many_alone():
         np.testing.assert_allclose(to_numpy(values[number]), expected, atol=1e-5)
         np.testing.assert_allclose(to_numpy(outputs[number]), expected * X, atol=1e-5)
     assert not np.allclose(to_numpy(outputs[0]), to_numpy(outputs[1]))
+
+
+@pytest.mark.parametrize("loras", [1, 2, 3])
+def test_feature_gates_of_wide_inputs_give_the_same_in_training(loras):
+    """There they are computed one by one."""
+    x = np.random.default_rng(6).normal(size=(8, 300)).astype(np.float32)
+    gates = built(FeatureGate(num_gates=2, num_loras=loras, rank=4), x)
+    inferred = [to_numpy(scaled) for scaled in gates(x, training=False)]
+    trained = [to_numpy(scaled) for scaled in gates(x, training=True)]
+    for number in range(2):
+        expected = x * home_reference.feature_gate(gates, x, number)
+        np.testing.assert_allclose(inferred[number], expected, atol=1e-5)
+        np.testing.assert_allclose(trained[number], expected, atol=1e-5)
+
+    def gradient_of_each(training):
+        of = gradients(gates, x, lambda ys: ops.sum(ys[0] * ys[1]), training)
+        return [of([weight]) for weight in gates.trainable_variables]
+
+    np.testing.assert_allclose(
+        gradient_of_each(True), gradient_of_each(False), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_a_feature_gate_is_exactly_one_at_step_0():

@@ -1,0 +1,88 @@
+"""BatchNorm: in every form what Keras's own computes."""
+
+import numpy as np
+import pytest
+from support.backends import randomize, to_numpy
+
+from home_tf.backend import IS_LEGACY, IS_TENSORFLOW, keras, ops
+from home_tf.layers import ExpertBank
+from home_tf.layers.batch_norm import BatchNorm
+
+DTYPES = [
+    "float32",
+    pytest.param(
+        "float64",
+        marks=pytest.mark.skipif(not IS_TENSORFLOW, reason="JAX has none by default"),
+    ),
+]
+
+
+def pair(channels, dtype="float32"):
+    """Ours and Keras's, with the same random weights."""
+    layers = [
+        kind(momentum=0.8, epsilon=1e-3, dtype=dtype)
+        for kind in (BatchNorm, keras.layers.BatchNormalization)
+    ]
+    for layer in layers:
+        layer.build((None, channels))
+        randomize(layer)
+    return layers
+
+
+def rows(number, channels=6):
+    return np.random.default_rng(7).normal(3, 2, (number, channels)).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("number", [1, 2, 200])
+def test_a_batch_is_normalised_and_remembered_as_keras_does(number, dtype):
+    ours, keras_own = pair(6, dtype)
+    x = rows(number)
+    for _ in range(2):
+        found, expected = ours(x, training=True), keras_own(x, training=True)
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(to_numpy(found), to_numpy(expected), atol=2e-5)
+    for mine, other in zip(ours.weights, keras_own.weights, strict=True):
+        np.testing.assert_allclose(to_numpy(mine), to_numpy(other), atol=1e-5)
+
+
+@pytest.mark.skipif(not IS_TENSORFLOW, reason="elsewhere training is Keras's own code")
+@pytest.mark.parametrize("number", [20, 200])
+def test_gradients_are_those_of_keras(number):
+    import tensorflow as tf
+
+    x, direction = tf.constant(rows(number)), tf.constant(rows(number)[::-1].copy())
+    found = []
+    for layer in pair(6):
+        weights = layer.trainable_variables
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            scalar = tf.reduce_sum(layer(x, training=True) * direction)
+        sources = weights if IS_LEGACY else [weight.value for weight in weights]
+        found.append([g.numpy() for g in tape.gradient(scalar, [x, *sources])])
+    for mine, other in zip(*found, strict=True):
+        scale = np.abs(other).max()
+        np.testing.assert_allclose(mine, other, atol=1e-5 * scale)
+
+
+def test_scale_and_shift_are_what_inference_does():
+    ours, keras_own = pair(6)
+    scale, shift = (to_numpy(x) for x in ours.scale_and_shift())
+    x = rows(20)
+    expected = to_numpy(keras_own(x, training=False))
+    np.testing.assert_allclose(x * scale + shift, expected, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(ours(x)), expected, atol=1e-5)
+
+
+def test_frozen_experts_infer_in_training_too():
+    """As Keras's BatchNorm does: a frozen one neither uses nor remembers a batch."""
+    bank = ExpertBank(2, units=(5, 4))
+    x = ops.convert_to_tensor(rows(30))
+    bank(x)
+    randomize(bank)
+    before = [to_numpy(weight) for weight in bank.weights]
+    bank.trainable = False
+    frozen = to_numpy(bank(x, training=True))
+    np.testing.assert_allclose(frozen, to_numpy(bank(x, training=False)), atol=1e-5)
+    for weight, value in zip(bank.weights, before, strict=True):
+        np.testing.assert_array_equal(to_numpy(weight), value)

@@ -158,15 +158,8 @@ class ExpertBank(Layer):
             `(batch, n, D)`.
         """
         inputs, readers = self._inputs_and_readers(inputs)
-        if self.batch_norm is None:
-            x = self.mlps(inputs, readers=readers)
-        elif training is None or training is False:
-            # The map that BatchNorm then is goes into the last kernels.
-            scale, shift = self.batch_norm.scale_and_shift()
-            x = self.mlps(inputs, readers=readers, scale=scale)
-            x = ops.add(x, shift)
-        else:
-            x = self.mlps(inputs, readers=readers)
+        x = self.mlps(inputs, readers=readers)
+        if self.batch_norm is not None:
             x = self.batch_norm(x, training=training)
         # TensorFlow's own Swish has a gradient that is not saved with an export, and
         # loading one would warn of it.

@@ -1,15 +1,16 @@
 """The gate over the elements of an input."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from home_tf.backend import keras, ops
 from home_tf.layers.expert_gate import ExpertGate
 from home_tf.layers.initialization import SideBySide, split_initializer
 from home_tf.layers.layer import ONE_INPUT, Layer, check_positive
 
-# In training, gates of wide inputs are computed one by one: a CPU's caches hold the
-# values of one, but not of all, and the gradient of taking them apart copies them.
+# Gates of narrow inputs are computed together. Those of wider ones are faster one by
+# one on a CPU: its caches hold the values of one gate but not of all, and the gradient
+# of taking them apart copies them.
 _WIDE = 256
 
 
@@ -112,63 +113,91 @@ class FeatureGate(Layer):
             )
         return width // self.num_loras
 
-    def call(
-        self, inputs: Any, logits: Any = None, training: bool | None = None
-    ) -> Any:
+    def call(self, inputs: Any, logits: Any = None) -> Any:
         """Scales the input.
 
         Args:
             inputs: `v`, `(batch, |v|)`.
             logits: Those of `self.gate` on the inputs, `(batch, num_gates * L)`, where
                 they have been computed together with those of other gates.
-            training: Whether gradients are going to be taken; what is computed is the
-                same.
 
         Returns:
             `(batch, |v|)`, or a list of them.
         """
-        mixtures = self._mixtures(inputs, logits)
-        if training is True and inputs.shape[-1] >= _WIDE:
-            each = _each_gate(mixtures)
-            return self._one_or_list([inputs * _values(m) for m in each])
-        return self._one_or_list(ops.unstack(inputs * _values(mixtures), axis=0))
+        values = self._gate_values(inputs, logits)
+        if isinstance(values, list):
+            return self._one_or_list([inputs * one for one in values])
+        return self._one_or_list(ops.unstack(inputs * values, axis=0))
 
     def gate_values(self, inputs: Any) -> Any:
         """`FeaGate(v)` of eq. 9: `(batch, |v|)`, each value in (0, 2); or a list."""
-        values = _values(self._mixtures(inputs))
-        return self._one_or_list(ops.unstack(values, axis=0))
+        values = self._gate_values(inputs)
+        if not isinstance(values, list):
+            values = ops.unstack(values, axis=0)
+        return self._one_or_list(values)
 
     def _one_or_list(self, values: list[Any]) -> Any:
         return values if self.num_gates else values[0]
 
-    def _mixtures(self, inputs: Any, logits: Any = None) -> "_Mixtures":
-        # The gates come first, so that to take them apart copies nothing.
+    def _gate_values(self, inputs: Any, logits: Any = None) -> Any:
+        """A list of `(batch, |v|)`; or, of narrow inputs, `(num_gates, batch, |v|)`."""
         gates, loras = self.num_gates or 1, self.num_loras
-        rank = self.down_kernel.shape[1] // self._num_maps
+        # Half of it, since 2 * Sigmoid(x) = 1 + tanh(x / 2).
         down = 0.5 * ops.matmul(inputs, self.down_kernel)
-        down = ops.reshape(down, (-1, gates, loras, rank))
         up = ops.convert_to_tensor(self.up_kernel)
-        up = ops.reshape(up, (gates, loras, rank, inputs.shape[-1]))
         if logits is None:
             logits = self.gate.mlps([inputs], readers=[gates])
-        return _Mixtures(
-            ops.unstack(ops.transpose(down, (2, 1, 0, 3)), axis=0),
-            ops.unstack(up, axis=1),
-            self._weights(logits),
-        )
+        logits = ops.cast(logits, "float32")
+        rank, width = self.up_kernel.shape[0] // self._num_maps, inputs.shape[-1]
+        if width < _WIDE:
+            down = ops.reshape(down, (-1, gates, loras, rank))
+            logits = ops.reshape(ops.transpose(logits), (gates, loras, -1, 1))
+            return 1.0 + self._mix(
+                ops.unstack(ops.transpose(down, (2, 1, 0, 3)), axis=0),
+                ops.unstack(ops.reshape(up, (gates, loras, rank, width)), axis=1),
+                ops.unstack(logits, axis=1),
+            )
+        downs, logits = (ops.split(x, self._num_maps, axis=-1) for x in (down, logits))
+        ups = ops.split(up, self._num_maps, axis=0)
+        of_each = [
+            slice(first, first + loras) for first in range(0, self._num_maps, loras)
+        ]
+        one = ops.convert_to_tensor(1.0, dtype=self.compute_dtype)
+        return [one + self._mix(downs[i], ups[i], logits[i]) for i in of_each]
 
-    def _weights(self, logits: Any) -> list[Any]:
-        """Those of all maps but the last: `(num_gates, batch, 1)` each."""
-        if self.num_loras == 1:
-            return []
-        logits = ops.transpose(ops.cast(logits, "float32"))
-        logits = ops.reshape(logits, (self.num_gates or 1, self.num_loras, -1, 1))
-        if self.num_loras == 2:
+    def _mix(self, downs: list[Any], ups: list[Any], logits: list[Any]) -> Any:
+        """`FeaGate(v) - 1` of one gate, or of all, stacked in front.
+
+        Args:
+            downs: `v B / 2` of each map, `([gates,] batch, rank)`.
+            ups: `A` of each map, `([gates,] rank, |v|)`.
+            logits: The weight of each map, `([gates,] batch, 1)`.
+
+        Returns:
+            `([gates,] batch, |v|)`.
+        """
+        *others, last = [
+            ops.tanh(ops.matmul(down, up)) for down, up in zip(downs, ups, strict=True)
+        ]
+        # The weights sum to 1, so that the last is not needed. Written so, it is 0 to
+        # the last bit where the maps are zero.
+        mean = last
+        for weight, value in zip(self._weights(logits), others, strict=True):
+            mean = mean + weight * (value - last)
+        return mean
+
+    def _weights(self, logits: list[Any]) -> list[Any]:
+        """The weights of all maps but the last."""
+        if len(logits) == 2:
             # The same as a softmax over two.
-            first, second = ops.unstack(logits, axis=1)
-            weights = [ops.sigmoid(first - second)]
+            weights = [ops.sigmoid(logits[0] - logits[1])]
+        elif len(logits) > 2:
+            weights = ops.unstack(
+                ops.softmax(ops.stack(logits, axis=0), axis=0), axis=0
+            )
+            weights = weights[:-1]
         else:
-            weights = ops.unstack(ops.softmax(logits, axis=1), axis=1)[:-1]
+            weights = []
         return [ops.cast(weight, self.compute_dtype) for weight in weights]
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> Any:
@@ -184,39 +213,3 @@ class FeatureGate(Layer):
             "num_gates": self.num_gates,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
-
-
-class _Mixtures(NamedTuple):
-    """What the values of gates are computed of: of each map, for one gate or for all.
-
-    Attributes:
-        downs: `v B / 2` of each map, `(batch, rank)` or `(gates, batch, rank)`.
-        ups: `A` of each map, `(rank, |v|)` or `(gates, rank, |v|)`.
-        weights: Of each map but the last, `(batch, 1)` or `(gates, batch, 1)`.
-    """
-
-    downs: list[Any]
-    ups: list[Any]
-    weights: list[Any]
-
-
-def _each_gate(mixtures: _Mixtures) -> list[_Mixtures]:
-    """The mixture of each gate."""
-    fields = [[ops.unstack(x, axis=0) for x in field] for field in mixtures]
-    return [
-        _Mixtures(*([x[gate] for x in field] for field in fields))
-        for gate in range(len(fields[0][0]))
-    ]
-
-
-def _values(mixtures: _Mixtures) -> Any:
-    """`FeaGate(v)` of eq. 9: `(batch, |v|)`, or `(gates, batch, |v|)`."""
-    # 2 * Sigmoid(x) = 1 + tanh(x / 2), and a mixture's weights sum to 1, so that the
-    # last is not needed. Written so, the gate is 1 to the last bit where the maps are
-    # zero.
-    products = zip(mixtures.downs, mixtures.ups, strict=True)
-    *others, last = [ops.tanh(ops.matmul(down, up)) for down, up in products]
-    mean = last
-    for weight, value in zip(mixtures.weights, others, strict=True):
-        mean = mean + weight * (value - last)
-    return 1.0 + mean

@@ -97,7 +97,7 @@ class GatedExperts(Layer):
             `(batch, n, D)`.
         """
         if self.feature_gates is not None:
-            inputs = self.feature_gates(inputs, *logits, training=training)
+            inputs = self.feature_gates(inputs, *logits)
         return self.experts(inputs, training=training)
 
     def compute_output_shape(

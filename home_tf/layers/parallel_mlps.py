@@ -27,8 +27,6 @@ class ParallelMLPs(Layer):
         inputs: List of tensors `(batch, features)`.
         readers: How many MLPs read each of the inputs, in the order of the MLPs.
         first: What `first_layers` gives for the one input, or None.
-        scale: What the last kernels are multiplied by, `(num_mlps * units[-1],)`, or
-            None.
 
     Output shape:
         `(batch, num_mlps * units[-1])`: the columns of MLP `i` begin at
@@ -76,31 +74,24 @@ class ParallelMLPs(Layer):
         self.built = True
 
     def call(
-        self,
-        inputs: Sequence[Any],
-        readers: Sequence[int],
-        first: Any = None,
-        scale: Any = None,
+        self, inputs: Sequence[Any], readers: Sequence[int], first: Any = None
     ) -> Any:
         """Computes all MLPs, side by side."""
-        kernels = list(self.kernels)
-        if scale is not None:
-            kernels[-1] = kernels[-1] * scale
         outputs = [first]
         if first is None:
-            outputs = self._linear(list(inputs), readers, kernels[0], 0)
-        for depth in range(1, len(self.units)):
+            outputs = self._linear(list(inputs), readers, 0, self.units[0])
+        for depth, units in enumerate(self.units[1:], start=1):
             outputs = [ops.relu(x) for x in outputs]
             outputs = self._one_each(outputs, readers, self.units[depth - 1])
             readers = [1] * self.num_mlps
-            outputs = self._linear(outputs, readers, kernels[depth], depth)
+            outputs = self._linear(outputs, readers, depth, units)
         return outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=-1)
 
     def _linear(
-        self, inputs: list[Any], readers: Sequence[int], kernel: Any, depth: int
+        self, inputs: list[Any], readers: Sequence[int], depth: int, units: int
     ) -> list[Any]:
-        columns = [count * self.units[depth] for count in readers]
-        kernels = split_columns(kernel, columns)
+        columns = [count * units for count in readers]
+        kernels = split_columns(self.kernels[depth], columns)
         outputs = [ops.matmul(x, k) for x, k in zip(inputs, kernels, strict=True)]
         if depth == len(self.biases):
             return outputs

@@ -4,13 +4,17 @@ from typing import Any
 
 from home_tf.backend import IS_TENSORFLOW, keras, ops
 
+# Of the operation on a GPU.
+_SMALLEST_EPSILON = 1.001e-5
+
 
 class BatchNorm(keras.layers.BatchNormalization):
     """Keras's BatchNorm of `(batch, channels)`, as one operation of TensorFlow.
 
     Private to the package: `ExpertBank` owns one and rebuilds it. Keras composes it of
-    many operations, and its gradient of more. The one knows neither the moments of
-    several replicas nor other weights than those in float32: there it is Keras's own.
+    many operations, and its gradient of more. What the one cannot do is left to Keras's
+    own: the moments of several replicas, weights that are not in float32, masks, tiny
+    epsilons, and a `training` that is a tensor, which legacy Keras has.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -18,8 +22,10 @@ class BatchNorm(keras.layers.BatchNormalization):
         of_batch = training is True and self.trainable
         one_operation = (
             IS_TENSORFLOW
-            and training in (True, False, None)
+            and mask is None
+            and (training is None or isinstance(training, bool))
             and self.variable_dtype == "float32"
+            and self.epsilon >= _SMALLEST_EPSILON
             and not (of_batch and self.synchronized)
         )
         if not one_operation:

@@ -248,12 +248,13 @@ class HoME(Architecture):
             ],
             v,
         )
+        of_own, of_maps = others[: len(own_gates)], others[len(own_gates) :]
         own_values = [
             gate.values_of(logits)
-            for gate, logits in zip(own_gates, others, strict=False)
+            for gate, logits in zip(own_gates, of_own, strict=True)
         ]
         own_shared, own_groups = own_values or (None, None)
-        experts = self.meta_experts(v, others[len(own_gates) :], training=training)
+        experts = self.meta_experts(v, of_maps, training=training)
         shared, own = _split_experts(experts, self.num_shared_experts)
         z_shared = mix(self.meta_shared_gate.values_of(of_shared), experts)
         if own_shared is not None:

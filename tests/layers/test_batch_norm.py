@@ -73,6 +73,18 @@ def test_inference_is_that_of_keras():
     np.testing.assert_allclose(to_numpy(ours(x)), expected, atol=1e-5)
 
 
+@pytest.mark.skipif(not IS_LEGACY, reason="only legacy Keras takes a tensor there")
+@pytest.mark.parametrize("training", [True, False])
+def test_training_may_be_a_tensor(training):
+    import tensorflow as tf
+
+    ours, keras_own = pair(6)
+    x = tf.constant(rows(20))
+    found = tf.function(lambda flag: ours(x, training=flag))(tf.constant(training))
+    expected = to_numpy(keras_own(x, training=training))
+    np.testing.assert_allclose(to_numpy(found), expected, atol=1e-5)
+
+
 def test_frozen_experts_infer_in_training_too():
     """As Keras's BatchNorm does: a frozen one neither uses nor remembers a batch."""
     bank = ExpertBank(2, units=(5, 4))

@@ -26,8 +26,8 @@ RARE_TASKS = {"is_comment", "is_follow", "is_forward"}
 
 def run_point(config, work, correlation, gap, *, seeds, jobs):
     """Trains all architectures on one kind of logs, and yields lines of the CSV."""
-    from home_tf.comparison import compare
-    from home_tf.kuairand import generate
+    from home_tf.lab.comparison import compare
+    from home_tf.lab.synthetic import generate
 
     name = f"correlation{correlation:g}-gap{gap:g}"
     logs = work / f"{name}-logs"

@@ -56,13 +56,13 @@ def score(config, kind, fold, seeds):
     Returns:
         `(seeds, 4)`: mean AUC and GAUC, monitored AUC, calibration.
     """
-    from home_tf.comparison.cell import METRICS, measure
-    from home_tf.comparison.contender import contenders
-    from home_tf.comparison.fold_trainer import contender_config
-    from home_tf.comparison.network_trainer import NetworkTrainer
-    from home_tf.comparison.split_data import SplitData
     from home_tf.config import override_config
     from home_tf.features import Preprocessor
+    from home_tf.lab.comparison.cell import METRICS, measure
+    from home_tf.lab.comparison.contender import contenders
+    from home_tf.lab.comparison.fold_trainer import contender_config
+    from home_tf.lab.comparison.network_trainer import NetworkTrainer
+    from home_tf.lab.comparison.split_data import SplitData
 
     name, arguments = KINDS[kind]
     config = contender_config(config, contenders([name])[-1])
@@ -105,8 +105,8 @@ def main():
     from home_tf.cli import start_tensorflow
 
     start_tensorflow("keras")
-    from home_tf.comparison.fold import Fold, prepare_fold
     from home_tf.config import load_config
+    from home_tf.lab.comparison.fold import Fold, prepare_fold
 
     pipelines = Path(__file__).parents[1] / "pipelines"
     config = load_config(pipelines / "kuairand.yaml")

@@ -32,7 +32,7 @@ def work(pipe, environment, export):
     start_tensorflow("keras")
     import tensorflow as tf
 
-    from home_tf.bench.timing import time_in_turn
+    from home_tf.lab.bench.timing import time_in_turn
 
     tf.config.threading.set_inter_op_parallelism_threads(os.cpu_count())
     calls = {"training step": training_step()}
@@ -51,7 +51,7 @@ def training_step():
     """Forward and backward of the layer that `home-tf bench layer` measures."""
     import tensorflow as tf
 
-    from home_tf.bench.layer import LayerSizes, trace
+    from home_tf.lab.bench.layer import LayerSizes, trace
     from home_tf.layers import HoME
 
     sizes = LayerSizes()
@@ -132,7 +132,7 @@ def report(name, seconds):
     """Prints what a call took in each process."""
     import numpy as np
 
-    from home_tf.bench.timing import ratio
+    from home_tf.lab.bench.timing import ratio
 
     print(name)
     for setting, found in zip(SETTINGS, seconds, strict=True):

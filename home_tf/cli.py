@@ -19,8 +19,8 @@ from rich.progress import (
     TextColumn,
 )
 
-from home_tf.check_dependencies import check_dependencies
 from home_tf.errors import HomeError
+from home_tf.extras import check_dependencies
 
 # TensorFlow and Keras are imported inside the commands: the framework that a
 # configuration asks for decides which Keras, and that must be said before the import.
@@ -65,7 +65,7 @@ def generate_kuairand(
 ) -> None:
     """Generate logs in the layout of KuaiRand."""
     start_tensorflow()
-    from home_tf.kuairand import generate
+    from home_tf.lab.synthetic import generate
 
     generate(
         out,
@@ -104,7 +104,7 @@ def prepare_kuairand(
 ) -> None:
     """Turn a KuaiRand download (Pure, 1K or 27K) into TFRecords."""
     start_tensorflow()
-    from home_tf.kuairand import prepare
+    from home_tf.prepare import prepare
 
     with _progress_bars() as progress:
         schema = prepare(
@@ -342,8 +342,8 @@ def compare(
     loaded = load_config(config, {"training.epochs": 2} if quick else None)
     start_tensorflow("keras")
     check_dependencies("a comparison", "lightgbm", "matplotlib", "optuna")
-    from home_tf.comparison import compare as run_comparison
-    from home_tf.comparison import contenders
+    from home_tf.lab.comparison import compare as run_comparison
+    from home_tf.lab.comparison import contenders
 
     names = architectures.split(",")
     contenders(names)  # tells an unknown one before logs are generated
@@ -374,7 +374,7 @@ def compare(
 def _quick_logs(out: Path, quick: bool) -> Path:
     if not quick:
         raise HomeError("`--data` is required, or `--quick`, which generates logs")
-    from home_tf.kuairand import generate
+    from home_tf.lab.synthetic import generate
 
     logs = out.with_name(f"{out.name}-logs")
     if not logs.is_dir():
@@ -469,7 +469,7 @@ def bench_scaling(
     """Measure how the layer's step grows with tasks, experts, widths and batch."""
     check_dependencies("the plot", "matplotlib")
     _start_bench(framework)
-    from home_tf import bench
+    from home_tf.lab import bench
 
     bench.plot_scaling(_bench(bench.bench_scaling, json), plot)
     _report_written(plot)
@@ -511,7 +511,7 @@ def _start_bench(framework: str | None) -> str:
 def _measure_layer(
     quick: bool, jit_compile: bool = False, **sizes: Any
 ) -> dict[str, Any]:
-    from home_tf import bench
+    from home_tf.lab import bench
 
     return bench.bench_layer(
         bench.LayerSizes(**sizes), rounds=8 if quick else 30, jit_compile=jit_compile
@@ -519,7 +519,7 @@ def _measure_layer(
 
 
 def _measure_input(quick: bool) -> dict[str, Any]:
-    from home_tf import bench
+    from home_tf.lab import bench
 
     if quick:
         return bench.bench_input(rounds=3, prepared_rows=200_000)
@@ -527,7 +527,7 @@ def _measure_input(quick: bool) -> dict[str, Any]:
 
 
 def _measure_fit(quick: bool, framework: str) -> dict[str, Any]:
-    from home_tf import bench
+    from home_tf.lab import bench
 
     if quick:
         return bench.bench_fit(
@@ -537,7 +537,7 @@ def _measure_fit(quick: bool, framework: str) -> dict[str, Any]:
 
 
 def _measure_serve(quick: bool, export: Path) -> dict[str, Any]:
-    from home_tf import bench
+    from home_tf.lab import bench
 
     return bench.bench_serve(export, rounds=10 if quick else 50)
 
@@ -546,7 +546,7 @@ def _bench(
     measure: Callable[[], dict[str, Any]], json: Path | None, check: Path | None = None
 ) -> dict[str, Any]:
     """Measures, reports and compares; returns the figures."""
-    from home_tf import bench
+    from home_tf.lab import bench
 
     # Read before minutes of measuring.
     expected = {} if check is None else bench.load_expected(check)
@@ -560,7 +560,7 @@ def _bench(
 def _report_bench(
     found: dict[str, Any], json: Path | None, expected: dict[str, Any]
 ) -> None:
-    from home_tf import bench
+    from home_tf.lab import bench
     from home_tf.run import write_json
 
     console.print(bench.bench_table(found))

@@ -38,7 +38,7 @@ def real_source() -> Path:
 @pytest.fixture(scope="session")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Generated logs in the layout of KuaiRand: 6,000 rows over 6 days."""
-    from home_tf.kuairand import generate
+    from home_tf.lab.synthetic import generate
 
     folder = tmp_path_factory.mktemp("generated") / "logs"
     generate(folder, users=300, videos=200, days=6, rows=6000)
@@ -48,7 +48,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prepared(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The logs as records."""
-    from home_tf.kuairand import prepare
+    from home_tf.prepare import prepare
 
     folder = tmp_path_factory.mktemp("prepared") / "records"
     prepare(logs, folder, shards=2, history_length=5)

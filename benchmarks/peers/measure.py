@@ -271,7 +271,7 @@ def measure(way, folder, rounds):
 def report(times, way, rows):
     """Prints the speeds of a way, and returns figures as `home-tf bench` does."""
     # Not above: in DeepCTR's process legacy Keras comes first.
-    from home_tf.bench.timing import quartiles
+    from home_tf.lab.bench.timing import quartiles
 
     found = {}
     print(f"\n{way}: examples a second, and home_tf over it (quartiles of rounds)")
@@ -295,7 +295,7 @@ def report(times, way, rows):
 
 def conditions(options):
     """What the figures depend on: the machine, the versions and the sizes."""
-    from home_tf.bench import environment
+    from home_tf.lab.bench import environment
 
     versions = {name: version(name) for name in ("deepctr", "torch-rechub", "torch")}
     return {

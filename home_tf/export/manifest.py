@@ -5,7 +5,7 @@ from pathlib import Path
 
 from home_tf.config import ScoreConfig
 from home_tf.export.quantized_tables import AucChanges
-from home_tf.made_by import made_by
+from home_tf.provenance import made_by
 from home_tf.run import Run, read_json, write_json
 
 # In a SavedModel, beside what TF Serving itself reads.

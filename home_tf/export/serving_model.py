@@ -6,13 +6,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from home_tf.backend.variables import checkpointable_weights
 from home_tf.config import ScoreConfig
 from home_tf.config.schema import SCORE
 from home_tf.data import RecordSchema
 from home_tf.export.candidates import Candidates, CandidateTable
 from home_tf.export.quantized_tables import QuantizedTable
 from home_tf.features import Preprocessor
-from home_tf.variables import checkpointable_weights
 
 
 class ServingModel(tf.Module):

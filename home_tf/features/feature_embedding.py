@@ -6,9 +6,9 @@ from itertools import groupby
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.backend.replicas import mean_over_global_batch
 from home_tf.features.table_lookup import TableLookup
 from home_tf.layers.layer import Layer
-from home_tf.replicas import mean_over_global_batch
 
 NUMERIC_FEATURES = "numeric_features"
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from home_tf.backend import IS_LEGACY, IS_TENSORFLOW, ops
+from home_tf.backend.variables import tf_variable
 from home_tf.layers.layer import Layer
 
 
@@ -52,4 +53,4 @@ class TableLookup(Layer):
             return ops.take(self.embeddings, ids, axis=0)  # type: ignore[attr-defined]
         import tensorflow as tf
 
-        return tf.gather(self.embeddings if IS_LEGACY else self.embeddings.value, ids)
+        return tf.gather(tf_variable(self.embeddings), ids)

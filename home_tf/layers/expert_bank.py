@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.backend.replicas import num_replicas
 from home_tf.layers.batch_norm import BatchNorm
 from home_tf.layers.layer import (
     Layer,
@@ -14,7 +15,6 @@ from home_tf.layers.layer import (
     is_shape,
 )
 from home_tf.layers.parallel_mlps import ParallelMLPs
-from home_tf.replicas import num_replicas
 
 EXPERTS = ("home", "swish", "relu")
 

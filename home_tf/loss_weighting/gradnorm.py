@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.backend.replicas import sum_over_replicas
 from home_tf.loss_weighting.loss_weighting import LossWeighting
 from home_tf.loss_weighting.task_gradients import TaskGradients
-from home_tf.replicas import sum_over_replicas
 
 _TINY = 1e-30
 

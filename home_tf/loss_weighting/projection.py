@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from home_tf.replicas import concatenate_over_replicas, sum_over_replicas
+from home_tf.backend.replicas import concatenate_over_replicas, sum_over_replicas
 
 
 def random_orders(num_tasks: int, seed: int, step: Any) -> Any:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.backend.replicas import num_replicas, sum_over_replicas
 from home_tf.loss_weighting.loss_weighting import LossWeighting
-from home_tf.replicas import num_replicas, sum_over_replicas
 
 
 @keras.saving.register_keras_serializable(package="home_tf")

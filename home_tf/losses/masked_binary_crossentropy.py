@@ -3,8 +3,8 @@
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.backend.replicas import sum_over_replicas
 from home_tf.losses.labels import binary_crossentropy, split_missing
-from home_tf.replicas import sum_over_replicas
 
 
 @keras.saving.register_keras_serializable(package="home_tf")

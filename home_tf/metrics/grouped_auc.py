@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from home_tf.backend import IS_TENSORFLOW, keras, ops
+from home_tf.backend.variables import add_at
 from home_tf.losses.labels import split_missing
-from home_tf.variables import add_at
 
 
 @keras.saving.register_keras_serializable(package="home_tf")

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.backend.replicas import num_replicas
 from home_tf.loss_weighting.resolve import resolve
 from home_tf.models.batch import (
     check_loss_weights,
     check_network,
     weighted_log_loss,
 )
-from home_tf.replicas import num_replicas
 
 
 class RankingMethods:

@@ -16,10 +16,10 @@ from rich.progress import (
 )
 
 from home_tf.backend import keras
+from home_tf.backend.variables import checkpointable_weights
 from home_tf.evaluation import auc, gauc
 from home_tf.run import Run
 from home_tf.training.predictions import Predictions
-from home_tf.variables import checkpointable_weights
 
 WARM_UP_STEPS = 5
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from home_tf.backend.variables import checkpointable_weights
 from home_tf.config import Config
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
@@ -16,7 +17,6 @@ from home_tf.training.broken_records import explain_broken_records
 from home_tf.training.checkpoint_errors import check_keras, explain_checkpoint
 from home_tf.training.predictions import Predictor
 from home_tf.training.ranking_dataset import ranking_dataset
-from home_tf.variables import checkpointable_weights
 
 
 def evaluate_run(

@@ -13,7 +13,7 @@ from home_tf.config import Config, dump_config, load_config
 from home_tf.data import RecordSchema
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
-from home_tf.made_by import git_revision
+from home_tf.provenance import git_revision
 from home_tf.run import Run
 from home_tf.training.broken_records import explain_broken_records
 from home_tf.training.build_model import build_model

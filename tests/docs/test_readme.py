@@ -267,7 +267,7 @@ def test_the_commands_of_the_docs_are_commands():
 NEW_ARCHITECTURE = """
 import sys
 
-from home_tf.comparison import contenders
+from home_tf.lab.comparison import contenders
 from home_tf.config import load_config
 from home_tf.features import Preprocessor
 from home_tf.models.build_network import build_network

@@ -24,9 +24,9 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from home_tf.bench import bench_serve
 from home_tf.config import dump_config, override_config
 from home_tf.export import example_request, export_run
+from home_tf.lab.bench import bench_serve
 from home_tf.run import Run
 
 TASKS = ["long_view", "is_click", "is_like"]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from home_tf.bench.check import load_expected
+from home_tf.lab.bench.check import load_expected
 
 KEPT = Path(__file__).parents[2] / "benchmarks" / "expected.json"
 

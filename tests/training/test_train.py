@@ -16,7 +16,7 @@ from home_tf.data import RecordSchema, RecordWriter, read
 from home_tf.errors import HomeError
 from home_tf.export import export_run
 from home_tf.features import Preprocessor
-from home_tf.made_by import git_revision
+from home_tf.provenance import git_revision
 from home_tf.run import Run
 from home_tf.training import evaluate_run, ranking_dataset, train
 from home_tf.training.evaluate import load_network

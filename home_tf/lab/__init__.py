@@ -1,0 +1,1 @@
+"""The laboratory: what measures the library. The library never imports it."""

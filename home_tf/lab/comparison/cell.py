@@ -1,0 +1,174 @@
+"""A cell of the comparison: one contender, one fold, one seed."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from home_tf.evaluation import auc, bootstrap_values, gauc
+from home_tf.lab.comparison.contender import Contender, contender_of_folder
+from home_tf.lab.comparison.fitted import Fitted, Probabilities
+from home_tf.lab.comparison.split_data import SplitData
+from home_tf.run import read_json, write_json
+
+Array = npt.NDArray[Any]
+METRICS = ("auc", "gauc")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Where a cell lies. It is finished when its folder is there.
+
+    Attributes:
+        contender: What is trained.
+        fold: Number of the fold.
+        seed: Of weights and data order.
+        out: The folder of the comparison.
+    """
+
+    contender: Contender
+    fold: int
+    seed: int
+    out: Path
+
+    @property
+    def folder(self) -> Path:
+        """Has `cell.json`, `predictions.npz` and `replicates.npz`."""
+        name = self.contender.folder_name
+        return self.out / "cells" / name / f"fold-{self.fold}" / f"seed-{self.seed}"
+
+    @property
+    def error_file(self) -> Path:
+        """Why the cell failed when it was last tried; one line."""
+        return self.folder.with_name(f"seed-{self.seed}.error")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the cell need not be run."""
+        return self.folder.is_dir()
+
+    def __str__(self) -> str:
+        return f"{self.contender.name}, fold {self.fold}, seed {self.seed}"
+
+    def fail(self, reason: str) -> None:
+        """Notes why the cell has no result."""
+        self.error_file.parent.mkdir(parents=True, exist_ok=True)
+        self.error_file.write_text(" ".join(reason.split()) + "\n", encoding="utf-8")
+
+    def load(self) -> dict[str, Any]:
+        """What `cell.json` holds."""
+        return read_json(self.folder / "cell.json")
+
+    def replicates(self, tasks: list[str]) -> dict[str, Array]:
+        """`{metric: (tasks, replicates)}` of the bootstrap over users."""
+        with np.load(self.folder / "replicates.npz") as arrays:
+            return {
+                metric: np.stack([arrays[f"{metric}:{task}"] for task in tasks])
+                for metric in METRICS
+            }
+
+    def save(
+        self,
+        fitted: Fitted,
+        test: SplitData,
+        probabilities: Probabilities,
+        *,
+        replicates: int,
+        origin: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Measures the cell on the test day and writes its folder, whole or not at all.
+
+        Args:
+            fitted: The training.
+            test: The test rows.
+            probabilities: `{task: (rows,)}`.
+            replicates: Draws of the bootstrap.
+            origin: What the cell is made by; kept beside the values.
+
+        Returns:
+            What `cell.json` holds.
+        """
+        aside = self.folder.with_name(f".seed-{self.seed}.partial")
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        content = {**asdict(fitted), **measure(test, probabilities), **origin}
+        write_json(aside / "cell.json", content)
+        _save_predictions(aside / "predictions.npz", test, probabilities)
+        drawn = _draw(test, probabilities, replicates)
+        np.savez_compressed(aside / "replicates.npz", **drawn)
+        aside.rename(self.folder)
+        self.error_file.unlink(missing_ok=True)
+        return content
+
+
+def cells_in(out: Path) -> list[Cell]:
+    """The cells that were run in a comparison's folder, finished or failed."""
+    found = {
+        Cell(
+            contender=contender_of_folder(path.parts[-3]),
+            fold=int(path.parts[-2].removeprefix("fold-")),
+            seed=int(path.stem.removeprefix("seed-")),
+            out=out,
+        )
+        for path in out.glob("cells/*/fold-*/seed-*")
+    }
+    return sorted(found, key=lambda cell: (cell.folder.parent, cell.seed))
+
+
+def measure(test: SplitData, probabilities: Probabilities) -> dict[str, Any]:
+    """AUC and GAUC of every task, None where undefined, and the positives."""
+    values: dict[str, Any] = {"auc": {}, "gauc": {}, "positives": {}}
+    for task, labels in test.labels.items():
+        found = {
+            "auc": auc(labels, probabilities[task]),
+            "gauc": gauc(labels, probabilities[task], test.groups),
+        }
+        for metric, value in found.items():
+            values[metric][task] = None if np.isnan(value) else value
+        values["positives"][task] = int((labels == 1).sum())
+    return values
+
+
+def _save_predictions(
+    file: Path, test: SplitData, probabilities: Probabilities
+) -> None:
+    arrays = {"groups": test.groups}
+    for task, labels in test.labels.items():
+        known = labels >= 0  # NaN is not
+        arrays[f"label:{task}"] = np.where(known, labels, -1).astype(np.int8)
+        arrays[f"probability:{task}"] = probabilities[task].astype(np.float32)
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def _draw(test: SplitData, probabilities: Probabilities, count: int) -> dict[str, Any]:
+    # The draws depend on the test rows alone: those of all cells of a fold are paired.
+    arrays = {}
+    for task, labels in test.labels.items():
+        drawn = bootstrap_values(
+            labels, probabilities[task], test.groups, replicates=count
+        )
+        arrays.update({f"{metric}:{task}": drawn[metric] for metric in METRICS})
+    return arrays
+
+
+def run_cell(
+    cell: Cell, work: Callable[[Cell], dict[str, Any]], say: Callable[[str], None]
+) -> None:
+    """Runs a cell; a failure is noted, and does not stop the cells after it."""
+    try:
+        content = work(cell)
+    except Exception as error:
+        cell.fail(f"{type(error).__name__}: {error}")
+        say(f"FAILED {cell}: {cell.error_file.read_text().strip()[:200]}")
+        return
+    means = {
+        metric: np.mean(
+            [v for v in content[metric].values() if v is not None] or [np.nan]
+        )
+        for metric in METRICS
+    }
+    say(f"{cell}: mean AUC {means['auc']:.4f}, mean GAUC {means['gauc']:.4f}")

@@ -1,0 +1,162 @@
+"""The comparison from logs to tables: folds, choices, cells, results."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from home_tf.config import Config
+from home_tf.errors import HomeError
+from home_tf.lab.comparison.budget import Budget
+from home_tf.lab.comparison.cell import Cell, cells_in
+from home_tf.lab.comparison.contender import Contender, contenders
+from home_tf.lab.comparison.fold import make_folds, prepare_fold
+from home_tf.lab.comparison.jobs import Job, run_jobs
+from home_tf.lab.comparison.plan import Plan, contender_file
+from home_tf.lab.comparison.results import write_results
+
+Say = Callable[[str], None]
+
+
+def compare(
+    config: Config,
+    source: str | Path,
+    out: str | Path,
+    *,
+    architectures: Sequence[str],
+    seeds: int = 5,
+    folds: int = 3,
+    trials: int = 8,
+    tuning_seeds: int = 3,
+    budget: Budget = "same-params",
+    metric: str = "auc",
+    replicates: int = 1000,
+    jobs: int = 1,
+    say: Say = print,
+) -> list[Cell]:
+    """Trains and compares architectures on KuaiRand; see `docs/comparison.md`.
+
+    A call on a folder that holds a part of the same comparison does what is missing:
+    finished cells are kept, and architectures and seeds may be added.
+
+    Args:
+        config: The features, the tasks, and the sizes of HoME.
+        source: Logs in the layout of KuaiRand.
+        out: The folder of the comparison.
+        architectures: Names, as `contenders` takes them; HoME is always among them.
+        seeds: Number of seeds, which are 0, 1, ...
+        folds: Number of folds over time.
+        trials: Trials of each contender's search for hyper-parameters; 0 for none.
+        tuning_seeds: Trainings of a trial, with the seeds 0, 1, ...; their scores are
+            averaged.
+        budget: What the networks have in common.
+        metric: `auc` or `gauc`; its validation mean picks epochs and trials.
+        replicates: Draws of the bootstrap over users.
+        jobs: Processes at a time.
+        say: Takes lines about the progress.
+
+    Returns:
+        The cells that have no result; `out` tells why.
+
+    Raises:
+        HomeError: If an argument is out of its range, the source is not as expected, or
+            `out` holds something else.
+    """
+    _check(
+        seeds=seeds,
+        folds=folds,
+        tuning_seeds=tuning_seeds,
+        replicates=replicates,
+        jobs=jobs,
+    )
+    if trials < 0:
+        raise HomeError(f"`trials` should not be negative. Received: {trials}")
+    chosen = contenders(architectures)
+    out, source = Path(out).absolute(), Path(source).absolute()
+    made = make_folds(source, out / "folds", folds)
+    plan = Plan(
+        config=config,
+        source=str(source),
+        folds=tuple((fold.validation_date, fold.test_date) for fold in made),
+        trials=trials,
+        tuning_seeds=tuning_seeds,
+        budget=budget,
+        metric=metric,
+        replicates=replicates,
+    )
+    plan.save(out)
+    for fold in made:
+        prepare_fold(fold, source, say)
+    # What earlier calls ran stays in the tables.
+    earlier = cells_in(out)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    unchosen = _choose(out, chosen, threads, jobs, say)
+    cells = [
+        Cell(contender, fold.number, seed, out)
+        for fold in made
+        for contender in chosen
+        for seed in range(seeds)
+    ]
+    _train(cells, unchosen, threads, jobs, say)
+    write_results(plan, list(dict.fromkeys([*cells, *earlier])))
+    return [cell for cell in cells if not cell.is_finished]
+
+
+def _check(**values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise HomeError(f"`{name}` should be at least 1. Received: {value}")
+
+
+def _choose(
+    out: Path, chosen: list[Contender], threads: int, at_once: int, say: Say
+) -> dict[Contender, str]:
+    """Sizes and tunes the contenders that are not yet; returns why some could not."""
+    failed: dict[Contender, str] = {}
+
+    def on_end(job: Job, reason: str | None) -> list[Job]:
+        if reason is not None:
+            failed[job.contender] = reason
+            say(f"FAILED to tune {job.contender.name}: {reason}")
+        return []
+
+    new = [one for one in chosen if not contender_file(out, one).is_file()]
+    run_jobs([Job(out, one, threads) for one in new], at_once=at_once, on_end=on_end)
+    return failed
+
+
+def _train(
+    cells: list[Cell],
+    unchosen: dict[Contender, str],
+    threads: int,
+    at_once: int,
+    say: Say,
+) -> None:
+    """Trains the cells that are not finished, those of a fold's contender together."""
+    rows: dict[tuple[Contender, int], list[Cell]] = {}
+    for cell in cells:
+        if cell.is_finished:
+            continue
+        cell.error_file.unlink(missing_ok=True)
+        if cell.contender in unchosen:
+            cell.fail(unchosen[cell.contender])
+        else:
+            rows.setdefault((cell.contender, cell.fold), []).append(cell)
+
+    def on_end(job: Job, reason: str | None) -> list[Job]:
+        mine = rows[job.contender, job.fold or 0]
+        left = [c for c in mine if not c.is_finished and not c.error_file.is_file()]
+        if reason is None or not left:
+            return []
+        # The process died in the first of these; the others get another one.
+        left[0].fail(reason)
+        say(f"FAILED {left[0]}: {reason}")
+        return [_job(left[1:], threads)] if left[1:] else []
+
+    run_jobs(
+        [_job(row, threads) for row in rows.values()], at_once=at_once, on_end=on_end
+    )
+
+
+def _job(row: list[Cell], threads: int) -> Job:
+    seeds = tuple(cell.seed for cell in row)
+    return Job(row[0].out, row[0].contender, threads, fold=row[0].fold, seeds=seeds)

@@ -1,0 +1,72 @@
+"""What a training of any contender leaves behind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from home_tf.config import Config
+from home_tf.evaluation import auc, gauc
+from home_tf.lab.comparison.split_data import SplitData
+
+Probabilities = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The result of a training.
+
+    Attributes:
+        score: Of the best epoch on the validation day; picks epochs and trials.
+        best_epoch: Counted from 1; of LightGBM the mean number of trees a task.
+        history: A dict for each epoch: `loss` and `score`. Empty for LightGBM.
+        examples_per_second: Training rows per second, or None if too few to tell.
+        params: Trainable weights without embedding tables; leaves of LightGBM.
+    """
+
+    score: float
+    best_epoch: float
+    history: list[dict[str, float]]
+    examples_per_second: float | None
+    params: int
+
+
+class Trainer(Protocol):
+    """Trains one contender on the training days of one fold, again and again."""
+
+    def fit(self, seed: int) -> Fitted:
+        """Trains from the start, and keeps the best epoch on the validation day."""
+
+    def predict(self, split: SplitData) -> Probabilities:
+        """Probabilities of the last fit, `{task: (rows,)}`."""
+
+
+def validation_score(
+    config: Config,
+    labels: Mapping[str, Any],
+    probabilities: Mapping[str, Any],
+    groups: Any,
+    metric: str,
+) -> float:
+    """The mean AUC or GAUC over the monitored tasks for which it is defined.
+
+    Args:
+        config: `training.monitor_tasks` of it; by default all tasks.
+        labels: `{task: (rows,)}`.
+        probabilities: `{task: (rows,)}`.
+        groups: `(rows,)`.
+        metric: `auc` or `gauc`.
+
+    Returns:
+        The mean; 0 if it is defined for no task.
+    """
+    values = [
+        auc(labels[task], probabilities[task])
+        if metric == "auc"
+        else gauc(labels[task], probabilities[task], groups)
+        for task in config.training.monitor_tasks or config.tasks
+    ]
+    defined = [value for value in values if not np.isnan(value)]
+    return float(np.mean(defined)) if defined else 0.0

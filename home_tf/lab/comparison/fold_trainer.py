@@ -1,0 +1,66 @@
+"""Trainers of all contenders on one fold, whose data is read once."""
+
+from typing import Any
+
+from home_tf.config import Config, override_config
+from home_tf.features import Preprocessor
+from home_tf.lab.comparison.contender import LIGHTGBM, Contender
+from home_tf.lab.comparison.fitted import Trainer
+from home_tf.lab.comparison.fold import Fold
+from home_tf.lab.comparison.lightgbm_trainer import LightGBMTrainer
+from home_tf.lab.comparison.network_trainer import NetworkTrainer
+from home_tf.lab.comparison.plan import Plan
+from home_tf.lab.comparison.split_data import SplitData
+from home_tf.provenance import made_by
+
+
+class FoldTrainers:
+    """Makes trainers that share a fold's rows in memory.
+
+    Args:
+        plan: The comparison.
+        fold: The fold. Its training and validation rows are read, no others.
+        threads: Number of threads of a trainer.
+    """
+
+    def __init__(self, plan: Plan, fold: Fold, threads: int) -> None:
+        self._plan, self._folder, self._threads = plan, fold.folder, threads
+        self.preprocessor = Preprocessor(plan.config, self._folder)
+        self.made_by = made_by(self._folder)
+        self._train = self.load("train")
+        self._validation = self.load("validation")
+
+    def load(self, split: str) -> SplitData:
+        """Reads a split of the fold."""
+        return SplitData.load(self._plan.config, self._folder, split, self.preprocessor)
+
+    def make(
+        self, contender: Contender, config: Config, parameters: dict[str, Any]
+    ) -> Trainer:
+        """A trainer of a contender.
+
+        Args:
+            contender: The contender.
+            config: Its configuration; for LightGBM the features and tasks count.
+            parameters: What was tuned: keys of the configuration, or LightGBM's own.
+
+        Returns:
+            The trainer.
+        """
+        data = (self.preprocessor, self._train, self._validation, self._plan.metric)
+        if contender.architecture == LIGHTGBM:
+            return LightGBMTrainer(
+                config, *data, parameters=parameters, threads=self._threads
+            )
+        return NetworkTrainer(override_config(config, parameters), *data)
+
+
+def contender_config(config: Config, contender: Contender) -> Config:
+    """The configuration of a network, trained with Keras 3."""
+    return override_config(
+        config,
+        {
+            "model.architecture": contender.arguments(config),
+            "training.framework": "keras",
+        },
+    )

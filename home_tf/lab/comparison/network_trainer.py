@@ -1,0 +1,127 @@
+"""Trains a network of a configuration several times with one traced graph."""
+
+from typing import Any
+
+import numpy as np
+
+from home_tf.backend import keras
+from home_tf.config import Config
+from home_tf.features import Preprocessor
+from home_tf.lab.comparison.budget import count_weights
+from home_tf.lab.comparison.fitted import Fitted, Probabilities, validation_score
+from home_tf.lab.comparison.split_data import SplitData
+from home_tf.models.build_network import build_network
+from home_tf.training.build_model import build_model
+from home_tf.training.callbacks import Speed
+from home_tf.training.predictions import Predictor
+
+
+class NetworkTrainer:
+    """Trains what `home_tf.training.train` would, from memory and without a run folder.
+
+    Tracing the graph of a network takes about as long as an epoch on KuaiRand-Pure, so
+    one model is traced, and gets fresh weights for each seed. Nothing of an earlier fit
+    is left in a later one: a cell's result does not depend on which cells were trained
+    before it.
+
+    Args:
+        config: The configuration; `training.seed` is not used.
+        preprocessor: Of the fold.
+        train: The training rows.
+        validation: The rows that pick the best epoch.
+        metric: `auc` or `gauc`, whose mean over the monitored tasks picks it.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        preprocessor: Preprocessor,
+        train: SplitData,
+        validation: SplitData,
+        metric: str,
+    ) -> None:
+        self._config, self._preprocessor = config, preprocessor
+        self._train, self._metric = train, metric
+        self._validation = validation
+        self._steps = -(-train.rows // config.training.batch_size)
+        self._model = build_model(
+            config, preprocessor, steps=self._steps * config.training.epochs
+        )
+        self._predictor = Predictor(self._model.network)
+        # Beside the network: moments, iterations and learning rate, and the weights of
+        # losses that are learnt.
+        self._states = [
+            *self._model.optimizer.variables,
+            *self._model.loss_weighting.weights,
+        ]
+        self._states_at_start = [np.array(state) for state in self._states]
+
+    def fit(self, seed: int) -> Fitted:
+        """Trains from fresh weights until the best epoch is long past."""
+        training = self._config.training
+        self._start_afresh(seed)
+        speed = Speed(training.batch_size)
+        history: list[dict[str, float]] = []
+        best_epoch, best_weights = 0, self._weights()
+        for epoch in range(training.epochs):
+            history.append(self._one_epoch(seed, epoch, speed))
+            score = history[-1]["score"]
+            if best_epoch == 0 or score > history[best_epoch - 1]["score"]:
+                best_epoch, best_weights = epoch + 1, self._weights()
+            if epoch + 1 - best_epoch >= training.patience:
+                break
+        self._set_weights(best_weights)
+        return Fitted(
+            score=history[best_epoch - 1]["score"],
+            best_epoch=best_epoch,
+            history=history,
+            examples_per_second=speed.examples_per_second,
+            params=count_weights(self._model.network),
+        )
+
+    def _one_epoch(self, seed: int, epoch: int, speed: Speed) -> dict[str, float]:
+        # The order depends on the seed and the epoch alone: all networks see the same.
+        order = np.random.default_rng([seed, epoch]).permutation(self._train.rows)
+        dataset = self._train.batches(self._config.training.batch_size, order)
+        logs = self._model.fit(
+            dataset.map(_without_groups),
+            epochs=1,
+            steps_per_epoch=self._steps,
+            callbacks=[speed],
+            shuffle=False,
+            verbose=0,
+        ).history
+        score = validation_score(
+            self._config,
+            self._validation.labels,
+            self.predict(self._validation),
+            self._validation.groups,
+            self._metric,
+        )
+        return {"loss": float(logs["loss"][-1]), "score": score}
+
+    def predict(self, split: SplitData) -> Probabilities:
+        """Probabilities of the best epoch of the last fit."""
+        dataset = split.batches(self._config.training.batch_size * 4)
+        return self._predictor.predict(dataset).probabilities
+
+    def _start_afresh(self, seed: int) -> None:
+        keras.utils.set_random_seed(seed)
+        fresh = build_network(self._config, self._preprocessor)
+        # `variables` are the weights and the states of the generators of dropout.
+        for variable, new in zip(
+            self._model.network.variables, fresh.variables, strict=True
+        ):
+            variable.assign(new)
+        for state, start in zip(self._states, self._states_at_start, strict=True):
+            state.assign(start)
+
+    def _weights(self) -> list[Any]:
+        return [np.array(weight) for weight in self._model.network.weights]
+
+    def _set_weights(self, values: list[Any]) -> None:
+        self._model.network.set_weights(values)
+
+
+def _without_groups(features: Any, labels: Any, weights: Any, groups: Any) -> Any:
+    return features, labels, weights

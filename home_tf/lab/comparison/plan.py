@@ -1,0 +1,105 @@
+"""What a comparison compares, kept beside its results."""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from home_tf.config import Config, dump_config, load_config
+from home_tf.errors import HomeError
+from home_tf.lab.comparison.budget import Budget
+from home_tf.lab.comparison.contender import Contender
+from home_tf.lab.comparison.fold import Fold
+from home_tf.run import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of a comparison; all cells in a folder share them.
+
+    Attributes:
+        config: The configuration that the contenders are derived from.
+        source: The logs.
+        folds: Validation and test day of each fold, earliest first.
+        trials: Trials of the search for hyper-parameters, for each contender.
+        tuning_seeds: Trainings of a trial, whose scores are averaged.
+        budget: What the networks have in common: `paper` (the configured widths),
+            `same-params` or `same-flops`.
+        metric: `auc` or `gauc`; its validation mean picks epochs and trials.
+        replicates: Draws of the bootstrap over users.
+    """
+
+    config: Config
+    source: str
+    folds: tuple[tuple[int, int], ...]
+    trials: int
+    tuning_seeds: int
+    budget: Budget
+    metric: str
+    replicates: int
+
+    def save(self, out: Path) -> None:
+        """Writes the plan, or checks that the folder's plan is this one.
+
+        Raises:
+            HomeError: If the folder holds a comparison with other settings, or
+                something else.
+        """
+        file = out / "plan.json"
+        if file.is_file():
+            self._check_same(Plan.load(out), out)
+            return
+        if out.is_dir() and any(out.iterdir()):
+            raise HomeError(
+                f"{out}: is not empty, and no comparison. Name another folder"
+            )
+        (out / "contenders").mkdir(parents=True, exist_ok=True)
+        dump_config(self.config, out / "config.yaml")
+        write_json(file, self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        settings = asdict(self)
+        del settings["config"]
+        return {**settings, "folds": [list(days) for days in self.folds]}
+
+    def _check_same(self, found: "Plan", out: Path) -> None:
+        mine, theirs = self._settings(), found._settings()
+        different = [key for key in mine if mine[key] != theirs[key]]
+        if self.config != found.config:
+            different.append("config")
+        if different:
+            raise HomeError(
+                f"{out}: holds a comparison with another `{different[0]}`. Name "
+                "another folder, or remove this one"
+            )
+
+    @classmethod
+    def load(cls, out: Path) -> "Plan":
+        """Reads the plan of a comparison.
+
+        Raises:
+            HomeError: If there is none, or another version of the package made it.
+        """
+        if not (out / "plan.json").is_file():
+            raise HomeError(f"{out}: no comparison here (no plan.json)")
+        settings = read_json(out / "plan.json")
+        known = {field.name for field in fields(cls)} - {"config"}
+        if settings.keys() != known:
+            different = ", ".join(sorted(settings.keys() ^ known))
+            raise HomeError(
+                f"{out}: holds a comparison of another version of home_tf, whose plan "
+                f"differs in {different}. Name another folder"
+            )
+        folds = tuple((first, second) for first, second in settings.pop("folds"))
+        return cls(config=load_config(out / "config.yaml"), folds=folds, **settings)
+
+    def make_folds(self, out: Path) -> list[Fold]:
+        """The folds, where `out` has them."""
+        return [
+            Fold(number, validation, test, out / "folds" / f"fold-{number}")
+            for number, (validation, test) in enumerate(self.folds)
+        ]
+
+
+def contender_file(out: Path, contender: Contender) -> Path:
+    """What was chosen for a contender: its size and hyper-parameters."""
+    return out / "contenders" / f"{contender.folder_name}.json"

@@ -1,0 +1,193 @@
+"""The plots of a comparison."""
+
+from itertools import cycle, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import TABLEAU_COLORS
+from matplotlib.figure import Figure
+
+from home_tf.lab.comparison.cell import METRICS
+from home_tf.lab.comparison.statistics import Estimate
+from home_tf.lab.comparison.summary import MEAN, Row, Summary
+
+
+def write_plots(summary: Summary, out: Path) -> None:
+    """Writes `gains.png`, `differences.png`, `quality.png` and `learning_curves.png`.
+
+    Args:
+        summary: The comparison.
+        out: The folder.
+    """
+    for name, figure in (
+        ("gains", _gains(summary)),
+        ("differences", _differences(summary)),
+        ("quality", _quality(summary)),
+        ("learning_curves", _learning_curves(summary)),
+    ):
+        figure.savefig(out / f"{name}.png", dpi=120)
+
+
+def _gains(summary: Summary) -> Figure:
+    """Bars of HoME minus the best baseline; rare tasks have a scale of their own."""
+    other = summary.best_baseline or next(iter(_others(summary)), None)
+    rare = summary.rare_tasks
+    dense = [name for name in summary.tasks if name not in rare]
+    panels = [dense, [*rare, MEAN]] if dense and rare else [summary.names]
+    heights = [len(names) for names in panels]
+    figure = Figure(figsize=(10, 2 + 0.35 * sum(heights)), layout="constrained")
+    axes = figure.subplots(
+        len(panels), 2, sharey="row", squeeze=False, height_ratios=heights
+    )
+    for column, metric in enumerate(METRICS):
+        found = dict(zip(summary.names, _minus(summary, other, metric), strict=False))
+        for names, row in zip(panels, axes, strict=True):
+            _bars(row[column], [(n, found[n]) for n in names if n in found])
+            row[column].locator_params(axis="x", nbins=5)
+        axes[0][column].set_title(metric.upper())
+        axes[-1][column].set_xlabel(
+            f"home minus {other.contender.name}" if other else "nothing to compare with"
+        )
+    for row in axes:
+        row[0].invert_yaxis()
+    return figure
+
+
+def _minus(summary: Summary, other: Row | None, metric: str) -> list[Estimate]:
+    if other is None:
+        return []
+    return summary.home.results[metric].differences(other.results[metric])
+
+
+def _others(summary: Summary) -> list[Row]:
+    return [row for row in summary.rows if row is not summary.home and row.contents]
+
+
+def _bars(ax: Any, found: list[tuple[str, Estimate]]) -> None:
+    for i, (name, one) in enumerate(found):
+        if np.isnan(one.value):
+            ax.text(0, i, " not defined", va="center")
+            continue
+        color = "tab:orange" if name == MEAN else "tab:blue"
+        ax.barh(i, one.value, color=color, height=0.6)
+        ax.hlines(i, one.low, one.high, color="black", linewidth=1.2)
+    ax.axvline(0, color="grey", linewidth=0.8)
+    ax.set_yticks(range(len(found)), [name for name, _ in found])
+    ax.margins(y=0.02)
+
+
+def _differences(summary: Summary) -> Figure:
+    """HoME minus each of the others, a panel a task that is not rare.
+
+    The thick line is what other users would have changed, the thin one what other users
+    and other seeds would have. Both are blue, or orange if HoME is behind, where the
+    thick one leaves out zero.
+    """
+    others = _others(summary)
+    tasks = [name for name in summary.tasks if name not in summary.rare_tasks]
+    tasks = tasks or summary.tasks
+    size = (1.5 + 1.9 * len(tasks), 2 * (1 + 0.22 * len(others)))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(METRICS), len(tasks), sharey=True, squeeze=False)
+    for metric, row in zip(METRICS, axes, strict=True):
+        for i, other in enumerate(others):
+            found = dict(
+                zip(summary.names, _minus(summary, other, metric), strict=True)
+            )
+            for ax, task in zip(row, tasks, strict=True):
+                one = found[task]
+                ahead, behind = one.low > 0, one.high < 0
+                color = "tab:blue" if ahead else "tab:orange" if behind else "tab:grey"
+                ax.hlines(i, one.low_with_seeds, one.high_with_seeds, color, lw=1)
+                ax.hlines(i, one.low, one.high, color, lw=3)
+                ax.plot(one.value, i, "o", color=color, ms=5)
+        for ax, task in zip(row, tasks, strict=True):
+            ax.axvline(0, color="black", linewidth=0.8)
+            ax.set_title(task)
+            ax.locator_params(axis="x", nbins=3)
+            ax.tick_params(axis="x", labelsize="small")
+            ax.grid(alpha=0.3)
+        row[0].set_ylabel(f"{metric.upper()}: home minus")
+    axes[0][0].set_yticks(range(len(others)), [row.contender.name for row in others])
+    axes[0][0].set_ylim(max(len(others), 1) - 0.5, -0.5)
+    return figure
+
+
+def _quality(summary: Summary) -> Figure:
+    """GAUC with intervals beside parameters, a line for each contender, best first."""
+    known = [
+        (row, row.results["gauc"].estimates()[-1])
+        for row in summary.rows
+        if row.params is not None
+    ]
+    known = [(row, mean) for row, mean in known if not np.isnan(mean.value)]
+    known.sort(key=lambda one: -one[1].value)
+    figure = Figure(figsize=(10, 1.5 + 0.28 * len(known)), layout="constrained")
+    mean_ax, monitored_ax, params_ax = figure.subplots(
+        1, 3, sharey=True, width_ratios=[3, 3, 2]
+    )
+    for i, (row, mean) in enumerate(known):
+        color = "tab:orange" if row is summary.home else "tab:blue"
+        gauc = row.results["gauc"].of_tasks(summary.monitored)
+        for ax, one in ((mean_ax, mean), (monitored_ax, gauc.estimates()[-1])):
+            ax.hlines(i, one.low, one.high, color=color, alpha=0.6)
+            ax.plot(one.value, i, "o", color=color)
+        params_ax.plot(row.params, i, "s", color=color)
+    mean_ax.set_yticks(range(len(known)), [row.contender.name for row, _ in known])
+    mean_ax.invert_yaxis()
+    mean_ax.set_xlabel("mean GAUC over the tasks")
+    monitored_ax.set_xlabel("mean GAUC, monitored tasks")
+    params_ax.set_xlabel("parameters without tables\n(leaves of lightgbm)")
+    params_ax.ticklabel_format(axis="x", style="plain")
+    params_ax.locator_params(axis="x", nbins=3)
+    params_ax.set_xlim(left=0)
+    for ax in (mean_ax, monitored_ax, params_ax):
+        ax.grid(alpha=0.3)
+    return figure
+
+
+def _learning_curves(summary: Summary) -> Figure:
+    """Validation score and training loss after each epoch, of the earliest fold."""
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    axes = figure.subplots(1, 2)
+    labels = {
+        "score": f"validation {summary.plan.metric.upper()}, monitored tasks",
+        "loss": "training loss",
+    }
+    styles = cycle(product(("-", "--", ":"), TABLEAU_COLORS))
+    for row in summary.rows:
+        histories = [
+            content["history"]
+            for (fold, _), content in row.contents.items()
+            if fold == 0 and content["history"]
+        ]
+        if not histories:
+            continue
+        line, color = next(styles)
+        for ax, key in zip(axes, labels, strict=True):
+            means = _mean_curve(histories, key)
+            ax.plot(
+                range(1, len(means) + 1),
+                means,
+                f"o{line}",
+                color=color,
+                label=row.contender.name,
+                ms=3,
+            )
+    for ax, label in zip(axes, labels.values(), strict=True):
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(label)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(alpha=0.3)
+    if axes[0].lines:
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
+    return figure
+
+
+def _mean_curve(histories: list[list[dict[str, float]]], key: str) -> list[float]:
+    """The mean over the seeds that all ran to an epoch; early ends shorten it."""
+    return [
+        float(np.mean([epoch[key] for epoch in epochs]))
+        for epochs in zip(*histories, strict=False)
+    ]

@@ -1,0 +1,67 @@
+"""Writes the results of a comparison: CSV, JSON, Markdown and plots."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from home_tf.lab.comparison.cell import Cell
+from home_tf.lab.comparison.plan import Plan
+from home_tf.lab.comparison.plots import write_plots
+from home_tf.lab.comparison.summary import Summary, summarize
+from home_tf.lab.comparison.table import markdown_table
+from home_tf.run import write_json
+
+COLUMNS = (
+    "architecture",
+    "variant",
+    "fold",
+    "seed",
+    "task",
+    "auc",
+    "gauc",
+    "params",
+    "examples_per_second",
+)
+
+
+def write_results(plan: Plan, cells: Sequence[Cell]) -> None:
+    """Writes `cells.csv`, `summary.json`, `table.md` and the plots.
+
+    Args:
+        plan: The settings of the comparison.
+        cells: All cells, finished or not; their folder is where the files go.
+    """
+    out = cells[0].out
+    summary = summarize(plan, cells)
+    _write_cells(summary, out / "cells.csv")
+    write_json(out / "summary.json", summary.to_json())
+    (out / "table.md").write_text(markdown_table(summary), encoding="utf-8")
+    write_plots(summary, out)
+
+
+def _write_cells(summary: Summary, file: Path) -> None:
+    """A line for each cell and task; an undefined metric is empty."""
+    with file.open("w", newline="", encoding="utf-8") as opened:
+        writer = csv.writer(opened, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in summary.rows:
+            for (fold, seed), content in sorted(row.contents.items()):
+                speed = content["examples_per_second"]
+                for task in summary.tasks:
+                    writer.writerow(
+                        [
+                            row.contender.architecture,
+                            row.contender.variant,
+                            fold,
+                            seed,
+                            task,
+                            _rounded(content["auc"][task]),
+                            _rounded(content["gauc"][task]),
+                            content["params"],
+                            "" if speed is None else round(speed, 1),
+                        ]
+                    )
+
+
+def _rounded(value: float | None) -> float | str:
+    return "" if value is None else round(value, 6)

@@ -1,0 +1,275 @@
+"""All cells of a comparison as one summary."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from home_tf.lab.comparison.cell import METRICS, Cell
+from home_tf.lab.comparison.contender import HOME, Contender
+from home_tf.lab.comparison.plan import Plan, contender_file
+from home_tf.lab.comparison.statistics import Estimate, Results
+from home_tf.run import read_json
+
+MEAN = "mean"
+MONITORED_MEAN = "monitored_mean"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is known of a contender.
+
+    Attributes:
+        contender: The contender.
+        results: `{metric: Results}`.
+        contents: `cell.json` of its cells, by fold and seed.
+        errors: Why other cells are missing, by cell.
+        params: Trainable weights without embedding tables; of LightGBM the leaves.
+        flops: Of a network's forward pass for one example, or None.
+        parameters: The chosen hyper-parameters.
+    """
+
+    contender: Contender
+    results: dict[str, Results]
+    contents: dict[tuple[int, int], dict[str, Any]]
+    errors: dict[str, str]
+    params: float | None
+    flops: int | None
+    parameters: dict[str, Any]
+
+    @property
+    def examples_per_second(self) -> float | None:
+        """The median of the cells' training speeds."""
+        speeds = [c["examples_per_second"] for c in self.contents.values()]
+        speeds = [speed for speed in speeds if speed is not None]
+        return round(float(np.median(speeds)), 1) if speeds else None
+
+    @property
+    def best_epochs(self) -> dict[str, int]:
+        """How many cells had their best epoch where; of LightGBM nothing."""
+        networks = [c for c in self.contents.values() if c["history"]]
+        found = Counter(content["best_epoch"] for content in networks)
+        return {str(epoch): found[epoch] for epoch in sorted(found)}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The whole comparison.
+
+    Attributes:
+        plan: Its settings.
+        tasks: Names of the tasks.
+        rows: The contenders; HoME first.
+    """
+
+    plan: Plan
+    tasks: list[str]
+    rows: list[Row]
+
+    @property
+    def names(self) -> list[str]:
+        """The tasks, and the mean over them, as `Results.estimates` has them."""
+        return [*self.tasks, MEAN]
+
+    @property
+    def monitored(self) -> list[int]:
+        """Numbers of the tasks in `training.monitor_tasks`; by default of all."""
+        monitored = self.plan.config.training.monitor_tasks or self.tasks
+        return [self.tasks.index(task) for task in monitored]
+
+    @property
+    def rare_tasks(self) -> list[str]:
+        """The tasks with fewer than 100 positives on a test day, on average."""
+        positives = [
+            [content["positives"][task] for task in self.tasks]
+            for row in self.rows
+            for content in row.contents.values()
+        ]
+        if not positives:
+            return []
+        means = np.mean(positives, axis=0)
+        return [t for t, mean in zip(self.tasks, means, strict=True) if mean < 100]
+
+    @property
+    def home(self) -> Row:
+        """The row of HoME."""
+        return next(row for row in self.rows if row.contender.name == HOME)
+
+    @property
+    def best_baseline(self) -> Row | None:
+        """The baseline network with the highest mean GAUC on the test days.
+
+        It is the strongest opponent in hindsight, so HoME's lead over it errs on the
+        side of the baselines. One with missing cells is it only if all have some: its
+        mean is not over the same days.
+        """
+        baselines = [row for row in self.rows if row.contender.is_baseline]
+        baselines = [row for row in baselines if not row.errors] or baselines
+        scores = {
+            i: row.results["gauc"].estimates()[-1].value
+            for i, row in enumerate(baselines)
+        }
+        defined = {i: score for i, score in scores.items() if not np.isnan(score)}
+        return baselines[max(defined, key=defined.__getitem__)] if defined else None
+
+    @property
+    def origins(self) -> dict[str, int]:
+        """What made the cells, as text, and how many of them."""
+        return dict(
+            Counter(
+                _origin(content)
+                for row in self.rows
+                for content in row.contents.values()
+            )
+        )
+
+    @property
+    def opponent(self) -> Row:
+        """The row that the tables compare with: the best baseline, else HoME."""
+        return self.best_baseline or self.home
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `summary.json`."""
+        best = self.best_baseline
+        return {
+            "tasks": self.tasks,
+            "folds": [
+                {"validation_date": validation, "test_date": test}
+                for validation, test in self.plan.folds
+            ],
+            "budget": self.plan.budget,
+            "trials": self.plan.trials,
+            "tuning_seeds": self.plan.tuning_seeds,
+            "metric": self.plan.metric,
+            "replicates": self.plan.replicates,
+            "cells_made_by": self.origins,
+            "best_baseline": best.contender.name if best else None,
+            "architectures": {
+                row.contender.name: self._row_to_json(row, best) for row in self.rows
+            },
+        }
+
+    def _row_to_json(self, row: Row, best: Row | None) -> dict[str, Any]:
+        values: dict[str, Any] = {
+            "architecture": row.contender.architecture,
+            "variant": row.contender.variant,
+            "params": row.params,
+            "flops": row.flops,
+            "examples_per_second": row.examples_per_second,
+            "parameters": row.parameters,
+            "cells": len(row.contents),
+            "missing": row.errors,
+            "best_epochs": row.best_epochs,
+        }
+        for metric in METRICS:
+            mine = row.results[metric]
+            deviation = mine.seed_deviation()
+            values[metric] = {
+                "means": self._means(mine),
+                "seed_deviation": None if np.isnan(deviation) else deviation,
+                "difference_to_home": self._difference(mine, self.home, metric),
+                "difference_to_best_baseline": self._difference(mine, best, metric),
+            }
+        return values
+
+    def _difference(
+        self, mine: Results, other: Row | None, metric: str
+    ) -> dict[str, Any] | None:
+        if other is None or other.results[metric] is mine:
+            return None
+        theirs = other.results[metric]
+        dense = [results.of_tasks(self.monitored) for results in (mine, theirs)]
+        found = [*mine.differences(theirs), dense[0].differences(dense[1])[-1]]
+        return self._to_json(found)
+
+    def _means(self, results: Results) -> dict[str, Any]:
+        monitored = results.of_tasks(self.monitored).estimates()[-1]
+        return self._to_json([*results.estimates(), monitored])
+
+    def _to_json(self, estimates: Sequence[Estimate]) -> dict[str, Any]:
+        return {
+            name: estimate.to_json()
+            for name, estimate in zip(
+                [*self.names, MONITORED_MEAN], estimates, strict=True
+            )
+        }
+
+
+def summarize(plan: Plan, cells: Sequence[Cell]) -> Summary:
+    """Reads the cells of a comparison.
+
+    Args:
+        plan: The settings.
+        cells: All cells, finished or not.
+
+    Returns:
+        The summary.
+    """
+    tasks = list(plan.config.tasks)
+    shape = (len(plan.folds), 1 + max(cell.seed for cell in cells), len(tasks))
+    rows = [
+        _row(plan, [c for c in cells if c.contender == contender], tasks, shape)
+        for contender in dict.fromkeys(cell.contender for cell in cells)
+    ]
+    return Summary(plan=plan, tasks=tasks, rows=rows)
+
+
+def _row(
+    plan: Plan, cells: list[Cell], tasks: list[str], shape: tuple[int, int, int]
+) -> Row:
+    contender = cells[0].contender
+    contents = {(c.fold, c.seed): c.load() for c in cells if c.is_finished}
+    file = contender_file(cells[0].out, contender)
+    chosen = read_json(file) if file.is_file() else {}
+    leaves = [content["params"] for content in contents.values()]
+    return Row(
+        contender=contender,
+        results=_results(plan, cells, contents, tasks, shape),
+        contents=contents,
+        errors={str(c): _error(c) for c in cells if not c.is_finished},
+        params=chosen.get("params") or (float(np.mean(leaves)) if leaves else None),
+        flops=chosen.get("flops") or None,
+        parameters=chosen.get("parameters", {}),
+    )
+
+
+def _results(
+    plan: Plan,
+    cells: list[Cell],
+    contents: dict[tuple[int, int], dict[str, Any]],
+    tasks: list[str],
+    shape: tuple[int, int, int],
+) -> dict[str, Results]:
+    found = {
+        metric: Results(
+            np.full(shape, np.nan), np.full((*shape, plan.replicates), np.nan)
+        )
+        for metric in METRICS
+    }
+    for cell in cells:
+        if (cell.fold, cell.seed) not in contents:
+            continue
+        drawn = cell.replicates(tasks)
+        for metric, results in found.items():
+            values = contents[cell.fold, cell.seed][metric]
+            results.values[cell.fold, cell.seed] = [
+                np.nan if values[task] is None else values[task] for task in tasks
+            ]
+            results.replicates[cell.fold, cell.seed] = drawn[metric]
+    return found
+
+
+def _origin(content: dict[str, Any]) -> str:
+    if "versions" not in content:
+        return "an unknown version"
+    versions = ", ".join(f"{k} {v}" for k, v in content["versions"].items())
+    revision = content["git_revision"] or "unknown"
+    return f"{versions}, revision {revision}, threads {content['threads']}"
+
+
+def _error(cell: Cell) -> str:
+    if cell.error_file.is_file():
+        return cell.error_file.read_text(encoding="utf-8").strip()
+    return "was not run to its end"

@@ -1,0 +1,132 @@
+"""One job of a comparison, in the process that `jobs.py` starts for it."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from home_tf.config import override_config
+from home_tf.errors import HomeError
+from home_tf.lab.comparison import search_space
+from home_tf.lab.comparison.budget import Size, fit_to_budget, network_size
+from home_tf.lab.comparison.cell import Cell, run_cell
+from home_tf.lab.comparison.contender import HOME, LIGHTGBM, Contender
+from home_tf.lab.comparison.fitted import Trainer
+from home_tf.lab.comparison.fold_trainer import FoldTrainers, contender_config
+from home_tf.lab.comparison.plan import Plan, contender_file
+from home_tf.lab.comparison.tune import tune
+from home_tf.run import read_json, write_json
+
+
+def main(text: str) -> None:
+    """Runs a job.
+
+    Args:
+        text: JSON of the comparison's folder `out`, a `contender`, the number of
+            `threads`, and for trainings a `fold` and `seeds`. Without these the job
+            chooses the contender's size and hyper-parameters.
+    """
+    job = json.loads(text)
+    tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(job["threads"])
+    out, contender = Path(job["out"]), Contender(**job["contender"])
+    if "fold" in job:
+        train_cells(
+            out, contender, job["fold"], seeds=job["seeds"], threads=job["threads"]
+        )
+    else:
+        choose(out, contender, threads=job["threads"])
+
+
+def choose(out: Path, contender: Contender, *, threads: int = 1) -> None:
+    """Sizes a contender and tunes it on the earliest fold, without its test split.
+
+    The validation days of later folds are test days of earlier ones; that of the
+    earliest fold is not.
+
+    Args:
+        out: The folder of the comparison.
+        contender: The contender.
+        threads: Number of threads.
+    """
+    plan = Plan.load(out)
+    trainers = FoldTrainers(plan, plan.make_folds(out)[0], threads)
+    config, size, units = plan.config, Size(params=0, flops=0), None
+    defaults: dict[str, Any] = search_space.LIGHTGBM_DEFAULTS
+    suggest: Any = search_space.suggest_lightgbm
+    if contender.architecture != LIGHTGBM:
+        config = contender_config(plan.config, contender)
+        if contender.is_baseline:
+            home = contender_config(plan.config, Contender(HOME, HOME))
+            config = fit_to_budget(config, home, plan.budget, trainers.preprocessor)
+        size = network_size(config, trainers.preprocessor)
+        units = list(config.model.architecture.expert_units)
+        defaults = search_space.network_defaults(config)
+        suggest = search_space.suggest_network
+    file = contender_file(out, contender)
+    best = tune(
+        file.with_name(f"{contender.folder_name}-trials.json"),
+        trials=plan.trials,
+        defaults=defaults,
+        suggest=suggest,
+        evaluate=lambda p: _score(
+            trainers.make(contender, config, p), plan.tuning_seeds
+        ),
+    )
+    write_json(file, {**asdict(size), "expert_units": units, "parameters": best})
+    _say(f"{contender.name}: chose {_short(best)}")
+
+
+def _score(trainer: Trainer, seeds: int) -> float:
+    """The mean score of a trial's trainings; one that diverges has 0, the worst."""
+    try:
+        return float(np.mean([trainer.fit(seed).score for seed in range(seeds)]))
+    except HomeError:  # of the metrics, which take no NaN
+        return 0.0
+
+
+def train_cells(
+    out: Path, contender: Contender, fold: int, *, seeds: list[int], threads: int = 1
+) -> None:
+    """Trains the seeds of a contender on a fold, one after the other.
+
+    Args:
+        out: The folder of the comparison.
+        contender: The contender, which `choose` has been called for.
+        fold: Number of the fold.
+        seeds: The seeds.
+        threads: Number of threads.
+    """
+    plan = Plan.load(out)
+    chosen = read_json(contender_file(out, contender))
+    trainers = FoldTrainers(plan, plan.make_folds(out)[fold], threads)
+    config = plan.config
+    if contender.architecture != LIGHTGBM:
+        units = {"model.architecture.expert_units": chosen["expert_units"]}
+        config = override_config(contender_config(config, contender), units)
+    trainer = trainers.make(contender, config, chosen["parameters"])
+    test = trainers.load("test")
+    origin = {**trainers.made_by, "threads": threads}
+
+    def work(cell: Cell) -> dict[str, Any]:
+        fitted = trainer.fit(cell.seed)
+        probabilities = trainer.predict(test)
+        return cell.save(
+            fitted, test, probabilities, replicates=plan.replicates, origin=origin
+        )
+
+    for seed in seeds:
+        run_cell(Cell(contender, fold, seed, out), work, _say)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _short(parameters: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name.rsplit('.', 1)[-1]} {value:.3g}" for name, value in parameters.items()
+    )

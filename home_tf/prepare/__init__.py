@@ -1,0 +1,3 @@
+"""From logs to records."""
+
+from home_tf.prepare.prepare_kuairand import prepare as prepare

@@ -1,0 +1,523 @@
+"""The comparison as a whole: cells, resuming, failures, outputs."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from home_tf import cli
+from home_tf.errors import HomeError
+from home_tf.evaluation import bootstrap_values
+from home_tf.extras import check_dependencies
+from home_tf.lab.comparison import compare, contenders, worker
+from home_tf.lab.comparison import compare as compare_function
+from home_tf.lab.comparison.budget import Size
+from home_tf.lab.comparison.cell import Cell
+from home_tf.lab.comparison.fitted import Fitted
+from home_tf.lab.comparison.fold import make_folds
+from home_tf.lab.comparison.jobs import Job, run_jobs
+from home_tf.lab.comparison.plan import Plan, contender_file
+from home_tf.lab.comparison.split_data import SplitData
+
+MODULE = sys.modules[compare_function.__module__]
+TASKS = ("long_view", "is_click", "is_like")
+HOME, MASK, LIGHTGBM = contenders(["home-mask", "lightgbm"])
+
+
+class StubTrainer:
+    """Predicts at random, and counts its fits."""
+
+    fits: ClassVar[list[int]] = []
+
+    def fit(self, seed):
+        StubTrainer.fits.append(seed)
+        self.random = np.random.default_rng(seed)
+        history = [{"loss": 1.0, "score": 0.6}]
+        return Fitted(0.6, 1, history, 1000.0, 7)
+
+    def predict(self, split):
+        return {task: self.random.random(split.rows) for task in split.labels}
+
+
+class StubTrainers:
+    """Lends such trainers, and rows of 40 users."""
+
+    likes = 0.2
+
+    revision = "abc123"
+
+    def __init__(self, plan, fold, threads):
+        self.preprocessor = None
+        self.made_by = {
+            "versions": {"home_tf": "1.0", "tensorflow": "2.21.0"},
+            "git_revision": self.revision,
+        }
+
+    def make(self, contender, config, parameters):
+        return StubTrainer()
+
+    def load(self, split):
+        random = np.random.default_rng(0)
+        rates = {"long_view": 0.4, "is_click": 0.5, "is_like": self.likes}
+        labels = {t: (random.random(400) < p) * 1.0 for t, p in rates.items()}
+        return SplitData({}, labels, {}, random.integers(40, size=400))
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    """Trainings that cost nothing, in this process, without any records."""
+
+    def run_here(jobs, *, at_once, on_end):
+        for job in jobs:
+            worker.main(job.to_json())
+            assert on_end(job, None) == []
+
+    StubTrainer.fits = []
+    monkeypatch.setattr(worker, "FoldTrainers", StubTrainers)
+    monkeypatch.setattr(worker, "network_size", lambda *_: Size(params=7, flops=9))
+    monkeypatch.setattr(worker, "fit_to_budget", lambda config, *_: config)
+    monkeypatch.setattr(MODULE, "prepare_fold", lambda *_: None)
+    monkeypatch.setattr(MODULE, "run_jobs", run_here)
+    monkeypatch.setattr("tensorflow.config.threading", _NoThreads())
+    return StubTrainer
+
+
+class _NoThreads:
+    """TensorFlow takes the number of threads only before its first operation."""
+
+    def set_intra_op_parallelism_threads(self, number):
+        pass
+
+    set_inter_op_parallelism_threads = set_intra_op_parallelism_threads
+
+
+@pytest.fixture
+def start(small_config, logs, tmp_path):
+    def run(**options):
+        settings = {"seeds": 2, "folds": 2, "trials": 2, "tuning_seeds": 1}
+        settings["replicates"] = 20
+        return compare(
+            small_config(training__framework="keras"),
+            logs,
+            tmp_path / "out",
+            **{"architectures": ["home-mask"], **settings, **options},
+            say=lambda line: None,
+        )
+
+    return run
+
+
+def test_folds_roll_back_from_the_last_day(logs, tmp_path):
+    folds = make_folds(logs, tmp_path, 3)
+    days = [(fold.validation_date, fold.test_date) for fold in folds]
+    assert days == [(20220427, 20220428), (20220428, 20220429), (20220429, 20220430)]
+    tests = {fold.test_date for fold in folds}
+    assert folds[0].validation_date not in tests
+    with pytest.raises(HomeError, match=r"has 6 days, enough for 4 folds. Received: "):
+        make_folds(logs, tmp_path, 5)
+
+
+def test_finished_cells_are_not_run_again(start, stub, tmp_path):
+    assert start() == []
+    # Two contenders, each with two trials and two folds of two seeds.
+    assert len(stub.fits) == 2 * (2 + 4)
+    assert start() == []
+    assert len(stub.fits) == 12
+    assert start(seeds=3) == []
+    assert len(stub.fits) == 12 + 2 * 2
+    assert start(architectures=["home-mask", "home-fg"], seeds=3) == []
+    assert len(stub.fits) == 16 + 2 + 6
+    assert not list((tmp_path / "out").rglob("*.partial"))
+
+
+def test_what_earlier_calls_ran_stays_in_the_tables(start, stub, tmp_path):
+    start(architectures=["mmoe*", "home-mask"], seeds=3)
+    assert start(architectures=["home-fg"], seeds=1) == []
+    out = tmp_path / "out"
+    found = json.loads((out / "summary.json").read_text())["architectures"]
+    cells = {name: row["cells"] for name, row in found.items()}
+    assert cells == {"home": 6, "home-fg": 2, "home-mask": 6, "mmoe*": 6}
+    assert not any(row["missing"] for row in found.values())
+    assert next(iter(found)) == "home"
+
+
+def test_there_is_no_percentage_of_a_gauc_of_zero(start, stub, tmp_path):
+    """With seed 0 the stub's HoME ranks the test rows backwards."""
+    start(seeds=1)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["architectures"]["home"]["gauc"]["means"]["mean"]["value"] == 0
+    assert "| - | - |" in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_cells_of_something_unknown_are_told_before_any_training(start, stub, tmp_path):
+    start(seeds=1)
+    (tmp_path / "out" / "cells" / "mmoee" / "fold-0" / "seed-0").mkdir(parents=True)
+    StubTrainer.fits = []
+    with pytest.raises(HomeError, match=r"'mmoee'. Close: mmoe"):
+        start(seeds=2)
+    assert StubTrainer.fits == []
+
+
+def test_the_tables_tell_what_made_the_cells(start, stub, tmp_path, monkeypatch):
+    start(architectures=["home"], folds=1)
+    monkeypatch.setattr(StubTrainers, "revision", "def456")
+    start(architectures=["home"], folds=1, seeds=3)
+    table = (tmp_path / "out" / "table.md").read_text()
+    for count, revision in ((2, "abc123"), (1, "def456")):
+        assert (
+            f"- {count} by home_tf 1.0, tensorflow 2.21.0, revision {revision}" in table
+        )
+
+
+def test_a_baseline_with_missing_cells_is_not_the_best(
+    start, stub, tmp_path, monkeypatch
+):
+    """MMoE's one cell is far better than what PLE has, for it is of another day."""
+    usual, failed = Cell.save, contenders(["mmoe"])[-1]
+
+    def save(self, fitted, test, probabilities, **options):
+        if self.contender == failed:
+            if self.fold == 1:
+                raise OSError("no space left")
+            probabilities = test.labels
+        return usual(self, fitted, test, probabilities, **options)
+
+    monkeypatch.setattr(Cell, "save", save)
+    start(architectures=["mmoe", "ple"])
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    gauc = {n: summary["architectures"][n]["gauc"]["means"] for n in ("mmoe", "ple")}
+    assert gauc["mmoe"]["mean"]["value"] > gauc["ple"]["mean"]["value"]
+    assert summary["best_baseline"] == "ple"
+
+
+def test_a_killed_comparison_goes_on_where_it_was(start, stub, tmp_path, monkeypatch):
+    usual = StubTrainer.predict
+
+    def die(self, split):
+        if len(StubTrainer.fits) == 2 * 2 + 3:  # in the third cell
+            raise KeyboardInterrupt
+        return usual(self, split)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StubTrainer, "predict", die)
+        with pytest.raises(KeyboardInterrupt):
+            start()
+    finished = list((tmp_path / "out").rglob("cell.json"))
+    before = {path: path.stat().st_mtime_ns for path in finished}
+    assert len(finished) == 2
+    StubTrainer.fits = []
+    assert start() == []
+    assert len(StubTrainer.fits) == 8 - 2
+    assert {path: path.stat().st_mtime_ns for path in finished} == before
+
+
+def test_a_failed_cell_does_not_stop_the_others(start, stub, tmp_path, monkeypatch):
+    usual = Cell.save
+
+    def full_disk(self, *arguments, **options):
+        if (self.contender, self.fold, self.seed) == (MASK, 1, 0):
+            raise OSError("no space\nleft")
+        return usual(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Cell, "save", full_disk)
+        missing = start()
+    assert [str(cell) for cell in missing] == ["home-mask, fold 1, seed 0"]
+    out = tmp_path / "out"
+    line = "- home-mask, fold 1, seed 0: OSError: no space left"
+    assert line in (out / "table.md").read_text().splitlines()
+    summary = json.loads((out / "summary.json").read_text())
+    found = summary["architectures"]["home-mask"]
+    assert (found["cells"], len(found["missing"])) == (3, 1)
+    StubTrainer.fits = []
+    assert start() == []
+    assert StubTrainer.fits == [0]
+    assert "Missing cells" not in (out / "table.md").read_text()
+
+
+def test_a_process_that_dies_costs_its_cell_only(start, stub, tmp_path, monkeypatch):
+    """As when the kernel ends a process that takes too much memory."""
+    done = []
+
+    def run_and_die(jobs, *, at_once, on_end):
+        waiting = list(jobs)
+        while waiting:
+            job = waiting.pop(0)
+            done.append((job.contender.name, job.fold, job.seeds))
+            reason = None
+            if job.contender == MASK and job.fold == 1 and 0 in job.seeds:
+                reason = "the process was ended by signal 9"
+            else:
+                worker.main(job.to_json())
+            waiting += on_end(job, reason)
+
+    monkeypatch.setattr(MODULE, "run_jobs", run_and_die)
+    missing = start()
+    assert [str(cell) for cell in missing] == ["home-mask, fold 1, seed 0"]
+    assert done[-1] == ("home-mask", 1, (1,))
+    assert "signal 9" in missing[0].error_file.read_text()
+
+
+def test_a_contender_that_cannot_be_tuned_costs_its_cells_only(
+    start, stub, tmp_path, monkeypatch
+):
+    def run_and_die(jobs, *, at_once, on_end):
+        for job in jobs:
+            if job.contender == MASK:
+                assert job.fold is None
+                assert on_end(job, "no memory") == []
+            else:
+                worker.main(job.to_json())
+
+    monkeypatch.setattr(MODULE, "run_jobs", run_and_die)
+    missing = start()
+    assert {str(cell) for cell in missing} == {
+        f"home-mask, fold {fold}, seed {seed}" for fold in (0, 1) for seed in (0, 1)
+    }
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "| home | 0." in table
+    assert "- home-mask, fold 1, seed 1: no memory" in table
+
+
+def test_another_comparison_is_not_mixed_into_a_folder(start, stub, tmp_path):
+    start()
+    with pytest.raises(HomeError, match=r"holds a comparison with another `trials`"):
+        start(trials=3)
+    with pytest.raises(HomeError, match=r"holds a comparison with another `budget`"):
+        start(budget="paper")
+
+
+def test_a_plan_of_another_version_is_told(start, stub, tmp_path):
+    start()
+    file = tmp_path / "out" / "plan.json"
+    plan = json.loads(file.read_text())
+    del plan["tuning_seeds"]
+    file.write_text(json.dumps(plan))
+    with pytest.raises(HomeError, match=r"another version .* differs in tuning_seeds"):
+        start()
+
+
+def test_a_folder_of_something_else_is_left_alone(start, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("years of work")
+    with pytest.raises(HomeError, match=r"is not empty, and no comparison"):
+        start()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    "name", ["seeds", "folds", "tuning_seeds", "jobs", "replicates"]
+)
+def test_numbers_out_of_their_range(start, name):
+    with pytest.raises(HomeError, match=rf"`{name}` should be at least 1. Received: 0"):
+        start(**{name: 0})
+
+
+@pytest.mark.slow
+def test_tuning_and_sizing_read_no_test_split(start_comparison, tmp_path):
+    """The records of the test days are gone: choosing does not miss them."""
+    out = tmp_path / "comparison"
+    plan = start_comparison(out, trials=2, training__epochs=1)
+    fold = plan.make_folds(out)[0]
+    for file in fold.folder.glob("test-*"):
+        file.unlink()
+    for contender in (HOME, LIGHTGBM):
+        worker.choose(out, contender)
+        assert contender_file(out, contender).is_file()
+    with pytest.raises(HomeError, match=r"test-00000.*the file is missing"):
+        worker.train_cells(out, LIGHTGBM, 0, seeds=[0])
+
+
+@pytest.mark.slow
+def test_jobs_run_in_processes_of_their_own_and_say_why_they_fail(
+    tmp_path, monkeypatch
+):
+    """There is no plan in the folder, which the workers find out.
+
+    They run this version of the package, and not what the current folder has.
+    """
+    (tmp_path / "home_tf").mkdir()
+    (tmp_path / "home_tf" / "__init__.py").write_text("raise ImportError('another')")
+    monkeypatch.chdir(tmp_path)
+    ended = []
+
+    def on_end(job, reason):
+        ended.append((job.contender, reason))
+        return []
+
+    run_jobs([Job(tmp_path, HOME, threads=1)], at_once=1, on_end=on_end)
+    ((contender, reason),) = ended
+    assert contender == HOME
+    assert "no comparison here (no plan.json)" in reason
+
+
+def test_an_undefined_metric_is_none_and_empty_never_a_half(
+    start, stub, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(StubTrainers, "likes", 0.0)
+    start()
+    out = tmp_path / "out"
+    summary = json.loads((out / "summary.json").read_text())
+    for row in summary["architectures"].values():
+        assert set(row["auc"]["means"]["is_like"].values()) == {None}
+        assert row["auc"]["means"]["mean"]["value"] is not None
+    with (out / "cells.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["task"] == "is_like"]
+    assert {(row["auc"], row["gauc"]) for row in rows} == {("", "")}
+    assert "| is_like | - | - |" in (out / "table.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def finished(write_config, logs, tmp_path_factory):
+    """A small comparison by the command line, in processes of its own."""
+    out = tmp_path_factory.mktemp("finished") / "out"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "home_tf.cli", "compare", "--config",
+         str(write_config()), "--data", str(logs), "--out", str(out),
+         "--architectures", "lightgbm", "--seeds", "2", "--folds", "1",
+         "--trials", "1", "--jobs", "2"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+        timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "home, fold 0, seed 1: mean AUC" in done.stdout
+    return out
+
+
+@pytest.mark.slow
+def test_the_values_are_those_of_scikit_learn(finished):
+    with (finished / "cells.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["architecture"] for row in rows] == ["home"] * 6 + ["lightgbm"] * 6
+    row = next(r for r in rows if r["seed"] == "1" and r["task"] == "is_click")
+    with np.load(Cell(HOME, 0, 1, finished).folder / "predictions.npz") as arrays:
+        labels, scores = arrays["label:is_click"], arrays["probability:is_click"]
+    assert float(row["auc"]) == pytest.approx(roc_auc_score(labels, scores), abs=1e-5)
+    assert float(row["auc"]) > 0.55
+    assert int(row["params"]) > 500
+    assert float(row["examples_per_second"]) > 0
+
+
+@pytest.mark.slow
+def test_the_summary_agrees_with_the_cells(finished):
+    summary = json.loads((finished / "summary.json").read_text())
+    with (finished / "cells.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    means = {}
+    for name in ("home", "lightgbm"):
+        values = [float(r["gauc"]) for r in rows if r["architecture"] == name]
+        found = summary["architectures"][name]["gauc"]["means"]["mean"]
+        assert found["value"] == pytest.approx(np.mean(values), abs=1e-6)
+        assert found["interval"][0] < found["value"] < found["interval"][1]
+        means[name] = found["value"]
+        # The small configuration monitors all of its tasks.
+        assert (
+            summary["architectures"][name]["gauc"]["means"]["monitored_mean"] == found
+        )
+    difference = summary["architectures"]["lightgbm"]["gauc"]["difference_to_home"]
+    expected = means["lightgbm"] - means["home"]
+    assert difference["mean"]["value"] == pytest.approx(expected, abs=1e-6)
+    assert summary["architectures"]["home"]["gauc"]["difference_to_home"] is None
+    assert summary["architectures"]["home"]["flops"] > 1000
+    assert sum(summary["architectures"]["home"]["best_epochs"].values()) == 2
+    assert summary["architectures"]["lightgbm"]["best_epochs"] == {}
+
+
+def _mean_gauc(folder, *, replicates):
+    with np.load(folder / "predictions.npz") as arrays:
+        values = [
+            bootstrap_values(
+                np.where(arrays[f"label:{task}"] < 0, np.nan, arrays[f"label:{task}"]),
+                arrays[f"probability:{task}"],
+                arrays["groups"],
+                replicates=replicates,
+            )["gauc"]
+            for task in TASKS
+        ]
+    return np.mean(values, axis=0)
+
+
+@pytest.mark.slow
+def test_the_interval_of_a_difference_is_over_common_users(finished):
+    """From the predictions on: the same users are drawn for both contenders."""
+    drawn = {
+        contender: np.mean(
+            [
+                _mean_gauc(Cell(contender, 0, seed, finished).folder, replicates=1000)
+                for seed in (0, 1)
+            ],
+            axis=0,
+        )
+        for contender in (HOME, LIGHTGBM)
+    }
+    summary = json.loads((finished / "summary.json").read_text())
+    found = summary["architectures"]["lightgbm"]["gauc"]["difference_to_home"]["mean"]
+    expected = np.quantile(drawn[LIGHTGBM] - drawn[HOME], [0.025, 0.975])
+    assert found["interval"] == pytest.approx(expected, abs=1e-6)
+    apart = np.quantile(drawn[LIGHTGBM], 0.975) - np.quantile(drawn[HOME], 0.025)
+    assert expected[1] - expected[0] < apart  # as it is when users are paired
+
+
+@pytest.mark.slow
+def test_the_table_and_the_plots_are_there(finished):
+    table = (finished / "table.md").read_text()
+    for text in ("| home | 0.", "| lightgbm | 0.", "2 of 2", "## GAUC of each task"):
+        assert text in table
+    for name in ("gains", "differences", "quality", "learning_curves"):
+        assert (finished / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_quick_generates_logs_and_does_little(write_config, tmp_path, monkeypatch):
+    called = []
+    monkeypatch.setattr(
+        "home_tf.lab.comparison.compare",
+        lambda config, data, out, **options: called.append((config, data, options)),
+    )
+    config, out = write_config(), tmp_path / "out"
+    cli.compare(config, out, quick=True)
+    cli.compare(config, out, quick=True, seeds=2)
+    cli.compare(config, out, tmp_path)
+    numbers = [[o[k] for k in ("seeds", "folds", "trials")] for *_, o in called]
+    assert numbers == [[1, 1, 0], [2, 1, 0], [5, 3, 8]]
+    quick, logs, _ = called[0]
+    assert quick.training.epochs == 2
+    assert list(logs.glob("log_standard*"))
+    # The logs are there already; they are not made twice.
+    assert called[1][1] == logs
+    assert called[2][1] == tmp_path
+
+
+def test_the_command_line_checks_before_it_writes(write_config, logs, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(HomeError, match=r"`architectures` has an unknown name"):
+        cli.compare(write_config(), out, logs, architectures="home,hoem")
+    with pytest.raises(HomeError, match=r"`--data` is required, or `--quick`"):
+        cli.compare(write_config(), out)
+    with pytest.raises(HomeError, match=r"no log_standard"):
+        cli.compare(write_config(), out, Path(__file__).parent)
+    assert not out.exists()
+
+
+def test_missing_packages_are_named(monkeypatch):
+    check_dependencies("a comparison", "lightgbm", "optuna")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    message = r'a comparison needs lightgbm, optuna: run `pip install "\.\[compare\]"`'
+    with pytest.raises(HomeError, match=message):
+        check_dependencies("a comparison", "lightgbm", "optuna")
+
+
+def test_a_plan_survives_its_file(start_comparison, tmp_path):
+    plan = start_comparison(tmp_path / "out")
+    assert Plan.load(tmp_path / "out") == plan

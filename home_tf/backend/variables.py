@@ -1,5 +1,8 @@
 """What TensorFlow does with the variables of either Keras."""
 
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from home_tf.backend import IS_LEGACY
@@ -10,13 +13,105 @@ def tf_variable(weight: Any) -> Any:
     return weight if IS_LEGACY else weight.value
 
 
-def checkpointable_weights(layer: Any) -> list[Any]:
-    """The TensorFlow variables of a layer's weights, in their order.
+def named_variables(layer: Any) -> dict[str, Any]:
+    """The TensorFlow variables of a layer's weights, each by its path in the layer.
 
-    `tf.train.Checkpoint` given a Keras 3 layer leaves out, without a word, every layer
-    that is an element of a list or a dict; a list of variables it saves whole.
+    A path such as `home/experts/kernel_0` has the names of the layers that lead to the
+    weight, but not that of `layer`, which depends on what else the process built.
+
+    Args:
+        layer: A built layer or model, of either Keras.
+
+    Returns:
+        `{path: variable}`.
+
+    Raises:
+        ValueError: If two weights have one path, so that it would not say which.
     """
-    return [tf_variable(weight) for weight in layer.weights]
+    found: dict[str, Any] = {}
+    for path, weight in _walk(layer, "", set()):
+        if path in found:
+            raise ValueError(
+                f"The weights of `{layer.name}` must have paths of their own, by which "
+                f"they are saved. Received: two of the path {path!r}. Give the layers "
+                "different names"
+            )
+        found[path] = tf_variable(weight)
+    return found
+
+
+def _walk(layer: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Each weight and its path, those of the layers below first."""
+    # The one list of a layer's direct parts that has those in its dicts and lists too,
+    # and the same in both Kerases; `tf.train.Checkpoint` given a Keras 3 layer leaves
+    # these out without a word.
+    parts = list(layer._flatten_layers(include_self=False, recursive=False))
+    for name, part in zip(_names(parts), parts, strict=True):
+        yield from _walk(part, f"{path}{name}/", seen)
+    for weight in layer.weights:
+        if id(weight) not in seen:
+            seen.add(id(weight))
+            yield path + weight.name.split(":")[0].split("/")[-1], weight
+
+
+def _names(parts: Sequence[Any]) -> list[str]:
+    """The names of a layer's parts.
+
+    A name that Keras gave counts the layers of a class in the whole process: the same
+    network has others each time it is built. It is counted anew, within the layer.
+    """
+    counts: Counter[str] = Counter()
+    names = []
+    for part in parts:
+        given = re.fullmatch(rf"({_snake_case(type(part).__name__)})(_\d+)?", part.name)
+        if given is None:
+            names.append(part.name)
+            continue
+        base = given[1]
+        names.append(f"{base}_{counts[base]}" if counts[base] else base)
+        counts[base] += 1
+    return names
+
+
+def _snake_case(name: str) -> str:
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def named_optimizer_variables(model: Any) -> dict[str, Any]:
+    """The TensorFlow variables of a model's Adam, each by its kind and its weight.
+
+    Args:
+        model: A compiled ranking model, whose optimizer is built.
+
+    Returns:
+        `{name: variable}`, such as `iteration` and, for a weight of the network,
+        `momentum/network/home/experts/kernel_0`.
+    """
+    paths = {
+        id(variable): f"{part}/{path}"
+        for part in ("network", "loss_weighting")
+        for path, variable in named_variables(getattr(model, part)).items()
+    }
+    weights = [paths[id(tf_variable(w))] for w in model.trainable_variables]
+    optimizer = model.optimizer
+    adam = getattr(optimizer, "inner_optimizer", optimizer)
+    slots = {"momentum": adam._momentums, "velocity": adam._velocities}
+    found = {
+        f"{slot}/{weight}": variable
+        for slot, variables in slots.items()
+        for weight, variable in zip(weights, variables, strict=True)
+    }
+    of_weights = set(map(id, found.values()))
+    found |= {
+        variable.name.split(":")[0]: variable
+        for variable in optimizer.variables
+        if id(variable) not in of_weights
+    }
+    if IS_LEGACY and optimizer is not adam:  # whose scale is none of its variables
+        state = optimizer._loss_scale
+        found |= {"loss_scale": state.current_loss_scale, "counter": state.counter}
+    return {name: tf_variable(variable) for name, variable in found.items()}
 
 
 def add_at(variable: Any, indices: Any, values: Any) -> None:

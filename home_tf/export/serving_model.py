@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from home_tf.backend.variables import checkpointable_weights
+from home_tf.backend.variables import named_variables
 from home_tf.config import ScoreConfig
 from home_tf.config.schema import SCORE
 from home_tf.data import RecordSchema
@@ -175,12 +175,15 @@ class ServingModel(tf.Module):
         return tf.exp(tf.linalg.matvec(tf.math.log_sigmoid(logits), weights))
 
 
-def _used_weights(network: Any, *, quantized: bool) -> list[Any]:
+def _used_weights(network: Any, *, quantized: bool) -> dict[str, Any]:
     if not quantized:
-        return checkpointable_weights(network)
+        return named_variables(network)
     # The features have no weights but their tables.
-    parts = (network.representations, network.towers)
-    return [weight for part in parts for weight in checkpointable_weights(part)]
+    return {
+        f"{part.name}/{path}": variable
+        for part in (network.representations, network.towers)
+        for path, variable in named_variables(part).items()
+    }
 
 
 def _serving_dtype(column: Any) -> Any:

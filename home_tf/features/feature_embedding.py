@@ -1,5 +1,6 @@
 """From ids and numbers to the concatenated ranking input `v`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -83,9 +84,9 @@ class FeatureEmbedding(Layer):
         self._check()
         self.embeddings = {
             name: TableLookup(
-                table.size, table.width, dtype=self.dtype_policy, name=f"table_{index}"
+                table.size, table.width, dtype=self.dtype_policy, name=_layer_name(name)
             )
-            for index, (name, table) in enumerate(self.tables.items())
+            for name, table in self.tables.items()
         }
 
     def _check(self) -> None:
@@ -183,6 +184,11 @@ class FeatureEmbedding(Layer):
         tables = {name: EmbeddingTable(**table) for name, table in config["tables"]}
         features = {name: EmbeddedFeature(**f) for name, f in config["features"]}
         return cls(**{**config, "tables": tables, "features": features})
+
+
+def _layer_name(table: str) -> str:
+    """The name of a table as that of a layer, in which TensorFlow takes no space."""
+    return re.sub(r"[^A-Za-z0-9_.-]", lambda found: f"-{ord(found[0]):x}-", table)
 
 
 def _concatenated(parts: Sequence[Any]) -> Any:

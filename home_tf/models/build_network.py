@@ -34,6 +34,7 @@ def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:
             num_numeric=len(preprocessor.numeric_features),
             embedding_l2=config.model.embedding_l2,
             dtype=dtype,
+            name="features",
         )
         representations = _representations(config)
         towers = TaskTowers(
@@ -41,6 +42,7 @@ def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:
             hidden_units=config.model.tower_units,
             initial_rates=_initial_rates(config, preprocessor),
             dtype=dtype,
+            name="towers",
         )
         network = RankingNetwork(
             features,
@@ -60,9 +62,10 @@ def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:
 def _representations(config: Config) -> Any:
     section = config.model.architecture
     arguments = asdict(section)
-    module = import_module(f"home_tf.layers.{arguments.pop('type')}")
-    layer = getattr(module, section.layer)
-    return layer(config.task_groups, **arguments, dtype=config.training.mixed_precision)
+    name = arguments.pop("type")
+    layer = getattr(import_module(f"home_tf.layers.{name}"), section.layer)
+    dtype = config.training.mixed_precision
+    return layer(config.task_groups, **arguments, dtype=dtype, name=name)
 
 
 def _initial_rates(

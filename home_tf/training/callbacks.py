@@ -16,9 +16,11 @@ from rich.progress import (
 )
 
 from home_tf.backend import keras
-from home_tf.backend.variables import checkpointable_weights
+from home_tf.backend.variables import named_optimizer_variables, named_variables
 from home_tf.evaluation import auc, gauc
 from home_tf.run import Run
+from home_tf.training.best_epoch import BestEpoch
+from home_tf.training.checkpoint import Checkpoint
 from home_tf.training.predictions import Predictions
 
 WARM_UP_STEPS = 5
@@ -76,48 +78,42 @@ class Checkpoints(keras.callbacks.Callback):
 
     def __init__(self, run: Run, model: Any, patience: int) -> None:
         super().__init__()
-        self.patience = patience
-        self.epochs_done = tf.Variable(0, dtype=tf.int64)
-        self.best_epoch = tf.Variable(0, dtype=tf.int64)
-        self.best_score = tf.Variable(-np.inf, dtype=tf.float32)
-        state = tf.train.Checkpoint(
-            network=checkpointable_weights(model.network),
-            loss_weighting=checkpointable_weights(model.loss_weighting),
-            optimizer=model.optimizer,
-            epochs_done=self.epochs_done,
-            best_epoch=self.best_epoch,
-            best_score=self.best_score,
+        self.best_epoch = BestEpoch(patience)
+        self._latest = run.checkpoints / "latest"
+        self._best = run.checkpoints / "best"
+        self._progress = {
+            "epochs_done": tf.Variable(0, dtype=tf.int64),
+            "best_epoch": tf.Variable(0, dtype=tf.int64),
+            "best_score": tf.Variable(-np.inf, dtype=tf.float64),
+        }
+        self._checkpoint = Checkpoint(
+            network=named_variables(model.network),
+            loss_weighting=named_variables(model.loss_weighting),
+            optimizer=named_optimizer_variables(model),
+            progress=self._progress,
         )
-        self.latest = _manager(state, run, "latest")
-        self.best = _manager(state, run, "best")
 
     def restore(self) -> int:
         """Restores the latest checkpoint; returns the number of epochs done."""
-        self.latest.restore_or_initialize()
-        return int(self.epochs_done.numpy())
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the best epoch is `patience` epochs past."""
-        done, best = int(self.epochs_done.numpy()), int(self.best_epoch.numpy())
-        return done > 0 and done - best >= self.patience
+        if self._checkpoint.restore(self._latest):
+            progress = self._progress
+            self.best_epoch.epochs_done = int(progress["epochs_done"])
+            self.best_epoch.epoch = int(progress["best_epoch"])
+            self.best_epoch.score = float(progress["best_score"])
+        return self.best_epoch.epochs_done
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Saves the model."""
-        score = (logs or {})["val_mean_auc"]
-        self.epochs_done.assign(epoch + 1)
-        if score > float(self.best_score.numpy()):
-            self.best_score.assign(score)
-            self.best_epoch.assign(epoch + 1)
-            self.best.save(checkpoint_number=epoch + 1)
-        self.latest.save(checkpoint_number=epoch + 1)
-        if self.exhausted:
+        best = self.best_epoch
+        better = best.add((logs or {})["val_mean_auc"])
+        self._progress["epochs_done"].assign(best.epochs_done)
+        self._progress["best_epoch"].assign(best.epoch)
+        self._progress["best_score"].assign(best.score)
+        if better:
+            self._checkpoint.save(self._best, best.epochs_done)
+        self._checkpoint.save(self._latest, best.epochs_done)
+        if best.exhausted:
             self.model.stop_training = True
-
-
-def _manager(state: Any, run: Run, name: str) -> tf.train.CheckpointManager:
-    folder = str(run.checkpoints / name)
-    return tf.train.CheckpointManager(state, folder, max_to_keep=1)
 
 
 class History(keras.callbacks.CSVLogger):

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
-from home_tf.backend.variables import checkpointable_weights
+from home_tf.backend.variables import named_variables
 from home_tf.config import Config
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
@@ -14,7 +12,8 @@ from home_tf.models import RankingNetwork
 from home_tf.models.build_network import build_network
 from home_tf.run import Run, write_json
 from home_tf.training.broken_records import explain_broken_records
-from home_tf.training.checkpoint_errors import check_keras, explain_checkpoint
+from home_tf.training.check_keras import check_keras
+from home_tf.training.checkpoint import Checkpoint
 from home_tf.training.predictions import Predictor
 from home_tf.training.ranking_dataset import ranking_dataset
 
@@ -65,16 +64,12 @@ def load_network(
             that does not fit the data.
     """
     check_keras(run)
-    path = tf.train.latest_checkpoint(str(run.checkpoints / "best"))
-    if path is None:
+    network = build_network(config, preprocessor)
+    # The rest of the checkpoint is for going on with the training.
+    best = Checkpoint(network=named_variables(network))
+    if not best.restore(run.checkpoints / "best"):
         raise HomeError(
             f"{run.checkpoints}: no checkpoint. Run `home-tf train` to the end of an "
             "epoch first"
         )
-    network = build_network(config, preprocessor)
-    weights = tf.train.Checkpoint(network=checkpointable_weights(network))
-    with explain_checkpoint(path):
-        # The rest of the checkpoint is for going on with the training.
-        status = weights.restore(path)
-        status.assert_existing_objects_matched().expect_partial()
     return network

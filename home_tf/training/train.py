@@ -24,7 +24,7 @@ from home_tf.training.callbacks import (
     Speed,
     Validation,
 )
-from home_tf.training.checkpoint_errors import check_keras, explain_checkpoint
+from home_tf.training.check_keras import check_keras
 from home_tf.training.predictions import Predictor
 from home_tf.training.ranking_dataset import ranking_dataset
 
@@ -65,9 +65,8 @@ def train(
         model = build_model(config, preprocessor, steps=steps)
     _start_run(run, config, data)
     checkpoints = Checkpoints(run, model, config.training.patience)
-    with explain_checkpoint(str(run.checkpoints / "latest")):
-        first_epoch = checkpoints.restore()
-    if first_epoch < config.training.epochs and not checkpoints.exhausted:
+    first_epoch = checkpoints.restore()
+    if first_epoch < config.training.epochs and not checkpoints.best_epoch.exhausted:
         with explain_broken_records(data, "train", "validation"):
             _fit(config, data, run, model, preprocessor, checkpoints, console)
     return run
@@ -123,7 +122,7 @@ def _fit(
     # They are of the checkpoint that this training replaces.
     run.metrics_file.unlink(missing_ok=True)
     training = config.training
-    first_epoch = int(checkpoints.epochs_done.numpy())
+    first_epoch = checkpoints.best_epoch.epochs_done
     steps = _steps_per_epoch(config, data)
     speed = Speed(training.batch_size)
     history = History(str(run.history_file), append=first_epoch > 0)

@@ -11,6 +11,7 @@ from home_tf.lab.comparison.budget import count_weights
 from home_tf.lab.comparison.fitted import Fitted, Probabilities, validation_score
 from home_tf.lab.comparison.split_data import SplitData
 from home_tf.models.build_network import build_network
+from home_tf.training.best_epoch import BestEpoch
 from home_tf.training.build_model import build_model
 from home_tf.training.callbacks import Speed
 from home_tf.training.predictions import Predictor
@@ -62,18 +63,17 @@ class NetworkTrainer:
         self._start_afresh(seed)
         speed = Speed(training.batch_size)
         history: list[dict[str, float]] = []
-        best_epoch, best_weights = 0, self._weights()
+        best, best_weights = BestEpoch(training.patience), self._weights()
         for epoch in range(training.epochs):
             history.append(self._one_epoch(seed, epoch, speed))
-            score = history[-1]["score"]
-            if best_epoch == 0 or score > history[best_epoch - 1]["score"]:
-                best_epoch, best_weights = epoch + 1, self._weights()
-            if epoch + 1 - best_epoch >= training.patience:
+            if best.add(history[-1]["score"]):
+                best_weights = self._weights()
+            if best.exhausted:
                 break
         self._set_weights(best_weights)
         return Fitted(
-            score=history[best_epoch - 1]["score"],
-            best_epoch=best_epoch,
+            score=best.score,
+            best_epoch=best.epoch,
             history=history,
             examples_per_second=speed.examples_per_second,
             params=count_weights(self._model.network),

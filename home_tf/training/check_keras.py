@@ -1,9 +1,4 @@
-"""What is wrong with a run's checkpoint, in one line."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import tensorflow as tf
+"""Which Keras trained a run."""
 
 from home_tf.backend import IS_LEGACY, other_keras, this_keras
 from home_tf.errors import HomeError
@@ -23,15 +18,3 @@ def check_keras(run: Run) -> None:
         f"{run.folder}: was trained by {other_keras()}, and this is {this_keras()}. "
         f"{remedy} before TensorFlow is imported"
     )
-
-
-@contextmanager
-def explain_checkpoint(path: str) -> Iterator[None]:
-    """Makes a checkpoint that cannot be restored a `HomeError` of one line."""
-    try:
-        yield
-    except (ValueError, AssertionError, tf.errors.OpError) as error:
-        raise HomeError(
-            f"{path}: does not fit the data of the run or cannot be read "
-            f"({str(error).splitlines()[0][:200]}). Train again"
-        ) from None

@@ -57,6 +57,7 @@ def score(config, kind, fold, seeds):
         `(seeds, 4)`: mean AUC and GAUC, monitored AUC, calibration.
     """
     from home_tf.config import override_config
+    from home_tf.data import DatasetDirectory
     from home_tf.features import Preprocessor
     from home_tf.lab.comparison.cell import METRICS, measure
     from home_tf.lab.comparison.contender import contenders
@@ -67,9 +68,10 @@ def score(config, kind, fold, seeds):
     name, arguments = KINDS[kind]
     config = contender_config(config, contenders([name])[-1])
     config = override_config(config, {**SETTINGS, **arguments})
-    preprocessor = Preprocessor(config, fold.folder)
+    data = DatasetDirectory(fold.folder)
+    preprocessor = Preprocessor(config.features, data)
     train, validation = (
-        SplitData.load(config, fold.folder, split, preprocessor)
+        SplitData.load(config, data, split, preprocessor)
         for split in ("train", "validation")
     )
     trainer = NetworkTrainer(config, preprocessor, train, validation, "auc")

@@ -7,3 +7,18 @@ class HomeError(ValueError):
     The message is one line. The command line prints it as `error: ...` and exits
     with code 2, without a stack trace.
     """
+
+
+def check_at_least(name: str, value: float, least: float) -> None:
+    """Checks an argument.
+
+    Args:
+        name: Its name, for the message.
+        value: Its value.
+        least: The least that it may be.
+
+    Raises:
+        HomeError: If it is less, or NaN.
+    """
+    if not value >= least:
+        raise HomeError(f"`{name}` must be at least {least}. Received: {value}")

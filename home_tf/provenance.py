@@ -1,23 +1,21 @@
 """What results and exports are made by, and from."""
 
-import hashlib
 import platform
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 import home_tf
 from home_tf.backend import keras
-from home_tf.data.schema import FILE_NAME
+from home_tf.data import DatasetDirectory
 
 
-def made_by(data: Path) -> dict[str, Any]:
+def made_by(data: DatasetDirectory) -> dict[str, Any]:
     """The versions, the revision of the code, and the data.
 
     Args:
-        data: The prepared folder.
+        data: The dataset directory.
 
     Returns:
         `versions`, `git_revision` and `data_sha256`.
@@ -30,7 +28,7 @@ def made_by(data: Path) -> dict[str, Any]:
             "python": platform.python_version(),
         },
         "git_revision": git_revision(),
-        "data_sha256": _data_hash(data),
+        "data_sha256": data.fingerprint,
     }
 
 
@@ -51,12 +49,3 @@ def git_revision() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def _data_hash(data: Path) -> str:
-    """A hash of the schema, which has the files' sizes, and of what was counted."""
-    counted = [*sorted(data.glob("vocabularies/*.csv")), data / "statistics.json"]
-    hashed: Any = hashlib.sha256()
-    for path in (data / FILE_NAME, *counted):
-        hashed.update(path.name.encode() + b"\0" + path.read_bytes())
-    return str(hashed.hexdigest())

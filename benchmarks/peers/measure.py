@@ -83,7 +83,7 @@ def home_tf_epochs(folder, way, optimizer="adam"):
     import keras
     import tensorflow as tf
 
-    from home_tf.data import read
+    from home_tf.data import DatasetDirectory
     from home_tf.features import FeatureEmbedding
     from home_tf.features.feature_embedding import EmbeddedFeature, EmbeddingTable
     from home_tf.layers import MMoE, TaskTowers
@@ -111,7 +111,8 @@ def home_tf_epochs(folder, way, optimizer="adam"):
         dataset = tf.data.Dataset.from_tensor_slices(arrays).batch(BATCH)
         dataset = dataset.map(split).cache().prefetch(2)
     else:
-        dataset = read(folder / "records", "train", batch_size=BATCH, shuffle_rows=8192)
+        data = DatasetDirectory(folder / "records")
+        dataset = data.read("train", batch_size=BATCH, shuffle_rows=8192)
         dataset = dataset.map(split).prefetch(2)
     return lambda: model.fit(dataset, verbose=0)
 

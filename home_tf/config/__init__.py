@@ -6,12 +6,9 @@ from home_tf.config.load import dump_config as dump_config
 from home_tf.config.load import load_config as load_config
 from home_tf.config.load import override_config as override_config
 from home_tf.config.schema import CandidatesConfig as CandidatesConfig
-from home_tf.config.schema import CategoricalFeature as CategoricalFeature
 from home_tf.config.schema import Config as Config
 from home_tf.config.schema import EvaluationConfig as EvaluationConfig
 from home_tf.config.schema import ModelConfig as ModelConfig
-from home_tf.config.schema import NumericFeature as NumericFeature
 from home_tf.config.schema import ScoreConfig as ScoreConfig
 from home_tf.config.schema import ServingConfig as ServingConfig
-from home_tf.config.schema import Task as Task
 from home_tf.config.schema import TrainingConfig as TrainingConfig

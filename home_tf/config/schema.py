@@ -8,7 +8,7 @@ are errors: no field is silently ignored.
 import fnmatch
 import re
 from collections import Counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -20,6 +20,12 @@ from home_tf.config.architectures import (
     Positive,
     Whole,
 )
+from home_tf.data import Task, TaskSpace
+from home_tf.features import (
+    CategoricalFeature,
+    NumericFeature,
+    check_references,
+)
 
 _STRICT = ConfigDict(extra="forbid")
 # The output of an export beside those of the tasks.
@@ -28,125 +34,43 @@ _TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
-class CategoricalFeature:
-    """Ids or names, one a row or several, embedded with a table.
-
-    Attributes:
-        type: `categorical`.
-        column: The record column; by default the feature's name.
-        encoding: `vocabulary`, from the training rows, or `hashed`.
-        min_count: Values seen less often in the training rows are out of vocabulary.
-        oov_buckets: Number of embeddings for out-of-vocabulary values, which are hashed
-            over them (`vocabulary`).
-        buckets: Number of embeddings (`hashed`).
-        width: Width of the embedding.
-        table: Another feature, whose vocabulary and embedding table this one shares.
-        pooling: How the embeddings of a multi-valued column become one: `mean`, `sum`,
-            or `attention` by the feature named in `attend_with`.
-        attend_with: The feature whose embedding is the query of the attention.
-    """
+class CategoricalSection(CategoricalFeature):
+    """A `CategoricalFeature` in a file."""
 
     type: Literal["categorical"]
-    column: str | None = None
-    encoding: Literal["vocabulary", "hashed"] = "vocabulary"
     min_count: Positive = 1
     oov_buckets: Positive = 1
     buckets: Positive | None = None
     width: Positive | None = None
-    table: str | None = None
-    pooling: Literal["mean", "sum", "attention"] = "mean"
-    attend_with: str | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> "CategoricalFeature":
-        if (self.encoding == "hashed") != (self.buckets is not None):
-            raise ValueError("`buckets` goes with `encoding: hashed`, and only with it")
-        if (self.table is None) == (self.width is None):
-            raise ValueError(
-                "give `width`, or `table` to share another feature's table"
-            )
-        counted = (self.min_count, self.oov_buckets) != (1, 1)
-        if counted and self.encoding == "hashed":
-            raise ValueError(
-                "`min_count` and `oov_buckets` go with `encoding: vocabulary`, and "
-                "only with it"
-            )
-        if self.table and (counted or self.encoding == "hashed"):
-            raise ValueError(
-                "`encoding`, `buckets`, `min_count` and `oov_buckets` are those of the "
-                "feature that `table` names: leave them out here"
-            )
-        if (self.pooling == "attention") != (self.attend_with is not None):
-            raise ValueError(
-                "`attend_with` goes with `pooling: attention`, and only so"
-            )
-        return self
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
-class NumericFeature:
-    """A number a row, normalised, or bucketised and embedded.
-
-    Attributes:
-        type: `numeric`.
-        column: The record column; by default the feature's name.
-        transform: `log1p` is applied first, or `none`.
-        encoding: `normalized` to mean 0 and variance 1 over the training rows, or
-            `bucketized` at the quantiles of the training rows.
-        buckets: Number of buckets (`bucketized`).
-        width: Width of the embedding (`bucketized`).
-    """
+class NumericSection(NumericFeature):
+    """A `NumericFeature` in a file."""
 
     type: Literal["numeric"]
-    column: str | None = None
-    transform: Literal["none", "log1p"] = "none"
-    encoding: Literal["normalized", "bucketized"] = "normalized"
     buckets: Positive | None = None
     width: Positive | None = None
 
-    @model_validator(mode="after")
-    def _check(self) -> "NumericFeature":
-        given = (self.buckets is not None, self.width is not None)
-        if given != (self.encoding == "bucketized",) * 2:
-            raise ValueError(
-                "`buckets` and `width` go with `encoding: bucketized`, and only with it"
-            )
-        if self.encoding == "bucketized" and self.transform != "none":
-            raise ValueError(
-                "`transform` changes nothing when `encoding` is `bucketized`"
-            )
-        return self
 
-
-Feature = Annotated[CategoricalFeature | NumericFeature, Field(discriminator="type")]
+FeatureSection = Annotated[
+    CategoricalSection | NumericSection, Field(discriminator="type")
+]
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
-class TaskSpace:
-    """The rows on which a task's label is defined: those where `column` is `equals`."""
+class TaskSpaceSection(TaskSpace):
+    """A `TaskSpace` in a file."""
 
-    column: str
     equals: Number
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
-class Task:
-    """A behaviour to predict.
+class TaskSection(Task):
+    """A `Task` in a file."""
 
-    Attributes:
-        group: The task group, as the hierarchy of HoME has it.
-        label: The record column of the label; by default the task's name. 0 or 1, NaN
-            or -1 where it is missing.
-        loss_weight: Factor of the task's loss in the sum over the tasks.
-        sample_weight: The record column of the rows' weights in this task's loss.
-        space: The rows on which the label is defined; elsewhere it counts as missing.
-    """
-
-    group: str
-    label: str | None = None
     loss_weight: Annotated[Number, Field(ge=0.0)] = 1.0
-    sample_weight: str | None = None
-    space: TaskSpace | None = None
+    space: TaskSpaceSection | None = None
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
@@ -284,8 +208,8 @@ class ServingConfig:
 class Config:
     """A whole configuration. See the sections' classes for their fields."""
 
-    features: Annotated[dict[str, Feature], Field(min_length=1)]
-    tasks: Annotated[dict[str, Task], Field(min_length=1)]
+    features: Annotated[dict[str, FeatureSection], Field(min_length=1)]
+    tasks: Annotated[dict[str, TaskSection], Field(min_length=1)]
     evaluation: EvaluationConfig
     model: ModelConfig = Field(default_factory=ModelConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
@@ -294,7 +218,7 @@ class Config:
     @model_validator(mode="after")
     def _check(self) -> "Config":
         self._check_names()
-        self._check_references()
+        check_references(self.features)
         self._check_request_features()
         self._check_candidates()
         self._check_score()
@@ -322,37 +246,6 @@ class Config:
                     "and `/`, and begin with a letter or digit, as TensorFlow's names "
                     f"do. Received: {name!r}"
                 )
-
-    def _check_references(self) -> None:
-        categorical = {
-            name: feature
-            for name, feature in self.features.items()
-            if isinstance(feature, CategoricalFeature)
-        }
-        for name, feature in categorical.items():
-            for key in ("table", "attend_with"):
-                other = getattr(feature, key)
-                if other is not None and other not in categorical:
-                    raise ValueError(
-                        f"`features.{name}.{key}` names {other!r}, which is no "
-                        f"categorical feature; these are {sorted(categorical)}"
-                    )
-            query = feature.attend_with
-            if query and self._table(name) != self._table(query):
-                raise ValueError(
-                    f"`features.{name}.attend_with` names {query!r}, which has another "
-                    "embedding table: share one by `table`"
-                )
-            if feature.table and categorical[feature.table].table:
-                raise ValueError(
-                    f"`features.{name}.table` names {feature.table!r}, which has no "
-                    f"table of its own; name {categorical[feature.table].table!r}"
-                )
-
-    def _table(self, name: str) -> str:
-        """The categorical feature whose table a categorical feature uses."""
-        feature = self.features[name]
-        return getattr(feature, "table", None) or name
 
     def _check_request_features(self) -> None:
         for pattern in self.serving.request_features:
@@ -430,13 +323,3 @@ class Config:
         for name, task in self.tasks.items():
             groups.setdefault(task.group, []).append(name)
         return groups
-
-    @property
-    def columns(self) -> list[str]:
-        """The record columns that the features, tasks and evaluation read."""
-        names: list[Any] = [f.column or name for name, f in self.features.items()]
-        for name, task in self.tasks.items():
-            names += [task.label or name, task.sample_weight]
-            names += [task.space.column if task.space else None]
-        names.append(self.evaluation.group_by)
-        return list(dict.fromkeys(name for name in names if name is not None))

@@ -22,13 +22,13 @@ from home_tf.data.schema import (
     Split,
     check_choice,
 )
-from home_tf.errors import HomeError
+from home_tf.errors import HomeError, check_at_least
 
 Array = npt.NDArray[Any]
 
 
 class RecordWriter:
-    """Writes a prepared folder; a context manager.
+    """Writes a dataset directory; a context manager.
 
     Row `i` of a split goes to shard `i % shards`, so that shards differ by one row at
     most. About `shards * block_rows` rows of each split wait in memory. `schema.json`
@@ -47,7 +47,8 @@ class RecordWriter:
         nullable: `float32` columns in which NaN means "missing", such as labels.
 
     Raises:
-        HomeError: If an argument is not as above, or the folder is already prepared.
+        HomeError: If an argument is not as above, or the directory holds
+            records already.
 
     Example:
         ```python
@@ -70,7 +71,8 @@ class RecordWriter:
     ) -> None:
         check_choice("layout", layout, LAYOUTS)
         check_choice("compression", compression, COMPRESSIONS)
-        _check_at_least_one(shards=shards, block_rows=block_rows)
+        check_at_least("shards", shards, 1)
+        check_at_least("block_rows", block_rows, 1)
         self.folder = Path(folder)
         self.columns = dict(columns)
         self.layout = layout
@@ -138,20 +140,20 @@ class RecordWriter:
     def _check_columns(self) -> None:
         if not self.columns or ROWS_FEATURE in self.columns:
             raise HomeError(
-                "`columns` should name at least one column, and none "
+                "`columns` must name at least one column, and none "
                 f"{ROWS_FEATURE!r}. Received: {list(self.columns)}"
             )
         for name in sorted(self.nullable):
             if name not in self.columns or self.columns[name].dtype != "float32":
                 raise HomeError(
-                    "`nullable` should name columns of dtype float32 only. Received: "
+                    "`nullable` must name columns of dtype float32 only. Received: "
                     f"{name!r}"
                 )
 
     def _make_folder(self) -> None:
         if (self.folder / FILE_NAME).exists():
             raise HomeError(
-                f"{self.folder}: already holds prepared records; remove it or choose "
+                f"{self.folder}: already holds records; remove it or choose "
                 "another `folder`"
             )
         try:
@@ -162,7 +164,7 @@ class RecordWriter:
     def _check_names(self, split: str, rows: Mapping[str, Any]) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", split):
             raise HomeError(
-                "`split` should be made of letters, digits, '_' and '-', because it "
+                "`split` must be made of letters, digits, '_' and '-', because it "
                 f"names files. Received: {split!r}"
             )
         missing = [name for name in self.columns if name not in rows]
@@ -172,7 +174,7 @@ class RecordWriter:
                 listed = ", ".join(map(repr, names))
                 raise HomeError(
                     f"split {split!r}: columns {problem}: {listed}; "
-                    "`rows` should have exactly the writer's `columns`"
+                    "`rows` must have exactly the writer's `columns`"
                 )
 
 
@@ -286,7 +288,7 @@ def _check_shape(
     if values.shape != (rows, *column.shape):
         expected = "".join(f", {length}" for length in column.shape) or ","
         raise HomeError(
-            f"{where} should have the shape (rows{expected}), here with {rows} rows. "
+            f"{where} must have the shape (rows{expected}), here with {rows} rows. "
             f"Received: shape {values.shape}; pad or cut multi-valued columns"
         )
 
@@ -307,7 +309,7 @@ def _as_integers(where: str, values: Array, dtype: np.dtype[Any]) -> Array:
         low, high = int(values.min()), int(values.max())
         if low < limits.min or high > limits.max:
             raise HomeError(
-                f"{where} should hold integers that fit {dtype.name}. Received: values "
+                f"{where} must hold integers that fit {dtype.name}. Received: values "
                 f"from {low} to {high}; use a wider dtype or map them to fewer values"
             )
     return values.astype(dtype.newbyteorder("<"))
@@ -321,7 +323,7 @@ def _as_floats(where: str, values: Array, nullable: bool) -> Array:
     if refused.any():
         row = int(np.argwhere(refused)[0, 0])
         raise HomeError(
-            f"{where} should hold finite float32 numbers"
+            f"{where} must hold finite float32 numbers"
             f"{' or NaN' if nullable else ''}. Received: {values[row]} in row {row} of "
             "`rows`; replace it, or name the column in `nullable` if NaN means a "
             "missing label"
@@ -349,7 +351,7 @@ def _one_as_bytes(where: str, value: object, row: int) -> bytes:
     if isinstance(value, bytes):
         return value
     raise HomeError(
-        f"{where} should hold str or bytes. Received: {value!r} in row {row} of "
+        f"{where} must hold str or bytes. Received: {value!r} in row {row} of "
         '`rows`; write a missing string as ""'
     )
 
@@ -357,12 +359,6 @@ def _one_as_bytes(where: str, value: object, row: int) -> bytes:
 def _check_kind(where: str, values: Array, kinds: str, expected: str) -> None:
     if values.dtype.kind not in kinds:
         raise HomeError(
-            f"{where} should hold {expected}. Received: dtype {values.dtype}; "
+            f"{where} must hold {expected}. Received: dtype {values.dtype}; "
             "convert it first"
         )
-
-
-def _check_at_least_one(**arguments: int) -> None:
-    for name, value in arguments.items():
-        if value < 1:
-            raise HomeError(f"`{name}` should be at least 1. Received: {value}")

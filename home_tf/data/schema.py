@@ -1,4 +1,4 @@
-"""What a prepared folder holds: its columns, splits and files."""
+"""What a dataset directory holds: its columns, splits and files."""
 
 import json
 import math
@@ -41,16 +41,20 @@ class Column:
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise HomeError(
-                f"`dtype` should be one of {', '.join(DTYPES)}. Received: "
-                f"{self.dtype!r}"
+                f"`dtype` must be one of {', '.join(DTYPES)}. Received: {self.dtype!r}"
             )
         if len(self.shape) > 1 or any(
             not isinstance(length, int) or length < 1 for length in self.shape
         ):
             raise HomeError(
-                "`shape` should be () or (length,) with a length of at least 1. "
+                "`shape` must be () or (length,) with a length of at least 1. "
                 f"Received: {self.shape!r}"
             )
+
+    @property
+    def missing(self) -> int | str:
+        """What stands for a missing value, and for padding: `""` or -1."""
+        return "" if self.dtype == "string" else -1
 
     @property
     def values_per_row(self) -> int:
@@ -63,7 +67,7 @@ class RecordFile:
     """A shard of a split.
 
     Attributes:
-        name: The file's name in the prepared folder.
+        name: The file's name in the dataset directory.
         rows: Number of rows.
         bytes: Size of the file, in bytes.
         records: Number of TFRecord records; a packed record holds many rows.
@@ -107,16 +111,16 @@ class RecordSchema:
 
     @classmethod
     def load(cls, folder: str | Path) -> "RecordSchema":
-        """Reads the schema of a prepared folder.
+        """Reads the schema of a dataset directory.
 
         Args:
-            folder: The prepared folder.
+            folder: The dataset directory.
 
         Returns:
-            The schema. Whether the shards are there is checked by `read`.
+            The schema. Whether the shards are there is checked when they are read.
 
         Raises:
-            HomeError: If the folder was not prepared, or by another version.
+            HomeError: If the directory has no valid schema, or one of another version.
         """
         path = _find(Path(folder))
         try:
@@ -135,10 +139,10 @@ class RecordSchema:
             ) from error
 
     def save(self, folder: str | Path) -> None:
-        """Writes `schema.json` into a folder.
+        """Writes `schema.json` into a directory.
 
         Args:
-            folder: The folder with the shards.
+            folder: The directory with the shards.
         """
         content = {"format": FORMAT, "version": VERSION, **asdict(self)}
         text = json.dumps(content, indent=1, ensure_ascii=False)
@@ -167,13 +171,13 @@ def _find(folder: Path) -> Path:
     if path.is_file():
         return path
     if not folder.exists():
-        problem = "there is no such folder"
+        problem = "there is no such directory"
     elif not folder.is_dir():
-        problem = "this is not a folder"
+        problem = "this is not a directory"
     elif not any(folder.iterdir()):
-        problem = "the folder is empty"
+        problem = "the directory is empty"
     else:
-        problem = f"the folder has no {FILE_NAME}, so it is not (fully) prepared"
+        problem = f"there is no {FILE_NAME}, so it is not a dataset directory"
     raise HomeError(f"{folder}: {problem}; run `home-tf prepare` to write it")
 
 
@@ -181,8 +185,8 @@ def _check_format(path: Path, content: Any) -> None:
     found = content.get("format") if isinstance(content, Mapping) else None
     if found != FORMAT:
         raise HomeError(
-            f"{path}: `format` should be {FORMAT!r}. Received: {found!r}; choose a "
-            "folder that `home-tf prepare` wrote"
+            f"{path}: `format` must be {FORMAT!r}. Received: {found!r}; choose a "
+            "directory that `home-tf prepare` wrote"
         )
     if content.get("version") != VERSION:
         raise HomeError(
@@ -220,4 +224,4 @@ def check_choice(argument: str, value: object, choices: tuple[object, ...]) -> N
     """
     if value not in choices:
         listed = ", ".join(map(repr, choices))
-        raise HomeError(f"`{argument}` should be one of {listed}. Received: {value!r}")
+        raise HomeError(f"`{argument}` must be one of {listed}. Received: {value!r}")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from home_tf.config import CandidatesConfig
-from home_tf.data import RecordSchema, read
+from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.export.requests import Columns, as_served
 from home_tf.training.broken_records import explain_broken_records
@@ -38,27 +37,27 @@ class Candidates:
 
     @classmethod
     def read(
-        cls, data: Path, config: CandidatesConfig, columns: Sequence[str]
+        cls, data: DatasetDirectory, config: CandidatesConfig, columns: Sequence[str]
     ) -> "Candidates":
-        """The latest row of every candidate in a prepared folder, of all splits.
+        """The latest row of every candidate in a dataset directory, of all splits.
 
         Args:
-            data: The prepared folder.
+            data: The dataset directory.
             config: What names a candidate, and what its latest row is.
             columns: The columns of a candidate, that one among them.
 
         Raises:
-            HomeError: If the folder lacks `latest_by` as a column of numbers, or no row
-                has a name, but all a missing one.
+            HomeError: If the directory lacks `latest_by` as a column of numbers, or no
+                row has a name, but all a missing one.
         """
-        schema = RecordSchema.load(data)
-        _check_latest_by(data, schema, config.latest_by)
-        missing: Any = b"" if schema.columns[config.column].dtype == "string" else -1
+        _check_latest_by(data, config.latest_by)
+        missing: Any = data.columns[config.column].missing
+        missing = missing.encode() if isinstance(missing, str) else missing
         names = sorted({*columns, config.latest_by})
         found: Columns = {}
-        for split in schema.splits:
+        for split in data.schema.splits:
             with explain_broken_records(data, split):
-                for batch in read(data, split, batch_size=_BATCH_ROWS, columns=names):
+                for batch in data.read(split, batch_size=_BATCH_ROWS, columns=names):
                     rows = as_served(batch)
                     named = rows[config.column] != missing
                     rows = {name: values[named] for name, values in rows.items()}
@@ -68,8 +67,8 @@ class Candidates:
         return cls(config.column, {name: found[name] for name in columns})
 
 
-def _check_latest_by(data: Path, schema: RecordSchema, name: str) -> None:
-    column = schema.columns.get(name)
+def _check_latest_by(data: DatasetDirectory, name: str) -> None:
+    column = data.columns.get(name)
     if column is None or column.dtype == "string" or column.shape:
         kind = column and f"holds {column.dtype} of shape {list(column.shape)}"
         raise HomeError(

@@ -21,7 +21,7 @@ def expected_answers(
         network: From there to logits `{task: (rows, 1)}`.
         preprocessor: From columns to the network's inputs.
         config: The configuration.
-        batch: Tensors of record columns, as `home_tf.data.read` yields them.
+        batch: Tensors of record columns, as `DatasetDirectory.read` yields them.
 
     Returns:
         Probabilities `{task: (rows,)}`, and the score if the configuration has one.

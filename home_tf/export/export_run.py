@@ -8,7 +8,7 @@ from typing import Any, get_args
 import tensorflow as tf
 
 from home_tf.config import Config, override_config
-from home_tf.data import RecordSchema, read
+from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.export.candidates import Candidates
 from home_tf.export.check_export import check_export
@@ -44,7 +44,7 @@ def export_run(
     run: Run,
     out: str | Path,
     *,
-    data: str | Path | None = None,
+    data: DatasetDirectory | str | Path | None = None,
     keep: int = 5,
     tables: TableType = "float32",
     max_auc_loss: float | None = None,
@@ -64,7 +64,7 @@ def export_run(
     Args:
         run: The run.
         out: The model's folder, which holds the versions: `out/1`, `out/2`, ...
-        data: The prepared folder; by default the one that the run was trained on.
+        data: The dataset directory; by default the one that the run was trained on.
         keep: How many versions to keep, the new one among them.
         tables: How embedding tables are stored: `float32`, as trained; `float16` or
             `int8`, in a half or about a quarter of the space.
@@ -91,9 +91,9 @@ def export_run(
     if score_weights is not None:
         override = {"serving.score.weights": dict(score_weights)}
         config = override_config(config, override)
-    data = Path(data or run.data)
+    data = DatasetDirectory.of(data or run.data)
     _check_validation_rows(data)
-    preprocessor = Preprocessor(config, data)
+    preprocessor = Preprocessor(config.features, data)
     network = load_network(run, config, preprocessor)
     quantized, auc_changes = _quantize(
         network, config, data, preprocessor, tables=tables, max_auc_loss=max_auc_loss
@@ -105,7 +105,7 @@ def export_run(
         preprocessor,
         network,
         list(config.tasks),
-        RecordSchema.load(data),
+        data.schema,
         config.request_columns,
         score=config.serving.score,
         candidates=candidates,
@@ -161,7 +161,7 @@ def _check_arguments(keep: int, tables: str, max_auc_loss: float | None) -> floa
 
 
 def _candidates(
-    config: Config, data: Path, preprocessor: Preprocessor
+    config: Config, data: DatasetDirectory, preprocessor: Preprocessor
 ) -> Candidates | None:
     if config.serving.candidates is None:
         return None
@@ -169,8 +169,8 @@ def _candidates(
     return Candidates.read(data, config.serving.candidates, columns)
 
 
-def _check_validation_rows(data: Path) -> None:
-    splits = RecordSchema.load(data).splits
+def _check_validation_rows(data: DatasetDirectory) -> None:
+    splits = data.schema.splits
     if "validation" not in splits or not splits["validation"].rows:
         raise HomeError(
             f"{data}: no rows in the split 'validation', which the check of an export "
@@ -181,7 +181,7 @@ def _check_validation_rows(data: Path) -> None:
 def _quantize(
     network: RankingNetwork,
     config: Config,
-    data: Path,
+    data: DatasetDirectory,
     preprocessor: Preprocessor,
     *,
     tables: TableType,
@@ -193,7 +193,12 @@ def _quantize(
 
     def predict() -> Predictions:
         dataset = ranking_dataset(
-            config, data, "validation", preprocessor, with_groups=True
+            data,
+            "validation",
+            preprocessor,
+            config.tasks,
+            batch_size=config.training.batch_size,
+            group_by=config.evaluation.group_by,
         )
         with explain_broken_records(data, "validation"):
             return Predictor(network).predict(dataset)
@@ -204,10 +209,10 @@ def _quantize(
     return quantized, changes
 
 
-def _first_rows(data: Path, preprocessor: Preprocessor) -> dict[str, Any]:
+def _first_rows(data: DatasetDirectory, preprocessor: Preprocessor) -> dict[str, Any]:
     """The first validation rows, as the records have them."""
     columns = list(preprocessor.columns)
-    dataset = read(data, "validation", batch_size=CHECKED_ROWS, columns=columns)
+    dataset = data.read("validation", batch_size=CHECKED_ROWS, columns=columns)
     with explain_broken_records(data, "validation"):
         return dict(next(iter(dataset.take(1))))
 

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from home_tf.config import ScoreConfig
+from home_tf.data import DatasetDirectory
 from home_tf.export.quantized_tables import AucChanges
 from home_tf.provenance import made_by
 from home_tf.run import Run, read_json, write_json
@@ -15,7 +16,7 @@ MANIFEST_FILE = Path("assets.extra", "home_tf.json")
 def write_manifest(
     folder: Path,
     run: Run,
-    data: Path,
+    data: DatasetDirectory,
     *,
     score: ScoreConfig | None,
     tables: str,
@@ -26,7 +27,7 @@ def write_manifest(
     Args:
         folder: The SavedModel.
         run: The run that is exported.
-        data: The prepared folder.
+        data: The dataset directory.
         score: What the combined score is, if there is one.
         tables: How the embedding tables are stored.
         auc_changes: The AUC that the tasks gained by that, on the validation rows;

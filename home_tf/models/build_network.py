@@ -16,7 +16,7 @@ def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:
 
     Args:
         config: The configuration.
-        preprocessor: The preprocessor of the prepared data, which knows the table
+        preprocessor: The preprocessor of the dataset directory, which knows the table
             sizes.
 
     Returns:
@@ -73,6 +73,9 @@ def _initial_rates(
 ) -> dict[str, float] | None:
     if not config.model.initial_rates:
         return None
-    labels = {name: task.label or name for name, task in config.tasks.items()}
-    rates = preprocessor.rates(list(labels.values()))
-    return {name: rates[label] for name, label in labels.items()}
+    return {
+        name: preprocessor.data.statistics(
+            task.label or name, needed_by=f"task `{name}`"
+        ).positive_rate
+        for name, task in config.tasks.items()
+    }

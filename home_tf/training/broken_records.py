@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import tensorflow as tf
 
-from home_tf.data import find_corrupt_record
+from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 
 
 @contextmanager
-def explain_broken_records(data: str | Path, *splits: str) -> Iterator[None]:
+def explain_broken_records(data: DatasetDirectory, *splits: str) -> Iterator[None]:
     """Turns TensorFlow's errors about broken records into one line.
 
     Args:
-        data: The prepared folder that is being read.
+        data: The dataset directory that is being read.
         *splits: The splits that are being read.
 
     Raises:
@@ -25,7 +24,7 @@ def explain_broken_records(data: str | Path, *splits: str) -> Iterator[None]:
         yield
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         for split in splits:
-            found = find_corrupt_record(data, split)
+            found = data.find_corrupt_record(split)
             if found is not None:
                 raise HomeError(found) from None
         reason = _line_about(str(error))

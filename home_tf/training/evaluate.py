@@ -6,6 +6,7 @@ from typing import Any
 
 from home_tf.backend.variables import named_variables
 from home_tf.config import Config
+from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
 from home_tf.models import RankingNetwork
@@ -21,14 +22,14 @@ from home_tf.training.ranking_dataset import ranking_dataset
 def evaluate_run(
     run: Run,
     *,
-    data: str | Path | None = None,
+    data: DatasetDirectory | str | Path | None = None,
     splits: Sequence[str] = ("validation", "test"),
 ) -> dict[str, Any]:
     """Measures the best checkpoint of a run and writes `metrics.json`.
 
     Args:
         run: The run.
-        data: The prepared folder; by default the one that the run was trained on.
+        data: The dataset directory; by default the one that the run was trained on.
         splits: Which splits to measure.
 
     Returns:
@@ -41,12 +42,19 @@ def evaluate_run(
             has no such split.
     """
     config = run.load_config()
-    data = data or run.data
-    preprocessor = Preprocessor(config, data)
+    data = DatasetDirectory.of(data or run.data)
+    preprocessor = Preprocessor(config.features, data)
     predictor = Predictor(load_network(run, config, preprocessor))
     metrics: dict[str, Any] = {}
     for split in splits:
-        dataset = ranking_dataset(config, data, split, preprocessor, with_groups=True)
+        dataset = ranking_dataset(
+            data,
+            split,
+            preprocessor,
+            config.tasks,
+            batch_size=config.training.batch_size,
+            group_by=config.evaluation.group_by,
+        )
         with explain_broken_records(data, split):
             metrics[split] = predictor.predict(dataset).evaluate(config)
     metrics["examples_per_second"] = run.load_state().get("examples_per_second")

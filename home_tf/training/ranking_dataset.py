@@ -1,64 +1,91 @@
-"""From prepared records to batches of features, labels and sample weights."""
+"""From records to batches of features, labels and sample weights."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from home_tf.config import Config
-from home_tf.data import RecordSchema, read
+from home_tf.data import DatasetDirectory, Task
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
+from home_tf.types import Tensor
 
 
 def ranking_dataset(
-    config: Config,
-    data: str | Path,
+    data: DatasetDirectory,
     split: str,
     preprocessor: Preprocessor,
+    tasks: Mapping[str, Task],
     *,
-    with_groups: bool = False,
+    batch_size: int,
+    group_by: str | None = None,
     **read_options: Any,
 ) -> tf.data.Dataset:
     """A dataset to train or evaluate on.
 
     Args:
-        config: The configuration.
-        data: The prepared folder.
+        data: The dataset directory.
         split: Name of the split.
         preprocessor: Does the lookups, here in the input pipeline.
-        with_groups: Whether a batch ends with GAUC's groups, `(batch,)`.
-        **read_options: Of `home_tf.data.read`, such as `shuffle_rows` and `seed`.
+        tasks: What to predict, by name.
+        batch_size: Rows of a batch.
+        group_by: The column of GAUC's groups, with which a batch ends if it is given.
+        **read_options: Of `DatasetDirectory.read`, such as `shuffle_rows` and `seed`.
 
     Returns:
-        Batches `(features, labels, sample_weights)`, and `groups` if asked for. Labels
-        and sample weights are dicts by task, `(batch,)`; sample weights hold the tasks
-        that have some.
+        Batches `(features, labels, sample_weights)`, and `groups`, `(batch,)`, if asked
+        for. Labels and sample weights are dicts by task, `(batch,)`; sample weights
+        hold the tasks that have some.
 
     Raises:
         HomeError: If a column is not in the data, or a file is missing or truncated.
     """
-    _check_columns(config, data)
+    wanted = _columns_of_tasks(tasks)
+    if group_by is not None:
+        wanted["group_by"] = group_by
+    _check_columns(data, wanted)
+    names = list(dict.fromkeys([*preprocessor.columns, *wanted.values()]))
+    dataset = data.read(split, batch_size=batch_size, columns=names, **read_options)
 
-    def to_batch(columns: Mapping[str, Any]) -> tuple[Any, ...]:
-        batch = (
-            preprocessor(_finite(preprocessor, columns)),
-            {name: _labels(config, name, columns) for name in config.tasks},
-            _sample_weights(config, columns),
-        )
-        return (*batch, columns[config.evaluation.group_by]) if with_groups else batch
-
-    read_options.setdefault("batch_size", config.training.batch_size)
-    dataset = read(data, split, columns=config.columns, **read_options)
     # There is nothing to convert, and looking for it takes seconds.
-    to_batch = tf.autograph.experimental.do_not_convert(to_batch)
+    @tf.autograph.experimental.do_not_convert
+    def to_batch(columns: Mapping[str, Tensor]) -> tuple[Any, ...]:
+        batch = (
+            preprocessor(_check_finite(preprocessor, columns)),
+            {name: _labels(name, task, columns) for name, task in tasks.items()},
+            _sample_weights(tasks, columns),
+        )
+        return batch if group_by is None else (*batch, columns[group_by])
+
     return dataset.map(to_batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
         tf.data.AUTOTUNE
     )
 
 
-def _finite(preprocessor: Preprocessor, columns: Mapping[str, Any]) -> dict[str, Any]:
+def _columns_of_tasks(tasks: Mapping[str, Task]) -> dict[str, str]:
+    """The columns that tasks read, by the key that names each."""
+    columns = {}
+    for name, task in tasks.items():
+        columns[f"tasks.{name}.label"] = task.label or name
+        if task.sample_weight is not None:
+            columns[f"tasks.{name}.sample_weight"] = task.sample_weight
+        if task.space is not None:
+            columns[f"tasks.{name}.space.column"] = task.space.column
+    return columns
+
+
+def _check_columns(data: DatasetDirectory, columns: Mapping[str, str]) -> None:
+    for key, column in columns.items():
+        if column not in data.columns:
+            raise HomeError(
+                f"{data}: `{key}` is column {column!r}, which is not in the dataset "
+                f"directory. Its columns: {', '.join(sorted(data.columns))}"
+            )
+
+
+def _check_finite(
+    preprocessor: Preprocessor, columns: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
     """The columns, where none of the features is NaN; labels may be."""
     features = preprocessor.columns
     return {
@@ -69,30 +96,7 @@ def _finite(preprocessor: Preprocessor, columns: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _check_columns(config: Config, data: str | Path) -> None:
-    schema = RecordSchema.load(data)
-    for name, task in config.tasks.items():
-        wanted = {
-            "label": task.label or name,
-            "sample_weight": task.sample_weight,
-            "space.column": task.space.column if task.space else None,
-        }
-        for key, column in wanted.items():
-            if column is not None and column not in schema.columns:
-                raise HomeError(
-                    f"{data}: `tasks.{name}.{key}` is column {column!r}, which is not "
-                    "in the prepared data. Its columns: "
-                    f"{', '.join(sorted(schema.columns))}"
-                )
-    if config.evaluation.group_by not in schema.columns:
-        raise HomeError(
-            f"{data}: `evaluation.group_by` is column {config.evaluation.group_by!r}, "
-            f"which is not in the prepared data"
-        )
-
-
-def _labels(config: Config, name: str, columns: Mapping[str, Any]) -> Any:
-    task = config.tasks[name]
+def _labels(name: str, task: Task, columns: Mapping[str, Tensor]) -> Tensor:
     labels = tf.cast(columns[task.label or name], tf.float32)
     if task.space is None:
         return labels
@@ -100,9 +104,11 @@ def _labels(config: Config, name: str, columns: Mapping[str, Any]) -> Any:
     return tf.where(defined, labels, -1.0)
 
 
-def _sample_weights(config: Config, columns: Mapping[str, Any]) -> dict[str, Any]:
+def _sample_weights(
+    tasks: Mapping[str, Task], columns: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
     return {
         name: tf.cast(columns[task.sample_weight], tf.float32)
-        for name, task in config.tasks.items()
+        for name, task in tasks.items()
         if task.sample_weight is not None
     }

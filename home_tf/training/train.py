@@ -10,7 +10,7 @@ from rich.console import Console
 
 from home_tf.backend import IS_LEGACY, keras
 from home_tf.config import Config, dump_config, load_config
-from home_tf.data import RecordSchema
+from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
 from home_tf.provenance import git_revision
@@ -31,7 +31,7 @@ from home_tf.training.ranking_dataset import ranking_dataset
 
 def train(
     config: Config,
-    data: str | Path,
+    data: DatasetDirectory | str | Path,
     out: str | Path,
     *,
     strategy: tf.distribute.Strategy | None = None,
@@ -41,7 +41,7 @@ def train(
 
     Args:
         config: The configuration.
-        data: The prepared folder.
+        data: The dataset directory.
         out: The run's folder; if it holds a run of the same configuration, that run is
             resumed at its last complete epoch.
         strategy: By default `MirroredStrategy` over all visible GPUs; none for a single
@@ -57,7 +57,8 @@ def train(
     """
     run = Run(Path(out))
     keras.utils.set_random_seed(config.training.seed)
-    preprocessor = Preprocessor(config, data)
+    data = DatasetDirectory.of(data)
+    preprocessor = Preprocessor(config.features, data)
     steps_per_epoch = _steps_per_epoch(config, data)
     strategy = strategy or default_strategy(len(tf.config.list_logical_devices("GPU")))
     with strategy.scope():
@@ -81,18 +82,18 @@ def default_strategy(num_gpus: int) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(num_gpus)])
 
 
-def _steps_per_epoch(config: Config, data: str | Path) -> int:
-    schema = RecordSchema.load(data)
+def _steps_per_epoch(config: Config, data: DatasetDirectory) -> int:
+    splits = data.schema.splits
     for split in ("train", "validation"):
-        if split not in schema.splits or not schema.splits[split].rows:
+        if split not in splits or not splits[split].rows:
             raise HomeError(
                 f"{data}: no rows in the split {split!r}, which training needs. "
                 "Prepare the data again"
             )
-    return -(-schema.splits["train"].rows // config.training.batch_size)
+    return -(-splits["train"].rows // config.training.batch_size)
 
 
-def _start_run(run: Run, config: Config, data: str | Path) -> None:
+def _start_run(run: Run, config: Config, data: DatasetDirectory) -> None:
     if run.config_file.is_file():
         if load_config(run.config_file) != config:
             raise HomeError(
@@ -105,13 +106,13 @@ def _start_run(run: Run, config: Config, data: str | Path) -> None:
             f"{run.folder}: is not empty, and no run. Name another folder for the run"
         )
     run.folder.mkdir(parents=True, exist_ok=True)
-    run.save_state(data=str(Path(data).resolve()))
+    run.save_state(data=str(data.path.resolve()))
     dump_config(config, run.config_file)
 
 
 def _fit(
     config: Config,
-    data: str | Path,
+    data: DatasetDirectory,
     run: Run,
     model: Any,
     preprocessor: Preprocessor,
@@ -128,10 +129,11 @@ def _fit(
     history = History(str(run.history_file), append=first_epoch > 0)
     bar = ProgressBar(training.epochs, steps, speed, console or Console(quiet=True))
     dataset = ranking_dataset(
-        config,
         data,
         "train",
         preprocessor,
+        config.tasks,
+        batch_size=training.batch_size,
         shuffle_rows=training.shuffle_rows,
         seed=training.seed,
         epochs=training.epochs,
@@ -161,10 +163,15 @@ def _fit(
 
 
 def _validation(
-    config: Config, data: str | Path, model: Any, preprocessor: Preprocessor
+    config: Config, data: DatasetDirectory, model: Any, preprocessor: Preprocessor
 ) -> Validation:
     dataset = ranking_dataset(
-        config, data, "validation", preprocessor, with_groups=True
+        data,
+        "validation",
+        preprocessor,
+        config.tasks,
+        batch_size=config.training.batch_size,
+        group_by=config.evaluation.group_by,
     )
     predictor = Predictor(model.network)
     monitored = config.training.monitor_tasks or tuple(config.tasks)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from home_tf.data import Column, RecordSchema, RecordWriter, find_corrupt_record, read
+from home_tf.data import Column, DatasetDirectory, RecordSchema, RecordWriter
 from home_tf.errors import HomeError
 
 LAYOUTS = ["packed", "rows"]
@@ -52,7 +52,7 @@ def write_ids(folder, count, **options):
 
 
 def id_batches(folder, *, batch_size=10, **options):
-    dataset = read(folder, "train", batch_size=batch_size, **options)
+    dataset = DatasetDirectory(folder).read("train", batch_size=batch_size, **options)
     return [(batch["id"].numpy() - 2**40).tolist() for batch in dataset]
 
 
@@ -77,7 +77,9 @@ def edit_schema(folder, change):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_type_and_shape_comes_back_as_written(tmp_path, layout, compression):
     write(tmp_path, 50, layout=layout, compression=compression, shards=2, block_rows=8)
-    batches = list(read(tmp_path, "train", batch_size=16).as_numpy_iterator())
+    batches = list(
+        DatasetDirectory(tmp_path).read("train", batch_size=16).as_numpy_iterator()
+    )
     found = {name: np.concatenate([b[name] for b in batches]) for name in COLUMNS}
     order = np.argsort(found["id"])
     for name, values in make_rows(50).items():
@@ -281,16 +283,22 @@ def test_epochs_end_with_their_own_partial_batch(tmp_path, layout, shuffle_rows)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_static_shapes_are_known(tmp_path, layout):
     write(tmp_path, 25, layout=layout)
-    spec = read(tmp_path, "train", batch_size=10).element_spec
+    spec = DatasetDirectory(tmp_path).read("train", batch_size=10).element_spec
     assert spec["ids"].shape.as_list() == [None, 3]
-    spec = read(tmp_path, "train", batch_size=10, drop_remainder=True).element_spec
+    spec = (
+        DatasetDirectory(tmp_path)
+        .read("train", batch_size=10, drop_remainder=True)
+        .element_spec
+    )
     assert spec["label"].shape.as_list() == [10]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_only_the_asked_for_columns_are_read(tmp_path, layout):
     write(tmp_path, 12, layout=layout)
-    dataset = read(tmp_path, "train", batch_size=12, columns=["words", "id"])
+    dataset = DatasetDirectory(tmp_path).read(
+        "train", batch_size=12, columns=["words", "id"]
+    )
     (batch,) = dataset.as_numpy_iterator()
     assert set(batch) == {"words", "id"}
     words = [f"w{row - 2**40}".encode() for row in batch["id"]]
@@ -305,7 +313,10 @@ def test_a_split_may_have_fewer_rows_than_shards_or_none(tmp_path, layout):
         writer.write("train", {"id": np.arange(3) + 2**40})
         writer.write("test", {"id": np.zeros(0, np.int64)})
     assert sorted(ids(tmp_path, shuffle_rows=10)) == [0, 1, 2]
-    assert list(read(tmp_path, "test", batch_size=4, shuffle_rows=4)) == []
+    assert (
+        list(DatasetDirectory(tmp_path).read("test", batch_size=4, shuffle_rows=4))
+        == []
+    )
 
 
 def test_a_failed_write_leaves_no_readable_folder(tmp_path):
@@ -376,13 +387,13 @@ def test_wrong_columns_are_refused(arguments):
 
 
 def test_a_folder_that_is_not_prepared_is_explained(tmp_path):
-    with pytest.raises(HomeError, match=r"no such folder.*home-tf prepare"):
+    with pytest.raises(HomeError, match=r"no such directory.*home-tf prepare"):
         RecordSchema.load(tmp_path / "missing")
     with pytest.raises(HomeError, match=r"empty.*home-tf prepare"):
         RecordSchema.load(tmp_path)
     (tmp_path / "train.csv").write_text("a")
     with pytest.raises(HomeError, match=r"schema\.json.*home-tf prepare") as error:
-        read(tmp_path, "train", batch_size=1)
+        DatasetDirectory(tmp_path).read("train", batch_size=1)
     assert str(tmp_path) in str(error.value)
 
 
@@ -410,9 +421,9 @@ def test_a_wrong_schema_is_explained(tmp_path, text, message):
 def test_unknown_splits_and_columns_name_the_known_ones(tmp_path):
     write(tmp_path, 3)
     with pytest.raises(HomeError, match=r"'tests'.*train"):
-        read(tmp_path, "tests", batch_size=1)
+        DatasetDirectory(tmp_path).read("tests", batch_size=1)
     with pytest.raises(HomeError, match=r"'numbr'.*number"):
-        read(tmp_path, "train", batch_size=1, columns=["numbr"])
+        DatasetDirectory(tmp_path).read("train", batch_size=1, columns=["numbr"])
 
 
 @pytest.mark.parametrize(
@@ -428,7 +439,7 @@ def test_unknown_splits_and_columns_name_the_known_ones(tmp_path):
 def test_wrong_arguments_of_read_are_refused(tmp_path, arguments, text):
     write_ids(tmp_path, 3)
     with pytest.raises(HomeError, match=text):
-        read(tmp_path, "train", **{"batch_size": 1, **arguments})
+        DatasetDirectory(tmp_path).read("train", **{"batch_size": 1, **arguments})
 
 
 def test_missing_and_truncated_files_are_named_before_reading(tmp_path):
@@ -438,16 +449,16 @@ def test_missing_and_truncated_files_are_named_before_reading(tmp_path):
     path.write_bytes(whole[:-1])
     message = f"{path.name}.* {len(whole)} bytes.* {len(whole) - 1}|{path.name}.*bytes"
     with pytest.raises(HomeError, match=message):
-        read(tmp_path, "train", batch_size=1)
+        DatasetDirectory(tmp_path).read("train", batch_size=1)
     path.unlink()
     with pytest.raises(HomeError, match=f"{path.name}.*missing"):
-        read(tmp_path, "train", batch_size=1)
+        DatasetDirectory(tmp_path).read("train", batch_size=1)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_flipped_byte_is_found(tmp_path, layout):
     write_ids(tmp_path, 60, layout=layout, shards=2, block_rows=10)
-    assert find_corrupt_record(tmp_path, "train") is None
+    assert DatasetDirectory(tmp_path).find_corrupt_record("train") is None
     path = tmp_path / "train-00001-of-00002.tfrecord"
     content = bytearray(path.read_bytes())
     records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
@@ -457,7 +468,7 @@ def test_a_flipped_byte_is_found(tmp_path, layout):
     path.write_bytes(content)
     with pytest.raises(tf.errors.DataLossError):
         ids(tmp_path)
-    found = find_corrupt_record(tmp_path, "train")
+    found = DatasetDirectory(tmp_path).find_corrupt_record("train")
     assert str(path) in found
     assert re.search(r"record 2 .* is broken: corrupted record at \d+$", found)
 
@@ -488,7 +499,7 @@ def test_a_column_that_does_not_fit_its_rows_is_an_error(tmp_path, layout):
 
         edit_schema(tmp_path, fit)
         with pytest.raises(tf.errors.InvalidArgumentError, match=name):
-            list(read(tmp_path, "train", batch_size=2))
+            list(DatasetDirectory(tmp_path).read("train", batch_size=2))
 
 
 def test_a_folder_can_be_moved(tmp_path):

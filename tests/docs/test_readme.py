@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from typer.main import get_command
 from home_tf.backend import IS_LEGACY
 from home_tf.cli import app
 from home_tf.config import ARCHITECTURES, load_config, schema
+from home_tf.data import DatasetDirectory
 from home_tf.features import Preprocessor
 from home_tf.models.build_network import build_network
 
@@ -109,7 +110,7 @@ def test_the_readmes_serving_script_runs_on_the_export(demo):
 # of their own, for they pick a Keras.
 BLOCKS = {
     "docs/config.md": ["yaml"],
-    "docs/data.md": ["python", "python", "yaml"],
+    "docs/data.md": ["python", "python", "yaml", "python"],
     "docs/layers.md": ["python"],
     "docs/loss_weighting.md": ["yaml", "python"],
     "docs/metrics.md": ["python"],
@@ -136,27 +137,36 @@ def execute(script, **names):
 def test_the_reading_example_runs(prepared, tmp_path, monkeypatch):
     (tmp_path / "records").symlink_to(prepared)
     monkeypatch.chdir(tmp_path)
-    script, _ = blocks("docs/data.md", "python")
+    script, *_ = blocks("docs/data.md", "python")
     batch = next(iter(execute(script)["dataset"]))
     assert batch["user_id"].shape == (1024,)
 
 
 def test_the_example_of_own_logs_is_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    _, script = blocks("docs/data.md", "python")
+    _, script, in_python = blocks("docs/data.md", "python")
     (text,) = blocks("docs/data.md", "yaml")
     rows = execute(script)["rows"]
     Path("config.yaml").write_text(text)
     config = load_config("config.yaml")
-    preprocessor = Preprocessor(config, "my_records")
+    preprocessor = Preprocessor(config.features, DatasetDirectory("my_records"))
     outputs = preprocessor({name: tf.constant(rows[name]) for name in rows})
     assert outputs["user"].numpy().tolist() == [2, 2, 3, 3]  # 0 missing, 1 unknown
     assert outputs["price_range"].numpy().tolist() == [1, 0, 1, 1]
     logarithms = np.log1p([3.0, 1.0, 2.0, 2.0])
     expected = (logarithms - logarithms.mean()) / logarithms.std()
     np.testing.assert_allclose(outputs["numeric_features"][:, 0], expected, atol=1e-5)
-    assert preprocessor.rates(["click"]) == {"click": pytest.approx(2 / 3)}
+    rate = preprocessor.data.statistics("click").positive_rate
+    assert rate == pytest.approx(2 / 3)
     build_network(config, preprocessor)
+    names = execute(in_python)
+    assert names["features"] == {
+        name: type(names["features"][name])(
+            **{k: v for k, v in asdict(feature).items() if k != "type"}
+        )
+        for name, feature in config.features.items()
+    }
+    assert np.isfinite(names["history"].history["loss"]).all()
 
 
 def test_the_example_of_the_layers_runs(capsys):
@@ -269,6 +279,7 @@ import sys
 
 from home_tf.lab.comparison import contenders
 from home_tf.config import load_config
+from home_tf.data import DatasetDirectory
 from home_tf.features import Preprocessor
 from home_tf.models.build_network import build_network
 
@@ -277,7 +288,7 @@ baselines = [one.name for one in contenders(["baselines"])]
 assert {"averaged", "averaged*"} <= set(baselines)
 starred = contenders(["averaged*"])[-1].arguments(load_config(path))
 config = load_config(path, {"model.architecture": {**starred, "num_experts": 3}})
-network = build_network(config, Preprocessor(config, data))
+network = build_network(config, Preprocessor(config.features, DatasetDirectory(data)))
 layer = network.representations
 print(type(layer).__name__, layer.num_experts, layer.expert)
 """

@@ -14,7 +14,7 @@ def trained(prepared, tmp_path_factory):
 
     from home_tf.backend import IS_LEGACY
     from home_tf.config import load_config
-    from home_tf.data import read
+    from home_tf.data import DatasetDirectory
     from home_tf.export import export_run
     from home_tf.features import Preprocessor
     from home_tf.training import train
@@ -29,9 +29,10 @@ def trained(prepared, tmp_path_factory):
     )
     run = train(config, prepared, folder / "run")
     version = export_run(run, folder / "model")
-    preprocessor = Preprocessor(config, prepared)
+    data = DatasetDirectory(prepared)
+    preprocessor = Preprocessor(config.features, data)
     network = load_network(run, config, preprocessor)
-    batch = next(iter(read(prepared, "test", batch_size=64)))
+    batch = next(iter(data.read("test", batch_size=64)))
     logits = network(preprocessor(batch), training=False)
     expected = {t: 1 / (1 + np.exp(-logits[t].numpy().ravel())) for t in TASKS}
     return run, version, batch, expected

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from home_tf.config import CandidatesConfig
-from home_tf.data import Column, RecordWriter, read
+from home_tf.data import Column, DatasetDirectory, RecordWriter
 from home_tf.errors import HomeError
 from home_tf.export import example_request
 from home_tf.export.candidates import Candidates
@@ -33,7 +33,7 @@ def folder(tmp_path):
                     "kind": np.array([f"of {d}".encode() for d in dates], object),
                 }
                 writer.write(split, columns)
-        return tmp_path
+        return DatasetDirectory(tmp_path)
 
     return write
 
@@ -55,7 +55,7 @@ def test_of_rows_that_are_equally_late_the_last_is_held(folder, monkeypatch):
     monkeypatch.setattr("home_tf.export.candidates._BATCH_ROWS", 2)
     data = folder(train=[(7, 3), (5, 3), (5, 4), (7, 3), (7, 1)])
     # The values tell nothing of equal dates, so the rows do.
-    rows = next(iter(read(data, "train", batch_size=5)))
+    rows = next(iter(data.read("train", batch_size=5)))
     assert rows["date"].numpy().tolist() == [3, 3, 4, 3, 1]
     found = Candidates.read(data, LATEST, ["video", "kind"]).columns
     assert found["video"].tolist() == [5, 7]
@@ -88,9 +88,9 @@ def test_rank_by_id_predicts_the_candidates_by_their_latest_row(trained, prepare
     request = example_request(version, "rank_by_id")
     assert set(map(len, request.values())) == {1, 64}
     names = signatures["predict"].structured_input_signature[1]
-    latest = {}
+    latest, data = {}, DatasetDirectory(prepared)
     for split in ("train", "validation", "test"):
-        for row in read(prepared, split, batch_size=1).as_numpy_iterator():
+        for row in data.read(split, batch_size=1).as_numpy_iterator():
             video, date = int(row["video_id"][0]), int(row["date"][0])
             if video >= 0 and date >= latest.get(video, (0,))[0]:
                 latest[video] = date, row

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ import tensorflow as tf
 from support.serving_inputs import example_of, serving_inputs
 
 from home_tf.config import ScoreConfig, dump_config, override_config
-from home_tf.data import RecordSchema
+from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.export import ServingModel, Versions, check_export, export_run
 from home_tf.export.manifest import write_manifest
@@ -87,13 +86,14 @@ def test_the_score_is_the_weighted_product_of_the_configuration(trained):
 def test_the_score_may_be_a_sum(trained):
     run, _, batch, expected = trained
     config = run.load_config()
-    preprocessor = Preprocessor(config, run.data)
+    data = DatasetDirectory(run.data)
+    preprocessor = Preprocessor(config.features, data)
     score = ScoreConfig(form="sum", weights={"long_view": 2.0, "is_like": -1.0})
     model = ServingModel(
         preprocessor,
         load_network(run, config, preprocessor),
         TASKS,
-        RecordSchema.load(run.data),
+        data.schema,
         score=score,
     )
     signatures = model.signatures()
@@ -255,7 +255,7 @@ def test_the_manifest_has_the_metrics_and_the_revision_of_the_run(trained, tmp_p
     shutil.copy(trained[0].config_file, run.config_file)
     run.save_state(git_revision="1" * 40)
     write_json(run.metrics_file, {"test": {"auc": {"is_click": 0.75}}})
-    data = Path(trained[0].data)
+    data = DatasetDirectory(trained[0].data)
     write_manifest(tmp_path, run, data, score=None, tables="float32", auc_changes={})
     manifest = json.loads((tmp_path / "assets.extra" / "home_tf.json").read_text())
     assert manifest["metrics"] == {"test": {"auc": {"is_click": 0.75}}}
@@ -362,7 +362,8 @@ def test_a_quantized_table_is_off_by_half_a_step_of_each_row():
 def test_a_table_that_the_type_cannot_hold_is_refused(trained, prepared, value):
     run, _, _, _ = trained
     config = run.load_config()
-    network = load_network(run, config, Preprocessor(config, prepared))
+    preprocessor = Preprocessor(config.features, DatasetDirectory(prepared))
+    network = load_network(run, config, preprocessor)
     table = network.features.embeddings["video_id"].embeddings
     table.assign(np.full(table.shape, value, np.float32))
     with pytest.raises(HomeError, match=r"table 'video_id' has NaN.* int8 cannot hold"):

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from home_tf.data import read
+from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
 
 
+def make_preprocessor(config, folder):
+    return Preprocessor(config.features, DatasetDirectory(folder))
+
+
 def first_batch(prepared, split="test"):
-    return next(iter(read(prepared, split, batch_size=200)))
+    return next(iter(DatasetDirectory(prepared).read(split, batch_size=200)))
 
 
 def vocabulary(prepared, column):
@@ -26,7 +30,7 @@ def test_known_values_keep_apart_and_rare_and_unknown_ones_share_an_id(
     small_config, prepared
 ):
     batch = first_batch(prepared)
-    ids = Preprocessor(small_config(), prepared)(batch)["user_id"].numpy()
+    ids = make_preprocessor(small_config(), prepared)(batch)["user_id"].numpy()
     counts = vocabulary(prepared, "user_id")
     users = batch["user_id"].numpy()
     known = np.array([counts.get(str(user), 0) >= 2 for user in users])
@@ -44,7 +48,7 @@ def test_missing_values_and_padding_get_id_zero(small_config, prepared):
     batch["user_active_degree"] = tf.constant(["", "never seen"])
     batch["author_id"] = tf.constant([-1, 7], tf.int64)
     batch["tag"] = tf.constant([[-1, -1, -1, -1], [10**6, -1, -1, -1]])
-    encoded = Preprocessor(small_config(), prepared)(batch)
+    encoded = make_preprocessor(small_config(), prepared)(batch)
     assert encoded["video_id"][0] == 0
     assert encoded["video_id"][1] in (1, 2)  # two out-of-vocabulary buckets
     assert encoded["user_active_degree"].numpy().tolist() == [0, 1]
@@ -54,7 +58,7 @@ def test_missing_values_and_padding_get_id_zero(small_config, prepared):
 
 
 def test_a_shared_table_shares_ids(small_config, prepared):
-    preprocessor = Preprocessor(small_config(), prepared)
+    preprocessor = make_preprocessor(small_config(), prepared)
     batch = first_batch(prepared)
     encoded = preprocessor(batch)
     seen = batch["user_watched_videos"].numpy()
@@ -76,7 +80,7 @@ def test_a_shared_table_shares_ids(small_config, prepared):
 
 
 def test_every_id_is_inside_its_table(small_config, prepared):
-    preprocessor = Preprocessor(small_config(), prepared)
+    preprocessor = make_preprocessor(small_config(), prepared)
     for split in ("train", "test"):
         encoded = preprocessor(first_batch(prepared, split))
         for name, feature in preprocessor.embedded_features.items():
@@ -88,10 +92,10 @@ def test_every_id_is_inside_its_table(small_config, prepared):
 def test_numbers_have_mean_zero_and_variance_one_over_the_training_rows(
     small_config, prepared
 ):
-    preprocessor = Preprocessor(small_config(), prepared)
+    preprocessor = make_preprocessor(small_config(), prepared)
     parts = [
         preprocessor(batch)["numeric_features"].numpy()
-        for batch in read(prepared, "train", batch_size=1000)
+        for batch in DatasetDirectory(prepared).read("train", batch_size=1000)
     ]
     numbers = np.concatenate(parts).astype(np.float64)
     assert preprocessor.numeric_features == ["video_impressions", "user_is_click_rate"]
@@ -99,24 +103,22 @@ def test_numbers_have_mean_zero_and_variance_one_over_the_training_rows(
     np.testing.assert_allclose(numbers.var(0), 1, atol=1e-3)
 
 
-def test_rates_are_the_shares_of_positives_in_the_training_rows(small_config, prepared):
-    tasks = ["is_click", "is_like"]
-    rates = Preprocessor(small_config(), prepared).rates(tasks)
-    assert list(rates) == tasks
-    rows = list(read(prepared, "train", batch_size=1000))
-    for task in tasks:
+def test_rates_are_the_shares_of_positives_in_the_training_rows(prepared):
+    data = DatasetDirectory(prepared)
+    rows = list(data.read("train", batch_size=1000))
+    for task in ("is_click", "is_like"):
         labels = np.concatenate([batch[task].numpy() for batch in rows])
-        labels = labels[labels >= 0]
-        assert rates[task] == pytest.approx(labels.mean(), rel=1e-5)
-    with pytest.raises(HomeError, match=r"of column 'is_clik', which label `is_clik`"):
-        Preprocessor(small_config(), prepared).rates(["is_clik"])
+        rate = data.statistics(task).positive_rate
+        assert rate == pytest.approx(labels[labels >= 0].mean(), rel=1e-5)
+    with pytest.raises(HomeError, match=r"of column 'is_clik', which task `x` needs"):
+        data.statistics("is_clik", needed_by="task `x`")
 
 
 def test_buckets_hold_equal_shares_of_the_training_rows(small_config, prepared):
-    preprocessor = Preprocessor(small_config(), prepared)
+    preprocessor = make_preprocessor(small_config(), prepared)
     parts = [
         preprocessor(batch)["duration_ms"].numpy()
-        for batch in read(prepared, "train", batch_size=1000)
+        for batch in DatasetDirectory(prepared).read("train", batch_size=1000)
     ]
     shares = np.bincount(np.concatenate(parts)) / sum(map(len, parts))
     assert len(shares) == 5
@@ -128,8 +130,8 @@ def test_buckets_hold_equal_shares_of_the_training_rows(small_config, prepared):
     [
         (
             {"features__clicks": {"type": "numeric"}},
-            r"feature `clicks` reads column 'clicks', which is not in the prepared "
-            r"data",
+            r"feature `clicks` reads column 'clicks', which is not in the "
+            r"dataset directory",
         ),
         (
             {"features__tag": {"type": "numeric"}},
@@ -148,7 +150,7 @@ def test_buckets_hold_equal_shares_of_the_training_rows(small_config, prepared):
 )
 def test_a_feature_that_the_data_cannot_give(small_config, prepared, override, message):
     with pytest.raises(HomeError, match=message) as error:
-        Preprocessor(small_config(**override), prepared)
+        make_preprocessor(small_config(**override), prepared)
     assert "\n" not in str(error.value)
 
 
@@ -157,17 +159,17 @@ def test_broken_side_files_are_named(small_config, prepared, tmp_path):
     shutil.copytree(prepared, copy)
     (copy / "vocabularies" / "user_id.csv").write_text("id\n3\n")
     with pytest.raises(HomeError, match=r"user_id.csv: a vocabulary has the columns"):
-        Preprocessor(small_config(), copy)
+        make_preprocessor(small_config(), copy)
     statistics = json.loads((copy / "statistics.json").read_text())
     del statistics["video_impressions"]
     shutil.copy(prepared / "vocabularies" / "user_id.csv", copy / "vocabularies")
     (copy / "statistics.json").write_text(json.dumps(statistics))
     with pytest.raises(HomeError, match=r"no statistics of column 'video_impressions'"):
-        Preprocessor(small_config(), copy)
+        make_preprocessor(small_config(), copy)
     for text in ("{", "[]"):
         (copy / "statistics.json").write_text(text)
         with pytest.raises(HomeError, match=r"statistics.json: no readable statistic"):
-            Preprocessor(small_config(), copy)
+            make_preprocessor(small_config(), copy)
 
 
 @pytest.fixture
@@ -192,18 +194,18 @@ def with_statistics(prepared, tmp_path):
             "video_impressions",
             {"log1p_mean": None},
             "`video_impressions.log1p_mean`, which feature `video_impressions` needs, "
-            "should be a finite number. Received: None",
+            "must be a finite number. Received: None",
         ),
         (
             "user_is_click_rate",
             {"variance": float("nan")},
             "`user_is_click_rate.variance`, which feature `user_is_click_rate` needs, "
-            "should be a finite number. Received: nan",
+            "must be a finite number. Received: nan",
         ),
         (
             "duration_ms",
             {"quantiles": []},
-            "`duration_ms.quantiles`, which feature `duration_ms` needs, should be a "
+            "`duration_ms.quantiles`, which feature `duration_ms` needs, must be a "
             "list of finite numbers, those at equal steps from 0 to 100 %. Received: ",
         ),
     ],
@@ -213,7 +215,7 @@ def test_statistics_that_are_none_are_named(
 ):
     folder = with_statistics(column, **values)
     with pytest.raises(HomeError) as error:
-        Preprocessor(small_config(), folder)
+        make_preprocessor(small_config(), folder)
     assert str(error.value).startswith(f"{folder / 'statistics.json'}: {message}")
 
 
@@ -226,29 +228,24 @@ def test_statistics_that_are_none_are_named(
         ({"mean": 0.2, "quantiles": [-1, 0, 1, 1]}, "mean 0.2, lowest -1"),
     ],
 )
-def test_rates_of_labels_that_are_not_zero_or_one(
-    small_config, with_statistics, values, received
-):
+def test_rates_of_labels_that_are_not_zero_or_one(with_statistics, values, received):
     folder = with_statistics("is_like", **values)
-    preprocessor = Preprocessor(small_config(), folder)
+    statistics = DatasetDirectory(folder).statistics("is_like", needed_by="task `like`")
     with pytest.raises(HomeError) as error:
-        preprocessor.rates(["is_click", "is_like"])
+        _ = statistics.positive_rate
     assert str(error.value) == (
-        f"{folder / 'statistics.json'}: the mean of label `is_like` should be the "
-        f"share of ones, between 0 and 1. Received: {received}. Leave missing labels "
-        "(NaN or -1) out of its statistics, or set `model.initial_rates: false`"
+        f"{folder / 'statistics.json'}: `is_like.mean`, which task `like` needs, must "
+        f"be the share of ones, between 0 and 1. Received: {received}. Leave missing "
+        "labels (NaN or -1) out of its statistics, or set `initial_rates: false`"
     )
 
 
-def test_quantiles_of_a_label_that_are_no_numbers_are_told(
-    small_config, with_statistics
-):
+def test_quantiles_of_a_label_that_are_no_numbers_are_told(with_statistics):
     folder = with_statistics("is_like", mean=0.2, quantiles=["low", 1])
-    with pytest.raises(HomeError, match=r"`is_like.quantiles`, which label `is_like`"):
-        Preprocessor(small_config(), folder).rates(["is_like"])
+    with pytest.raises(HomeError, match=r"`is_like.quantiles` must be a list"):
+        _ = DatasetDirectory(folder).statistics("is_like").positive_rate
 
 
-def test_the_rate_of_a_label_needs_no_more_than_its_mean(small_config, with_statistics):
+def test_the_rate_of_a_label_needs_no_more_than_its_mean(with_statistics):
     folder = with_statistics("is_like", mean=0.25, quantiles=[])
-    rates = Preprocessor(small_config(), folder).rates(["is_like"])
-    assert rates == {"is_like": 0.25}
+    assert DatasetDirectory(folder).statistics("is_like").positive_rate == 0.25

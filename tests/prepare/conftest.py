@@ -4,7 +4,7 @@ import gzip
 import numpy as np
 import pytest
 
-from home_tf.data import read
+from home_tf.data import DatasetDirectory
 from home_tf.lab.synthetic import generate
 
 
@@ -54,12 +54,12 @@ def edit(read_csv, write_csv):
 
 @pytest.fixture
 def read_split():
-    """Reads a split of a prepared folder whole, into NumPy columns."""
+    """Reads a split of a dataset directory whole, into NumPy columns."""
 
     def columns_of(folder, split):
         batches = [
             {name: values.numpy() for name, values in batch.items()}
-            for batch in read(folder, split, batch_size=4096)
+            for batch in DatasetDirectory(folder).read(split, batch_size=4096)
         ]
         return {
             name: np.concatenate([batch[name] for batch in batches])

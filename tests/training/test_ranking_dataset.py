@@ -4,21 +4,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from home_tf.data import read
+from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
 from home_tf.training import ranking_dataset
 
 
 def first_batch(config, prepared, **options):
-    preprocessor = Preprocessor(config, prepared)
-    return next(
-        iter(ranking_dataset(config, prepared, "test", preprocessor, **options))
+    data = DatasetDirectory(prepared)
+    preprocessor = Preprocessor(config.features, data)
+    dataset = ranking_dataset(
+        data, "test", preprocessor, config.tasks, batch_size=256, **options
     )
+    return next(iter(dataset))
 
 
 def raw(prepared, column):
-    batches = read(prepared, "test", batch_size=256, columns=[column])
+    batches = DatasetDirectory(prepared).read("test", batch_size=256, columns=[column])
     return next(iter(batches))[column].numpy()
 
 
@@ -39,7 +41,7 @@ def test_labels_sample_weights_and_groups_come_from_their_columns(
         tasks__is_like__label="is_comment",
         tasks__is_like__sample_weight="user_impressions",
     )
-    _, labels, weights, groups = first_batch(config, prepared, with_groups=True)
+    _, labels, weights, groups = first_batch(config, prepared, group_by="user_id")
     np.testing.assert_array_equal(labels["is_like"], raw(prepared, "is_comment"))
     np.testing.assert_array_equal(weights["is_like"], raw(prepared, "user_impressions"))
     assert list(weights) == ["is_like"]
@@ -51,21 +53,25 @@ def test_labels_sample_weights_and_groups_come_from_their_columns(
     [
         (
             {"tasks__is_like__label": "likes"},
-            r"`tasks.is_like.label` is column 'likes', which is not in the prepared "
-            r"data",
+            r"`tasks.is_like.label` is column 'likes', which is not in the dataset "
+            r"directory",
         ),
         ({"tasks__is_like__sample_weight": "w"}, r"`tasks.is_like.sample_weight` is"),
         (
             {"tasks__is_like__space": {"column": "shown", "equals": 1}},
             r"`tasks.is_like.space.column` is column 'shown'",
         ),
-        ({"evaluation__group_by": "uid"}, r"`evaluation.group_by` is column 'uid'"),
     ],
 )
 def test_a_column_that_does_not_exist(small_config, prepared, override, message):
     config = small_config(**override)
     with pytest.raises(HomeError, match=message):
         first_batch(config, prepared)
+
+
+def test_a_column_of_groups_that_does_not_exist(small_config, prepared):
+    with pytest.raises(HomeError, match=r"`group_by` is column 'uid'"):
+        first_batch(small_config(), prepared, group_by="uid")
 
 
 def test_lookups_are_not_part_of_the_network(small_config, prepared):

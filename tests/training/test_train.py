@@ -12,7 +12,7 @@ import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
 from home_tf.backend import IS_LEGACY
-from home_tf.data import RecordSchema, RecordWriter, read
+from home_tf.data import DatasetDirectory, RecordWriter
 from home_tf.errors import HomeError
 from home_tf.export import export_run
 from home_tf.features import Preprocessor
@@ -101,10 +101,13 @@ def test_metrics_are_those_of_the_best_epoch(trained):
 
 def test_metrics_equal_those_of_scikit_learn(config, prepared, trained):
     run, metrics = trained
-    preprocessor = Preprocessor(config, prepared)
+    preprocessor = Preprocessor(config.features, DatasetDirectory(prepared))
     network = load_network(run, config, preprocessor)
     labels, logits = [], []
-    for features, y, _ in ranking_dataset(config, prepared, "test", preprocessor):
+    dataset = ranking_dataset(
+        DatasetDirectory(prepared), "test", preprocessor, config.tasks, batch_size=512
+    )
+    for features, y, _ in dataset:
         labels.append(y["is_click"].numpy())
         logits.append(network(features)["is_click"].numpy().ravel())
     exact = roc_auc_score(np.concatenate(labels), np.concatenate(logits))
@@ -121,7 +124,7 @@ def test_training_learns(trained):
 def test_the_best_checkpoint_is_what_was_trained(config, prepared, trained):
     """Every weight comes from the checkpoint, none from the initialisation."""
     run, _ = trained
-    preprocessor = Preprocessor(config, prepared)
+    preprocessor = Preprocessor(config.features, DatasetDirectory(prepared))
     loaded = [load_network(run, config, preprocessor).get_weights() for _ in range(2)]
     for first, second in zip(*loaded, strict=True):
         np.testing.assert_array_equal(first, second)
@@ -343,14 +346,14 @@ def test_a_truncated_record_file_is_named_before_training(config, prepared, tmp_
 
 
 def rewritten(prepared, folder, change):
-    """A copy of a prepared folder whose training rows went through `change`."""
-    schema = RecordSchema.load(prepared)
+    """A copy of a dataset directory whose training rows went through `change`."""
+    data = DatasetDirectory(prepared)
     shutil.copytree(prepared, folder, ignore=shutil.ignore_patterns("*.tfrecord"))
     (folder / "schema.json").unlink()
-    floats = [name for name, c in schema.columns.items() if c.dtype == "float32"]
-    with RecordWriter(folder, schema.columns, nullable=floats, shards=2) as writer:
-        for split in schema.splits:
-            for batch in read(prepared, split, batch_size=2048):
+    floats = [name for name, c in data.columns.items() if c.dtype == "float32"]
+    with RecordWriter(folder, data.columns, nullable=floats, shards=2) as writer:
+        for split in data.schema.splits:
+            for batch in data.read(split, batch_size=2048):
                 rows = {name: values.numpy() for name, values in batch.items()}
                 writer.write(split, change(rows) if split == "train" else rows)
     return folder

@@ -14,15 +14,13 @@ import tensorflow as tf
 
 from home_tf.backend.variables import tf_variable
 from home_tf.config import (
-    CategoricalFeature,
     Config,
     EvaluationConfig,
     HoMEConfig,
     ModelConfig,
-    NumericFeature,
-    Task,
     TrainingConfig,
 )
+from home_tf.data import DatasetDirectory
 from home_tf.features import Preprocessor
 from home_tf.lab.bench.input_wait import wait_shares
 from home_tf.lab.bench.memory import peak_memory
@@ -111,12 +109,13 @@ class _Bench:
     """The records, and the models that train on them."""
 
     def __init__(self, folder: Path, sizes: FitSizes, framework: Any) -> None:
-        self._folder, self._sizes, self._framework = folder, sizes, framework
+        self._sizes, self._framework = sizes, framework
         columns = sizes.records.columns
         write_records(folder, "packed", sizes.records, make_rows(sizes.records))
         normal = {"mean": 0.0, "variance": 1.0}
         statistics = {name: normal for name in columns if name.startswith("float")}
         (folder / "statistics.json").write_text(json.dumps(statistics))
+        self._data = DatasetDirectory(folder)
         self._config = self.config()
         self._batch = self._first_batch(self._config)
         self._model = self._build(self._config)
@@ -127,23 +126,24 @@ class _Bench:
         large = f"integer_{min(5, sizes.records.integers - 1)}"  # has the most values
         for name in columns:
             if name.startswith("float"):
-                features[name] = NumericFeature(type="numeric")
+                features[name] = {"type": "numeric"}
             elif name.startswith("integer"):
                 buckets = vocabulary if vocabulary and name == large else 1000
-                features[name] = CategoricalFeature(
-                    type="categorical",
-                    encoding="hashed",
-                    buckets=buckets,
-                    width=sizes.width,
-                )
+                features[name] = {
+                    "type": "categorical",
+                    "encoding": "hashed",
+                    "buckets": buckets,
+                    "width": sizes.width,
+                }
         labels = [name for name in columns if name.startswith("label")]
         half = len(labels) // 2
+        tasks: Any = {
+            name: {"group": "watch" if index < half else "inter"}
+            for index, name in enumerate(labels)
+        }
         return Config(
             features=features,
-            tasks={
-                name: Task(group="watch" if index < half else "inter")
-                for index, name in enumerate(labels)
-            },
+            tasks=tasks,
             evaluation=EvaluationConfig(group_by="integer_0"),
             model=ModelConfig(
                 architecture=HoMEConfig(
@@ -154,14 +154,20 @@ class _Bench:
         )
 
     def _dataset(self, config: Config, **options: Any) -> tf.data.Dataset:
-        preprocessor = Preprocessor(config, self._folder)
-        return ranking_dataset(config, self._folder, "train", preprocessor, **options)
+        return ranking_dataset(
+            self._data,
+            "train",
+            Preprocessor(config.features, self._data),
+            config.tasks,
+            batch_size=config.training.batch_size,
+            **options,
+        )
 
     def _first_batch(self, config: Config) -> Any:
         return next(iter(self._dataset(config)))
 
     def _build(self, config: Config) -> Any:
-        return build_model(config, Preprocessor(config, self._folder))
+        return build_model(config, Preprocessor(config.features, self._data))
 
     def input_wait(self, rounds: int) -> dict[str, Any]:
         """The share of an epoch of `fit` on the records that waits for input."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from home_tf.data import RecordSchema, read
+from home_tf.data import DatasetDirectory
 from home_tf.data.schema import LAYOUTS
 from home_tf.lab.bench.records import RecordSizes, Rows, make_rows, write_records
 from home_tf.lab.bench.timing import Seconds, ratio, time_in_turn
@@ -33,8 +33,8 @@ def bench_input(
 ) -> dict[str, Any]:
     """Measures writing and reading a split in both layouts, and preparing KuaiRand.
 
-    Both layouts are read by `home_tf.data.read` in batches of 1024, shuffled, for an
-    epoch. The limit is the rate at which `tf.data.TFRecordDataset` gives the raw
+    Both layouts are read by `DatasetDirectory.read` in batches of 1024, shuffled, for
+    an epoch. The limit is the rate at which `tf.data.TFRecordDataset` gives the raw
     records of the row layout; the slow ways are those of a first attempt:
     `tf.train.Example` objects built in Python, and `tf.io.parse_single_example` row by
     row.
@@ -133,7 +133,7 @@ def _objects(rows: Rows) -> Iterable[bytes]:
 
 def _readers(folders: dict[str, Path]) -> dict[str, Callable[[], object]]:
     files = sorted(map(str, folders["rows"].glob("*.tfrecord")))
-    features = RecordSchema.load(folders["rows"]).example_features()
+    features = DatasetDirectory(folders["rows"]).schema.example_features()
     raw = tf.data.TFRecordDataset(files)
     row_by_row = raw.take(_SLOW_ROWS).map(
         lambda example: tf.io.parse_single_example(example, features),
@@ -141,7 +141,9 @@ def _readers(folders: dict[str, Path]) -> dict[str, Callable[[], object]]:
     )
     datasets = {
         **{
-            layout: read(folder, "train", batch_size=BATCH, shuffle_rows=65536)
+            layout: DatasetDirectory(folder).read(
+                "train", batch_size=BATCH, shuffle_rows=65536
+            )
             for layout, folder in folders.items()
         },
         "raw": raw.batch(BATCH).prefetch(tf.data.AUTOTUNE),

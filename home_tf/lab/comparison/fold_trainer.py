@@ -3,6 +3,7 @@
 from typing import Any
 
 from home_tf.config import Config, override_config
+from home_tf.data import DatasetDirectory
 from home_tf.features import Preprocessor
 from home_tf.lab.comparison.contender import LIGHTGBM, Contender
 from home_tf.lab.comparison.fitted import Trainer
@@ -24,15 +25,16 @@ class FoldTrainers:
     """
 
     def __init__(self, plan: Plan, fold: Fold, threads: int) -> None:
-        self._plan, self._folder, self._threads = plan, fold.folder, threads
-        self.preprocessor = Preprocessor(plan.config, self._folder)
-        self.made_by = made_by(self._folder)
+        self._plan, self._threads = plan, threads
+        self._data = DatasetDirectory(fold.folder)
+        self.preprocessor = Preprocessor(plan.config.features, self._data)
+        self.made_by = made_by(self._data)
         self._train = self.load("train")
         self._validation = self.load("validation")
 
     def load(self, split: str) -> SplitData:
         """Reads a split of the fold."""
-        return SplitData.load(self._plan.config, self._folder, split, self.preprocessor)
+        return SplitData.load(self._plan.config, self._data, split, self.preprocessor)
 
     def make(
         self, contender: Contender, config: Config, parameters: dict[str, Any]

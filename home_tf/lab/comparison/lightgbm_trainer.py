@@ -7,8 +7,8 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 
-from home_tf.config import CategoricalFeature, Config
-from home_tf.features import Preprocessor
+from home_tf.config import Config
+from home_tf.features import CategoricalFeature, Preprocessor
 from home_tf.features.feature_embedding import NUMERIC_FEATURES
 from home_tf.lab.comparison.fitted import Fitted, Probabilities, validation_score
 from home_tf.lab.comparison.split_data import SplitData

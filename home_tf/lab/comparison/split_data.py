@@ -1,7 +1,6 @@
 """A split of a fold in memory, preprocessed once for many trainings."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from home_tf.config import Config
+from home_tf.data import DatasetDirectory
 from home_tf.features import Preprocessor
 from home_tf.training import ranking_dataset
 from home_tf.training.broken_records import explain_broken_records
@@ -34,18 +34,22 @@ class SplitData:
 
     @classmethod
     def load(
-        cls, config: Config, folder: Path, split: str, preprocessor: Preprocessor
+        cls,
+        config: Config,
+        data: DatasetDirectory,
+        split: str,
+        preprocessor: Preprocessor,
     ) -> "SplitData":
-        """Reads a split of a prepared folder, and no other."""
+        """Reads a split of a dataset directory, and no other."""
         dataset = ranking_dataset(
-            config,
-            folder,
+            data,
             split,
             preprocessor,
-            with_groups=True,
+            config.tasks,
             batch_size=_ROWS_AT_ONCE,
+            group_by=config.evaluation.group_by,
         )
-        with explain_broken_records(folder, split):
+        with explain_broken_records(data, split):
             batches = list(dataset.as_numpy_iterator())
         return cls(*tf.nest.map_structure(lambda *x: np.concatenate(x), *batches))
 

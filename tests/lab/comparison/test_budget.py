@@ -3,6 +3,7 @@
 import pytest
 
 from home_tf.config import override_config
+from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
 from home_tf.lab.comparison.budget import closest_units, fit_to_budget, network_size
@@ -17,7 +18,9 @@ def test_the_size_of_a_small_home_is_what_one_counts_by_hand(small_config, prepa
     mixing = (4 + 4 + 6) * d + 3 * 5 * d
     kernels = meta_kernels + task_kernels + towers
     batch_norms, gate_biases, tower_biases = 15 * 2 * d, 4 + 4 + 6 + 3 * 5, 3
-    size = network_size(config, Preprocessor(config, prepared))
+    size = network_size(
+        config, Preprocessor(config.features, DatasetDirectory(prepared))
+    )
     assert size.flops == 2 * (kernels + mixing)
     assert size.params == kernels + batch_norms + gate_biases + tower_biases
 
@@ -34,7 +37,7 @@ def test_feature_gates_cost_their_maps_their_gate_and_their_mixing(
             "model.architecture.lora_rank": 5,
         },
     )
-    preprocessor = Preprocessor(config, prepared)
+    preprocessor = Preprocessor(config.features, DatasetDirectory(prepared))
     without = network_size(config, preprocessor)
     found = network_size(gated, preprocessor)
     maps, gate, mixing = 2 * 2 * 28 * 5, 28 * 2, 28
@@ -83,7 +86,7 @@ def test_a_smaller_network_grows_to_the_size_of_home(small_config, prepared, bud
         },
     )
     other = override_config(home, {"model.architecture.feature_gate": "none"})
-    preprocessor = Preprocessor(home, prepared)
+    preprocessor = Preprocessor(home.features, DatasetDirectory(prepared))
     fitted = fit_to_budget(other, home, budget, preprocessor)
     wanted, found = (network_size(c, preprocessor) for c in (home, fitted))
     key = budget.removeprefix("same-")

@@ -1,9 +1,8 @@
-"""Reads the records of a prepared folder as batches of columns."""
+"""Records as batches of columns: what `DatasetDirectory` reads by."""
 
-import difflib
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,63 +29,23 @@ _RECORDS_IN_TURN = {"packed": 1, "rows": 16}
 Tensors = dict[str, Any]
 
 
-def read(
-    folder: str | Path,
-    split: str,
+def read_batches(
+    folder: Path,
+    schema: RecordSchema,
+    split: Split,
+    columns: Mapping[str, Column],
     *,
     batch_size: int,
-    columns: Collection[str] | None = None,
-    shuffle_rows: int = 0,
-    seed: int = 0,
-    epochs: int = 1,
-    first_epoch: int = 0,
-    drop_remainder: bool = False,
-    input_context: tf.distribute.InputContext | None = None,
+    shuffle_rows: int,
+    seed: int,
+    epochs: range,
+    drop_remainder: bool,
+    input_context: tf.distribute.InputContext | None,
 ) -> tf.data.Dataset:
-    """Reads a split as a dataset of batches.
-
-    The order of epoch `e` depends on `(seed, e)` only, so that a run which goes on at
-    `first_epoch` sees the batches that it would have seen without the interruption.
-
-    Args:
-        folder: The prepared folder.
-        split: Name of the split.
-        batch_size: Number of rows of a batch.
-        columns: Names of the columns to read; all by default. No other is parsed.
-        shuffle_rows: About how many rows are mixed at once, in a new order each epoch;
-            memory holds a few times as many. 0 keeps the order of the files.
-        seed: Seed of the order.
-        epochs: The epoch at which to end, counted from 0: the number of epochs of an
-            uninterrupted run.
-        first_epoch: The epoch to begin with.
-        drop_remainder: Whether to drop an epoch's last batch if it is not full.
-        input_context: Of `tf.distribute`: this pipeline's share. Files are shared out,
-            or records if there are fewer files than pipelines.
-
-    Returns:
-        A dataset of `{column: (batch, *shape)}` in the columns' dtypes. Each epoch ends
-        with a partial batch of its own. A broken record raises
-        `tf.errors.DataLossError` while reading; `find_corrupt_record` says where it is.
-
-    Raises:
-        HomeError: If the folder is not prepared, the split or a column is unknown, a
-            file is missing or truncated, or an argument is out of its range.
-    """
-    for argument, value, least in (
-        ("batch_size", batch_size, 1),
-        ("shuffle_rows", shuffle_rows, 0),
-        ("first_epoch", first_epoch, 0),
-        ("epochs", epochs, first_epoch),
-    ):
-        _check_at_least(argument, value, least)
-    folder = Path(folder)
-    schema = RecordSchema.load(folder)
-    chosen = _choose_columns(folder, schema, columns)
-    found = _find_split(folder, schema, split)
-    _check_files(folder, found)
-    source = _record_source(folder, found, schema, shuffle_rows > 0, input_context)
-    window = math.ceil(shuffle_rows / _rows_per_record(found))
-    chunk = window or math.ceil(max(batch_size, _PARSE_ROWS) / _rows_per_record(found))
+    """Batches of a split: `DatasetDirectory.read` describes them and the arguments."""
+    source = _record_source(folder, split, schema, shuffle_rows > 0, input_context)
+    window = math.ceil(shuffle_rows / _rows_per_record(split))
+    chunk = window or math.ceil(max(batch_size, _PARSE_ROWS) / _rows_per_record(split))
 
     # There is nothing to convert, and looking for it takes seconds.
     @tf.autograph.experimental.do_not_convert
@@ -97,36 +56,22 @@ def read(
             records = records.shuffle(window, seeds[1], reshuffle_each_iteration=False)
         if schema.layout == "rows":
             return records.batch(batch_size, drop_remainder).map(
-                _row_parser(chosen), num_parallel_calls=tf.data.AUTOTUNE
+                _row_parser(columns), num_parallel_calls=tf.data.AUTOTUNE
             )
         chunks = records.batch(chunk)
-        decoded = _decoded(chunks, chosen, seeds[2] if window else None)
+        decoded = _decoded(chunks, columns, seeds[2] if window else None)
         return decoded.rebatch(batch_size, drop_remainder)
 
     return (
-        tf.data.Dataset.range(first_epoch, epochs)
+        tf.data.Dataset.range(epochs.start, epochs.stop)
         .flat_map(one_epoch)
         .prefetch(tf.data.AUTOTUNE)
     )
 
 
-def find_corrupt_record(folder: str | Path, split: str) -> str | None:
-    """Reads every record of a split and says which is broken, if any.
-
-    Args:
-        folder: The prepared folder.
-        split: Name of the split.
-
-    Returns:
-        One line with the file, the number of its first broken record (from 0) and the
-        cause; `None` if all records are whole.
-
-    Raises:
-        HomeError: If the folder is not prepared or the split is unknown.
-    """
-    folder = Path(folder)
-    schema = RecordSchema.load(folder)
-    for file in _find_split(folder, schema, split).files:
+def find_corrupt_record(folder: Path, schema: RecordSchema, split: Split) -> str | None:
+    """Where the first broken record of a split is, and why, in one line."""
+    for file in split.files:
         path, found = folder / file.name, 0
         try:
             for _ in _open(str(path), schema):
@@ -139,6 +84,20 @@ def find_corrupt_record(folder: str | Path, split: str) -> str | None:
         if found != file.records:
             return f"{path}: has {found} records where {FILE_NAME} has {file.records}"
     return None
+
+
+def check_files(folder: Path, split: Split) -> None:
+    """Raises a `HomeError` if a file of a split is missing or truncated."""
+    for file in split.files:
+        path = folder / file.name
+        if not path.is_file():
+            raise HomeError(f"{path}: the file is missing; run `home-tf prepare` again")
+        size = path.stat().st_size
+        if size != file.bytes:
+            raise HomeError(
+                f"{path}: the file must have {file.bytes} bytes. Received: {size}; "
+                "copy the directory again, or run `home-tf prepare` again"
+            )
 
 
 def _cause(error: Any) -> str:
@@ -289,43 +248,3 @@ def _permutation(size: Any, seed: Any, index: Any) -> Any:
 def _rows_per_record(split: Split) -> int:
     records = sum(file.records for file in split.files)
     return max(1, math.ceil(split.rows / max(1, records)))
-
-
-def _choose_columns(
-    folder: Path, schema: RecordSchema, names: Collection[str] | None
-) -> dict[str, Column]:
-    if names is None:
-        return schema.columns
-    if not names:
-        raise HomeError("`columns` should name at least one column. Received: none")
-    for name in names:
-        if name not in schema.columns:
-            close = difflib.get_close_matches(name, schema.columns)
-            hint = f"Close: {', '.join(close)}" if close else f"see its {FILE_NAME}"
-            raise HomeError(f"{folder}: there is no column {name!r}. {hint}")
-    return {name: schema.columns[name] for name in names}
-
-
-def _find_split(folder: Path, schema: RecordSchema, name: str) -> Split:
-    if name not in schema.splits:
-        known = ", ".join(schema.splits) or "none"
-        raise HomeError(f"{folder}: there is no split {name!r}. Its splits: {known}")
-    return schema.splits[name]
-
-
-def _check_files(folder: Path, split: Split) -> None:
-    for file in split.files:
-        path = folder / file.name
-        if not path.is_file():
-            raise HomeError(f"{path}: the file is missing; run `home-tf prepare` again")
-        size = path.stat().st_size
-        if size != file.bytes:
-            raise HomeError(
-                f"{path}: the file should have {file.bytes} bytes. Received: {size}; "
-                "copy the folder again, or run `home-tf prepare` again"
-            )
-
-
-def _check_at_least(argument: str, value: int, least: int) -> None:
-    if value < least:
-        raise HomeError(f"`{argument}` should be at least {least}. Received: {value}")

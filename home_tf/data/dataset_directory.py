@@ -1,0 +1,213 @@
+"""A directory of records with its schema, vocabularies and statistics."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Collection
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from home_tf.data.column_statistics import ColumnStatistics
+from home_tf.data.record_batches import check_files, find_corrupt_record, read_batches
+from home_tf.data.schema import FILE_NAME, Column, RecordSchema, Split
+from home_tf.data.vocabulary import Vocabulary
+from home_tf.errors import HomeError, check_at_least
+
+
+class DatasetDirectory:
+    """What `home-tf prepare` or a `RecordWriter` wrote: records, and what was counted.
+
+    No file of the schema, the vocabularies and the statistics is read twice.
+
+    Args:
+        path: The directory.
+
+    Attributes:
+        path: The directory.
+        schema: Its columns, splits and layout.
+
+    Raises:
+        HomeError: If the directory is missing or has no valid `schema.json`.
+
+    Example:
+        >>> data = DatasetDirectory("records")
+        >>> data.read("train", batch_size=1024, shuffle_rows=65536)
+        >>> data.vocabulary("user_id").values
+        >>> data.statistics("price").mean
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.schema = RecordSchema.load(self.path)
+        self._vocabularies: dict[str, Vocabulary] = {}
+
+    @classmethod
+    def of(cls, data: "DatasetDirectory | str | Path") -> "DatasetDirectory":
+        """The dataset directory at a path; one that is open already is returned."""
+        return data if isinstance(data, DatasetDirectory) else cls(data)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """The columns of the schema, by name."""
+        return self.schema.columns
+
+    def split(self, name: str) -> Split:
+        """Rows and files of a split.
+
+        Raises:
+            HomeError: If there is no such split.
+        """
+        if name not in self.schema.splits:
+            known = ", ".join(self.schema.splits) or "none"
+            raise HomeError(f"{self}: there is no split {name!r}. Its splits: {known}")
+        return self.schema.splits[name]
+
+    def vocabulary(self, column: str) -> Vocabulary:
+        """The values of a column in the training rows, most frequent first.
+
+        Raises:
+            HomeError: If there is no valid vocabulary of the column.
+        """
+        if column not in self._vocabularies:
+            file = self.path / "vocabularies" / f"{column}.csv"
+            self._vocabularies[column] = Vocabulary.load(file, self.columns[column])
+        return self._vocabularies[column]
+
+    def statistics(self, column: str, *, needed_by: str = "") -> ColumnStatistics:
+        """The statistics of a column over the training rows.
+
+        Args:
+            column: The column.
+            needed_by: Who asks, such as "feature `price`", for error messages.
+
+        Raises:
+            HomeError: If there are no statistics of the column.
+        """
+        found = self._statistics.get(column)
+        reason = f", which {needed_by} needs" if needed_by else ""
+        if not isinstance(found, dict):
+            raise HomeError(
+                f"{self._statistics_file}: no statistics of column {column!r}{reason}. "
+                "Prepare the data again"
+            )
+        return ColumnStatistics(self._statistics_file, column, found, reason)
+
+    @property
+    def _statistics_file(self) -> Path:
+        return self.path / "statistics.json"
+
+    @cached_property
+    def _statistics(self) -> dict[str, Any]:
+        try:
+            found: Any = json.loads(self._statistics_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            found = None
+        if not isinstance(found, dict):
+            raise HomeError(
+                f"{self._statistics_file}: no readable statistics of the training "
+                "rows. Prepare the data again"
+            )
+        return found
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A SHA-256 of the schema, with the files' sizes, and of what was counted."""
+        vocabularies = sorted(self.path.glob("vocabularies/*.csv"))
+        hashed = hashlib.sha256()
+        for file in (self.path / FILE_NAME, *vocabularies, self._statistics_file):
+            hashed.update(file.name.encode() + b"\0" + file.read_bytes())
+        return hashed.hexdigest()
+
+    def read(
+        self,
+        split: str,
+        *,
+        batch_size: int,
+        columns: Collection[str] | None = None,
+        shuffle_rows: int = 0,
+        seed: int = 0,
+        epochs: int = 1,
+        first_epoch: int = 0,
+        drop_remainder: bool = False,
+        input_context: tf.distribute.InputContext | None = None,
+    ) -> tf.data.Dataset:
+        """Reads a split as a dataset of batches.
+
+        The order of epoch `e` depends on `(seed, e)` only, so that a run which resumes
+        at `first_epoch` sees the batches that it would have seen without the
+        interruption.
+
+        Args:
+            split: Name of the split.
+            batch_size: Number of rows of a batch.
+            columns: Names of the columns to read; all by default. No other is parsed.
+            shuffle_rows: About how many rows are mixed at once, in a new order each
+                epoch; memory holds a few times as many. 0 keeps the order of the files.
+            seed: Seed of the order.
+            epochs: The epoch at which to end, counted from 0: the number of epochs of
+                an uninterrupted run.
+            first_epoch: The epoch to begin with.
+            drop_remainder: Whether to drop an epoch's last batch if it is not full.
+            input_context: Of `tf.distribute`: this pipeline's share. Files are shared
+                out, or records if there are fewer files than pipelines.
+
+        Returns:
+            A dataset of `{column: (batch, *shape)}` in the columns' dtypes. Each epoch
+            ends with a partial batch of its own. A broken record raises
+            `tf.errors.DataLossError` while reading; `find_corrupt_record` says where it
+            is.
+
+        Raises:
+            HomeError: If the split or a column is unknown, a file is missing or
+                truncated, or an argument is out of its range.
+        """
+        check_at_least("batch_size", batch_size, 1)
+        check_at_least("shuffle_rows", shuffle_rows, 0)
+        check_at_least("first_epoch", first_epoch, 0)
+        check_at_least("epochs", epochs, first_epoch)
+        check_files(self.path, self.split(split))
+        return read_batches(
+            self.path,
+            self.schema,
+            self.split(split),
+            self._select_columns(columns),
+            batch_size=batch_size,
+            shuffle_rows=shuffle_rows,
+            seed=seed,
+            epochs=range(first_epoch, epochs),
+            drop_remainder=drop_remainder,
+            input_context=input_context,
+        )
+
+    def _select_columns(self, names: Collection[str] | None) -> dict[str, Column]:
+        if names is None:
+            return self.columns
+        if not names:
+            raise HomeError("`columns` must name at least one column. Received: none")
+        for name in names:
+            if name not in self.columns:
+                close = difflib.get_close_matches(name, self.columns)
+                hint = f"Close: {', '.join(close)}" if close else f"see its {FILE_NAME}"
+                raise HomeError(f"{self}: there is no column {name!r}. {hint}")
+        return {name: self.columns[name] for name in names}
+
+    def find_corrupt_record(self, split: str) -> str | None:
+        """Reads every record of a split and says which is broken, if any.
+
+        Args:
+            split: Name of the split.
+
+        Returns:
+            One line with the file, the number of its first broken record (from 0) and
+            the cause; `None` if all records are whole.
+
+        Raises:
+            HomeError: If the split is unknown.
+        """
+        return find_corrupt_record(self.path, self.schema, self.split(split))

@@ -1,0 +1,60 @@
+"""The values of a column in the training rows, and how often each was seen."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from home_tf.data.schema import Column
+from home_tf.errors import HomeError
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Distinct values of a column and their counts, most frequent first.
+
+    Attributes:
+        values: Integers or strings, as the column has them; the missing value is left
+            out.
+        counts: How many training rows have each, or of a multi-valued column how often
+            it occurs.
+    """
+
+    values: tuple[int, ...] | tuple[str, ...]
+    counts: tuple[int, ...]
+
+    @classmethod
+    def load(cls, file: Path, column: Column) -> "Vocabulary":
+        """Reads `vocabularies/<column>.csv`.
+
+        Args:
+            file: The file, with the header `value,count`.
+            column: The column, whose dtype the values get.
+
+        Raises:
+            HomeError: If the file is missing or no vocabulary.
+        """
+        convert = str if column.dtype == "string" else int
+        try:
+            with file.open(newline="", encoding="utf-8") as lines:
+                rows = [
+                    (convert(row["value"]), int(row["count"]))
+                    for row in csv.DictReader(lines)
+                ]
+        except FileNotFoundError:
+            raise HomeError(
+                f"{file}: no such vocabulary. Prepare the data again, or give the "
+                "feature `encoding: hashed`"
+            ) from None
+        except (KeyError, TypeError, ValueError):
+            raise HomeError(
+                f"{file}: a vocabulary has the columns value,count. Prepare the data "
+                "again"
+            ) from None
+        present = [row for row in rows if row[0] != column.missing]
+        values, counts = zip(*present, strict=True) if present else ((), ())
+        return cls(values, counts)
+
+    def seen(self, at_least: int) -> list[int] | list[str]:
+        """The values that were seen so often, most frequent first."""
+        pairs = zip(self.values, self.counts, strict=True)
+        return [value for value, count in pairs if count >= at_least]  # type: ignore[return-value]

@@ -1,0 +1,73 @@
+"""Features by name: how they refer to one another, and to columns."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from home_tf.data import DatasetDirectory
+from home_tf.errors import HomeError
+from home_tf.features.categorical_feature import CategoricalFeature
+from home_tf.features.numeric_feature import NumericFeature
+
+Feature: TypeAlias = CategoricalFeature | NumericFeature
+
+
+def check_references(features: Mapping[str, Feature]) -> None:
+    """Checks the features that `table` and `attend_with` name.
+
+    Raises:
+        HomeError: If one is no categorical feature, has another embedding table, or
+            has no table of its own.
+    """
+    categorical = {
+        name: feature
+        for name, feature in features.items()
+        if isinstance(feature, CategoricalFeature)
+    }
+    for name, feature in categorical.items():
+        for key in ("table", "attend_with"):
+            other = getattr(feature, key)
+            if other is not None and other not in categorical:
+                raise HomeError(
+                    f"`features.{name}.{key}` names {other!r}, which is no categorical "
+                    f"feature; these are {sorted(categorical)}"
+                )
+        query = feature.attend_with
+        if query and (feature.table or name) != (categorical[query].table or query):
+            raise HomeError(
+                f"`features.{name}.attend_with` names {query!r}, which has another "
+                "embedding table: share one by `table`"
+            )
+        if feature.table and categorical[feature.table].table:
+            raise HomeError(
+                f"`features.{name}.table` names {feature.table!r}, which has no "
+                f"table of its own; name {categorical[feature.table].table!r}"
+            )
+
+
+def check_columns(features: Mapping[str, Feature], data: DatasetDirectory) -> None:
+    """Checks that a dataset directory has the columns that features read.
+
+    Raises:
+        HomeError: If a column is missing, or of another kind than its feature.
+    """
+    for name, feature in features.items():
+        column = feature.column or name
+        if column not in data.columns:
+            raise HomeError(
+                f"{data}: feature `{name}` reads column {column!r}, which is not in "
+                "the dataset directory. Name one of its columns: "
+                f"{', '.join(sorted(data.columns))}"
+            )
+        found = data.columns[column]
+        if isinstance(feature, NumericFeature):
+            if found.dtype == "string" or found.shape != ():
+                raise HomeError(
+                    f"{data}: feature `{name}` is numeric, but column {column!r} has "
+                    f"dtype {found.dtype} and shape {found.shape}. Make it `type: "
+                    "categorical`"
+                )
+        elif found.dtype == "float32":
+            raise HomeError(
+                f"{data}: feature `{name}` is categorical, but column {column!r} has "
+                "dtype float32. Make it `type: numeric` with `encoding: bucketized`"
+            )

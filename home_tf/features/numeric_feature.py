@@ -1,0 +1,42 @@
+"""Numbers that are normalised, or bucketised and embedded."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from home_tf.errors import HomeError
+from home_tf.hints import Size, check_fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumericFeature:
+    """A number a row, normalised, or bucketised and embedded.
+
+    Attributes:
+        column: The record column; by default the feature's name.
+        transform: `log1p` is applied first, or `none`.
+        encoding: `normalized` to mean 0 and variance 1 over the training rows, or
+            `bucketized` at the quantiles of the training rows and embedded.
+        buckets: Number of buckets (`bucketized`).
+        width: Width of the embedding (`bucketized`).
+
+    Raises:
+        HomeError: If a field is out of its range, or two do not go together.
+    """
+
+    column: str | None = None
+    transform: Literal["none", "log1p"] = "none"
+    encoding: Literal["normalized", "bucketized"] = "normalized"
+    buckets: Size | None = None
+    width: Size | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        given = (self.buckets is not None, self.width is not None)
+        if given != (self.encoding == "bucketized",) * 2:
+            raise HomeError(
+                "`buckets` and `width` go with `encoding: bucketized`, and only with it"
+            )
+        if self.encoding == "bucketized" and self.transform != "none":
+            raise HomeError(
+                "`transform` changes nothing when `encoding` is `bucketized`"
+            )

@@ -560,8 +560,8 @@ def _bench(
 def _report_bench(
     found: dict[str, Any], json: Path | None, expected: dict[str, Any]
 ) -> None:
+    from home_tf.files import write_json
     from home_tf.lab import bench
-    from home_tf.run import write_json
 
     console.print(bench.bench_table(found))
     if json is not None:

@@ -1,65 +1,209 @@
-"""Writes a folder aside and puts it in place only when it is complete."""
+"""Files and directories that appear whole or not at all.
 
+What is being written is called `.NAME.partial`, beside its place, and what is being
+replaced or removed `.NAME.replaced` or `.NAME.removed`. What a killed process left of
+these goes with the next call.
+"""
+
+import fcntl
+import json
 import os
+import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from home_tf.errors import HomeError
 
 
 @contextmanager
-def written_aside(
-    out: str | Path, *, replaceable: Callable[[Path], bool]
-) -> Iterator[Path]:
-    """Lends a workspace, whose folder `result` replaces `out` if nothing fails.
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Lends a path to write, whose file replaces `path` if nothing fails.
 
     Args:
-        out: The folder to write. If it exists it must be empty or replaceable.
-        replaceable: Whether a folder was written this way before; no other is replaced.
+        path: The file to write or replace.
 
     Yields:
-        A temporary folder beside `out`; it is removed in any case.
+        A path beside it.
+    """
+    path = Path(path).absolute()
+    partial = _beside(path, "partial")
+    try:
+        yield partial
+        _sync(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_directory(
+    path: str | Path, *, replaceable: Callable[[Path], bool] | None = None
+) -> Iterator[Path]:
+    """Lends a directory to fill, which becomes `path` if nothing fails.
+
+    Args:
+        path: The directory to write. If it exists, it must be empty or replaceable.
+        replaceable: Whether a directory was written this way before; by default none
+            is replaced.
+
+    Yields:
+        An empty directory beside it.
 
     Raises:
-        HomeError: If `out` is something that must not be replaced, or cannot be
-            written.
+        HomeError: If `path` is something that must not be replaced, cannot be written,
+            or is being written by another process.
     """
-    out = Path(out).absolute()
-    _check(out, replaceable)
+    path = Path(path).absolute()
+    partial = _beside(path, "partial")
+    busy = f"{path}: is being written by another process. Wait for its end"
+    with _explain_unwritable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(_beside(path, "lock"), busy):
+        with _explain_unwritable(path):
+            _recover(path)
+            _check_replaceable(path, replaceable)
+            partial.mkdir()
+        try:
+            yield partial
+            for entry in partial.rglob("*"):
+                _sync(entry)
+            _sync(partial)
+            _put_in_place(partial, path)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def locked(file: Path, busy: str) -> Iterator[None]:
+    """Holds a lock, which goes with the process; its file is there meanwhile.
+
+    Args:
+        file: The lock's file.
+        busy: What to say if another process holds the lock.
+
+    Raises:
+        HomeError: If another process holds the lock, or the file cannot be written.
+    """
+    with _explain_unwritable(file):
+        lock = file.open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HomeError(busy) from None
+        # The process before removed the file between our opening and our locking it.
+        if not file.exists() or not os.path.samestat(
+            os.fstat(lock.fileno()), file.stat()
+        ):
+            raise HomeError(busy)
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def remove_directory(path: Path) -> None:
+    """Removes a directory: it goes by a rename, so nobody sees a part of it."""
+    shutil.rmtree(path.rename(_beside(path, "removed")))
+
+
+def remove_leftovers(folder: Path, names: str) -> None:
+    """Removes what killed processes left of directories that they wrote or removed.
+
+    Args:
+        folder: Where they wrote.
+        names: Pattern of the directories' names.
+    """
+    pattern = re.compile(rf"\.(?:{names})\.(partial|removed|lock)", re.ASCII)
+    for path in folder.glob(".*"):
+        found = pattern.fullmatch(path.name)
+        if found and found[1] == "lock":
+            path.unlink()
+        elif found and path.is_dir():
+            shutil.rmtree(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        HomeError: If the file is no JSON.
+    """
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        workspace = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise HomeError(f"`out` cannot be written: {error}") from error
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise HomeError(f"{path}: cannot be read as JSON ({error})") from None
+    return values
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Writes a JSON object, whole or not at all."""
+    text = json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes text in UTF-8, whole or not at all."""
+    with atomic_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _beside(path: Path, kind: str) -> Path:
+    return path.with_name(f".{path.name}.{kind}")
+
+
+def _sync(path: Path) -> None:
+    # A rename can reach the disk before what it renames does.
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        # Made by mkdir, because mkdtemp would close it to other users.
-        (workspace / "result").mkdir()
-        yield workspace
-        _put_in_place(workspace, out)
+        os.fsync(descriptor)
     finally:
-        shutil.rmtree(workspace, ignore_errors=True)
+        os.close(descriptor)
 
 
-def _put_in_place(workspace: Path, out: Path) -> None:
-    replaced = workspace / "replaced"
-    if out.exists():
-        os.rename(out, replaced)
+def _recover(path: Path) -> None:
+    """Undoes what a killed call was about to do."""
+    partial, replaced = _beside(path, "partial"), _beside(path, "replaced")
+    if partial.exists():
+        shutil.rmtree(partial)
+    if replaced.exists() and not path.exists():
+        replaced.rename(path)
+    elif replaced.exists():
+        shutil.rmtree(replaced)
+
+
+def _put_in_place(partial: Path, path: Path) -> None:
+    replaced = _beside(path, "replaced")
+    if path.exists():
+        path.rename(replaced)
     try:
-        os.rename(workspace / "result", out)
+        partial.rename(path)
     except OSError:
         if replaced.exists():
-            os.rename(replaced, out)
+            replaced.rename(path)
         raise
+    _sync(path.parent)
+    if replaced.exists():
+        shutil.rmtree(replaced, ignore_errors=True)
 
 
-def _check(out: Path, replaceable: Callable[[Path], bool]) -> None:
-    if not out.exists():
+def _check_replaceable(path: Path, replaceable: Callable[[Path], bool] | None) -> None:
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
-    if not out.is_dir() or (any(out.iterdir()) and not replaceable(out)):
+    if not path.is_dir() or replaceable is None or not replaceable(path):
         raise HomeError(
-            "the folder to write should be new, empty, or written by the same command "
-            f"before. Received: {out}, which holds something else"
+            "the folder to write must be new, empty, or written by the same command "
+            f"before. Received: {path}, which holds something else"
         )
+
+
+@contextmanager
+def _explain_unwritable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HomeError(f"{path}: cannot be written ({error})") from error

@@ -1,12 +1,12 @@
 """A run's folder: where everything that belongs to one training lies."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from home_tf.config import Config, load_config
 from home_tf.errors import HomeError
+from home_tf.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -83,25 +83,3 @@ class Run:
                 "train` again"
             )
         return Path(state["data"])
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object.
-
-    Raises:
-        HomeError: If the file is no JSON.
-    """
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise HomeError(f"{path}: cannot be read as JSON ({error})") from None
-    return values
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Writes a JSON object aside and renames it into place."""
-    aside = path.with_name(f".{path.name}.partial")
-    aside.write_text(
-        json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8"
-    )
-    aside.replace(path)

@@ -1,5 +1,7 @@
 """What all tests share: small prepared data, and a configuration that fits it."""
 
+import csv
+import gzip
 import os
 import sys
 from collections.abc import Callable
@@ -53,6 +55,18 @@ def prepared(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("prepared") / "records"
     prepare(logs, folder, shards=2, history_length=5)
     return folder
+
+
+@pytest.fixture
+def read_csv() -> Callable[[Path], list[dict[str, str]]]:
+    """Reads the rows of a CSV file, compressed or not."""
+
+    def rows_of(file: Path) -> list[dict[str, str]]:
+        opened: Any = gzip.open if file.suffix == ".gz" else open
+        with opened(file, "rt", newline="") as lines:
+            return list(csv.DictReader(lines))
+
+    return rows_of
 
 
 @pytest.fixture(scope="session")

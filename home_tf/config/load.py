@@ -12,6 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from home_tf.config.explain import explain, shown
 from home_tf.config.schema import Config
 from home_tf.errors import HomeError
+from home_tf.files import write_text
 
 
 def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
@@ -66,7 +67,7 @@ def dump_config(config: Config, path: str | Path) -> None:
     text = io.StringIO()
     # The safe dumper sorts keys, and the order of features and tasks has a meaning.
     YAML(typ="rt").dump(values, text)
-    Path(path).write_text(text.getvalue(), encoding="utf-8")
+    write_text(Path(path), text.getvalue())
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

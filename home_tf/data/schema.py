@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from home_tf.errors import HomeError
+from home_tf.files import write_json
 
 FORMAT = "home_tf.records"
 VERSION = 1
@@ -145,8 +146,7 @@ class RecordSchema:
             folder: The directory with the shards.
         """
         content = {"format": FORMAT, "version": VERSION, **asdict(self)}
-        text = json.dumps(content, indent=1, ensure_ascii=False)
-        (Path(folder) / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+        write_json(Path(folder) / FILE_NAME, content)
 
     def example_features(self) -> dict[str, Any]:
         """How `tf.io.parse_example` reads one row from one `tf.train.Example`.

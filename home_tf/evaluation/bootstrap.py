@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from home_tf.errors import HomeError
+from home_tf.errors import HomeError, check_at_least
 from home_tf.evaluation.inputs import Floats, group_codes, labelled_rows
 from home_tf.evaluation.ranking import (
     auc_of_segments,
@@ -85,7 +85,7 @@ def bootstrap_values(
     Raises:
         HomeError: As in `gauc`, or if `replicates` is out of range.
     """
-    _check_positive(replicates)
+    check_at_least("replicates", replicates, 1)
     known, predicted, valid = labelled_rows(labels, scores)
     users, codes = group_codes(groups, len(valid))
     present, aucs, impressions = per_group_auc(known, predicted, codes[valid])
@@ -125,8 +125,3 @@ def percentile_interval(
         return float("nan"), float("nan")
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
-
-
-def _check_positive(replicates: int) -> None:
-    if replicates < 1:
-        raise HomeError(f"`replicates` should be at least 1. Received: {replicates!r}")

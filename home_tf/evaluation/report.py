@@ -1,7 +1,7 @@
 """All metrics of all tasks, ready for a JSON file."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from home_tf.errors import HomeError
 from home_tf.evaluation.bootstrap import bootstrap_over_groups
 from home_tf.evaluation.inputs import group_codes, vector
+from home_tf.evaluation.mean_of_defined import mean_of_defined
 from home_tf.evaluation.pointwise import calibration, log_loss
 from home_tf.evaluation.ranking import auc, gauc
 
@@ -58,7 +59,9 @@ def evaluate_tasks(
         for metric, value in values.items():
             results.setdefault(metric, {})[task] = value
     for metric in ("auc", "gauc"):
-        results[f"mean_{metric}"] = _mean(list(results[metric].values()))
+        results[f"mean_{metric}"] = _plain(
+            float(mean_of_defined(list(results[metric].values())))
+        )
     return results
 
 
@@ -92,11 +95,6 @@ def _evaluate(
 
 def _plain(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    defined = [value for value in values if value is not None]
-    return sum(defined) / len(defined) if defined else None
 
 
 def _check_tasks(labels: Mapping[str, Any], probabilities: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from home_tf.config import Config, override_config
 from home_tf.data import DatasetDirectory
-from home_tf.errors import HomeError
+from home_tf.errors import HomeError, check_at_least
 from home_tf.export.candidates import Candidates
 from home_tf.export.check_export import check_export
 from home_tf.export.expected_answers import expected_answers
@@ -114,7 +114,7 @@ def export_run(
     batch = _first_rows(data, preprocessor)
     columns = as_served(batch)
     expected = expected_answers(network, preprocessor, config, batch)
-    with versions.begin() as aside:
+    with versions.publish(keep=keep) as (version, aside):
         with _explain_unwritable(aside):
             tf.saved_model.save(model, str(aside), signatures=model.signatures())
             warmup = warmup_requests(columns, config, candidates)
@@ -131,16 +131,13 @@ def export_run(
         difference = check_export(
             aside, columns, expected, candidates=candidates, tolerance=tolerance
         )
-        version = versions.publish(aside)
-        versions.keep(keep)
     if on_check is not None:
         on_check(difference)
     return version
 
 
 def _check_arguments(keep: int, tables: str, max_auc_loss: float | None) -> float:
-    if keep < 1:
-        raise HomeError(f"`keep` should be at least 1. Received: {keep}")
+    check_at_least("keep", keep, 1)
     if tables not in get_args(TableType):
         raise HomeError(
             f"`tables` should be one of {', '.join(get_args(TableType))}. Received: "

@@ -6,8 +6,9 @@ from pathlib import Path
 from home_tf.config import ScoreConfig
 from home_tf.data import DatasetDirectory
 from home_tf.export.quantized_tables import AucChanges
+from home_tf.files import read_json, write_json
 from home_tf.provenance import made_by
-from home_tf.run import Run, read_json, write_json
+from home_tf.run import Run
 
 # In a SavedModel, beside what TF Serving itself reads.
 MANIFEST_FILE = Path("assets.extra", "home_tf.json")

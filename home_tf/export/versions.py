@@ -1,22 +1,26 @@
 """The numbered versions of a model, as TF Serving reads them."""
 
-import fcntl
 import re
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from home_tf.errors import HomeError
+from home_tf.files import (
+    atomic_directory,
+    locked,
+    remove_directory,
+    remove_leftovers,
+)
 
 
 class Versions:
     """A model's folder: `1`, `2`, ...; TF Serving serves the largest number.
 
     A folder appears, and goes, by a rename, so TF Serving never sees a part of one:
-    what is written, or withdrawn, or about to be removed has a name that it does not
-    read. A lock on the file `.lock` keeps a second export or rollback out meanwhile; it
-    goes with the process that holds it.
+    what is being written, or withdrawn, or about to be removed has a name that it does
+    not read. A lock on the file `.lock` keeps a second export or rollback out
+    meanwhile; it goes with the process that holds it.
 
     Args:
         folder: The model's folder; it need not be there.
@@ -45,39 +49,32 @@ class Versions:
         return self.folder / str(number)
 
     @contextmanager
-    def begin(self) -> Iterator[Path]:
-        """Makes room for the next version, aside, and removes what a killed call left.
+    def publish(self, *, keep: int) -> Iterator[tuple[Path, Path]]:
+        """Lends a folder, which becomes the next version if nothing fails.
 
-        Until the end of the context the model is locked; then what was not published is
-        removed.
+        Until the end of the context the model is locked. What a killed call left is
+        removed first, and versions that are too many last.
+
+        Args:
+            keep: How many versions to keep, the new one among them.
 
         Yields:
-            The folder to write, which is not there yet.
+            The folder of the version, and the one beside it to write.
 
         Raises:
             HomeError: If another export or rollback of the model is running.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            for path in self.folder.glob(".*"):
-                leftover = re.fullmatch(r"\.\d+\.(partial|removed)", path.name)
-                if leftover and path.is_dir():
-                    shutil.rmtree(path)
-            aside = self.folder / f".{self._next()}.partial"
-            try:
-                yield aside
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+            remove_leftovers(self.folder, r"\d+")
+            version = self.path(self._next())
+            with atomic_directory(version) as partial:
+                yield version, partial
+            self._keep(keep)
 
-    def publish(self, aside: Path) -> Path:
-        """Renames what `begin` named, now that it is written, into place."""
-        return aside.rename(self.path(int(aside.name.split(".")[1])))
-
-    def keep(self, last: int) -> None:
-        """Removes all versions but the last ones."""
+    def _keep(self, last: int) -> None:
         for number in self.numbers()[:-last]:
-            removed = self.path(number).rename(self.folder / f".{number}.removed")
-            shutil.rmtree(removed)
+            remove_directory(self.path(number))
 
     def roll_back(self) -> tuple[int, int]:
         """Withdraws the current version: TF Serving goes back to the one before.
@@ -105,17 +102,12 @@ class Versions:
             self.path(current).rename(self.folder / f".{current}.withdrawn")
             return current, before
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.folder / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise HomeError(
-                    f"{self.folder}: another export or rollback of this model is "
-                    "running. Wait for its end, then try again"
-                ) from None
-            yield
+    def _locked(self) -> AbstractContextManager[None]:
+        busy = (
+            f"{self.folder}: another export or rollback of this model is running. Wait "
+            "for its end, then try again"
+        )
+        return locked(self.folder / ".lock", busy)
 
     def _next(self) -> int:
         """A number above all that a name has, also that of a file, or `007`."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from home_tf.backend import IS_TENSORFLOW, keras, ops
 from home_tf.backend.variables import add_at
+from home_tf.errors import check_at_least
 from home_tf.losses.labels import split_missing
 
 
@@ -195,14 +196,8 @@ def _check_arguments(
             "`GroupedAUC` needs the TensorFlow backend. Received: "
             f"{keras.backend.backend()!r}. `home_tf.evaluation.gauc` needs none"
         )
-    if num_groups < 1:
-        raise ValueError(
-            f"`num_groups` should be at least 1. Received: num_groups={num_groups}"
-        )
-    if num_bins < 2:
-        raise ValueError(
-            f"`num_bins` should be at least 2. Received: num_bins={num_bins}"
-        )
+    check_at_least("num_groups", num_groups, 1)
+    check_at_least("num_bins", num_bins, 2)
     low, high = logit_range
     if not -math.inf < low < high < math.inf:
         raise ValueError(

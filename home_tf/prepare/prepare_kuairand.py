@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
 
 from home_tf.data import RecordSchema, RecordWriter
-from home_tf.errors import HomeError
-from home_tf.files import written_aside
+from home_tf.errors import HomeError, check_at_least
+from home_tf.files import atomic_directory
 from home_tf.prepare.columns import NUMBERS, columns
 from home_tf.prepare.csv_stream import Columns
 from home_tf.prepare.point_in_time import PointInTime
@@ -82,27 +83,29 @@ def prepare(
     """
     _check(history_length, smoothing)
     found = Source.find(source)
-    with written_aside(out, replaceable=_is_prepared) as workspace:
-        result = workspace / "result"
-        with RecordWriter(
+    with (
+        atomic_directory(out, replaceable=_is_prepared) as result,
+        TemporaryDirectory(prefix=".spool-", dir=result) as spool,
+        RecordWriter(
             result,
             columns(history_length),
             layout=layout,
             compression=compression,
             shards=shards,
             nullable=TASKS,
-        ) as writer:
-            job = _Preparation(found, workspace, seed, progress or _silent)
-            dates = sorted(job.spool.rows)
-            splits = assign_splits(
-                dates,
-                validation_date=validation_date,
-                test_date=test_date,
-                first_date=first_date,
-            )
-            past = job.past(history_length=history_length, smoothing=smoothing)
-            job.write_days(splits, past, writer)
-            job.save(result)
+        ) as writer,
+    ):
+        job = _Preparation(found, Path(spool), seed, progress or _silent)
+        dates = sorted(job.spool.rows)
+        splits = assign_splits(
+            dates,
+            validation_date=validation_date,
+            test_date=test_date,
+            first_date=first_date,
+        )
+        past = job.past(history_length=history_length, smoothing=smoothing)
+        job.write_days(splits, past, writer)
+        job.save(result)
     job.warn(on_warning or _silent)
     return RecordSchema.load(out)
 
@@ -111,20 +114,19 @@ class _Preparation:
     """The state of one call of `prepare`."""
 
     def __init__(
-        self, source: Source, workspace: Path, seed: int, progress: Progress
+        self, source: Source, spool: Path, seed: int, progress: Progress
     ) -> None:
         self._seed, self._progress = seed, progress
         self.users = read_users(source.users)
         self.videos = read_videos(source.videos)
         self._history = read_history(source.history)
-        self.spool = self._read_logs(source, workspace / "days")
+        self.spool = self._read_logs(source, spool)
         self.vocabularies = Vocabularies(self.users, self.videos)
         self.statistics = RunningStatistics([*NUMBERS, *TASKS], seed=seed)
         self._rows = 0
         self._without_features = {"user": 0, "video": 0}
 
     def _read_logs(self, source: Source, folder: Path) -> Spool:
-        folder.mkdir()
         users = videos = np.zeros(0, np.int64)
 
         def meet(rows: Columns) -> None:
@@ -207,10 +209,7 @@ class _Preparation:
 
 
 def _check(history_length: int, smoothing: float) -> None:
-    if history_length < 1:
-        raise HomeError(
-            f"`history_length` should be at least 1. Received: {history_length}"
-        )
+    check_at_least("history_length", history_length, 1)
     if not 0 <= smoothing < np.inf:
         raise HomeError(f"`smoothing` should not be negative. Received: {smoothing}")
 

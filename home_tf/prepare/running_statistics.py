@@ -1,12 +1,13 @@
 """Moments and quantiles of columns, over rows that are never all in memory."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from home_tf.files import write_json
 
 Array = npt.NDArray[Any]
 
@@ -68,8 +69,7 @@ class RunningStatistics:
             }
             for column, name in enumerate(self._columns)
         }
-        text = json.dumps(described, indent=1, allow_nan=False)
-        file.write_text(text + "\n", encoding="utf-8")
+        write_json(file, described)
 
     def _add_to_sample(self, block: npt.NDArray[np.float32]) -> None:
         # Every row draws a key; the rows with the smallest keys are a uniform sample.

@@ -17,7 +17,7 @@ from rich.progress import (
 
 from home_tf.backend import keras
 from home_tf.backend.variables import named_optimizer_variables, named_variables
-from home_tf.evaluation import auc, gauc
+from home_tf.evaluation import auc, gauc, mean_of_defined
 from home_tf.run import Run
 from home_tf.training.best_epoch import BestEpoch
 from home_tf.training.checkpoint import Checkpoint
@@ -54,13 +54,9 @@ class Validation(keras.callbacks.Callback):
             gaucs[task] = gauc(labels, found.probabilities[task], found.groups)
             logs[f"val_{task}_auc"] = aucs[task]
             logs[f"val_{task}_gauc"] = gaucs[task]
-        logs["val_mean_auc"] = _defined_mean([aucs[t] for t in self.monitor_tasks])
-        logs["val_mean_gauc"] = _defined_mean([gaucs[t] for t in self.monitor_tasks])
-
-
-def _defined_mean(values: list[float]) -> float:
-    defined = [value for value in values if not np.isnan(value)]
-    return float(np.mean(defined)) if defined else 0.0
+        for name, values in (("auc", aucs), ("gauc", gaucs)):
+            mean = mean_of_defined([values[task] for task in self.monitor_tasks])
+            logs[f"val_mean_{name}"] = float(np.nan_to_num(mean))
 
 
 class Checkpoints(keras.callbacks.Callback):

@@ -9,9 +9,10 @@ from home_tf.config import Config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
+from home_tf.files import write_json
 from home_tf.models import RankingNetwork
 from home_tf.models.build_network import build_network
-from home_tf.run import Run, write_json
+from home_tf.run import Run
 from home_tf.training.broken_records import explain_broken_records
 from home_tf.training.check_keras import check_keras
 from home_tf.training.checkpoint import Checkpoint

@@ -126,7 +126,7 @@ def test_ten_tasks_of_a_test_set_take_seconds():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"replicates": 0}, "`replicates` should be at least 1. Received: 0"),
+        ({"replicates": 0}, "`replicates` must be at least 1. Received: 0"),
         ({"confidence": 95}, "`confidence` should be between 0 and 1. Received: 95"),
     ],
 )

@@ -24,8 +24,9 @@ from home_tf.export.quantized_tables import (
 )
 from home_tf.export.warmup import read_warmup
 from home_tf.features import Preprocessor
+from home_tf.files import write_json
 from home_tf.provenance import git_revision
-from home_tf.run import Run, write_json
+from home_tf.run import Run
 from home_tf.training.evaluate import load_network
 from home_tf.training.predictions import Predictions
 

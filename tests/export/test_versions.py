@@ -11,13 +11,15 @@ from home_tf.export import Versions
 
 
 def names(folder):
-    return {path.name for path in folder.iterdir()} - {".lock"}
+    return {path.name for path in folder.iterdir()}
 
 
 def publish(versions):
-    with versions.begin() as aside:
-        aside.mkdir()
-        return versions.publish(aside)
+    with versions.publish(keep=9) as (version, partial):
+        (partial / "saved_model.pb").touch()
+        assert not version.exists()
+    assert (version / "saved_model.pb").exists()
+    return version
 
 
 def test_a_withdrawn_version_is_not_seen_and_its_number_not_used_again(tmp_path):
@@ -39,14 +41,19 @@ def test_a_withdrawn_version_is_not_seen_and_its_number_not_used_again(tmp_path)
 def test_what_a_killed_export_left_goes_with_the_next(tmp_path):
     for name in ("4", ".5.partial", ".2.removed", ".3.withdrawn", ".other"):
         (tmp_path / name / "variables").mkdir(parents=True)
-    with Versions(tmp_path).begin() as aside:
-        assert aside.name == ".5.partial"
-        assert names(tmp_path) == {"4", ".3.withdrawn", ".other"}
+    (tmp_path / ".5.lock").touch()
+    assert publish(Versions(tmp_path)).name == "5"
+    assert names(tmp_path) == {"4", "5", ".3.withdrawn", ".other"}
 
 
-def test_what_is_not_published_is_removed(tmp_path):
-    with Versions(tmp_path).begin() as aside:
-        (aside / "variables").mkdir(parents=True)
+def test_what_fails_is_removed(tmp_path):
+    def fail():
+        with Versions(tmp_path).publish(keep=9) as (_, partial):
+            (partial / "variables").mkdir()
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fail()
     assert names(tmp_path) == set()
 
 
@@ -75,20 +82,22 @@ def test_one_change_of_a_model_at_a_time(tmp_path):
     assert publish(first).name == "1"
     assert publish(first).name == "2"
     message = rf"^{tmp_path}: another export or rollback of this model is running"
-    with first.begin() as aside:
-        aside.mkdir()
-        with pytest.raises(HomeError, match=message), second.begin():
-            pass
+    with first.publish(keep=2) as (_, partial):
+        with pytest.raises(HomeError, match=message):
+            publish(second)
         with pytest.raises(HomeError, match=message):
             second.roll_back()
-        assert aside.is_dir()
-    assert second.roll_back() == (2, 1)
+        assert partial.is_dir()
+    assert first.numbers() == [2, 3]
+    assert second.roll_back() == (3, 2)
 
 
 def test_a_killed_process_leaves_no_lock(tmp_path):
     script = (
         "import sys; from home_tf.export import Versions\n"
-        "with Versions(sys.argv[1]).begin(): print('begun', flush=True); input()"
+        "with Versions(sys.argv[1]).publish(keep=1):\n"
+        "    print('begun', flush=True)\n"
+        "    input()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script, tmp_path],

@@ -253,8 +253,8 @@ def test_it_comes_back_from_its_configuration():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_groups": 0}, "`num_groups` should be at least 1. Received: .*=0"),
-        ({"num_bins": 1}, "`num_bins` should be at least 2. Received: num_bins=1"),
+        ({"num_groups": 0}, "`num_groups` must be at least 1. Received: 0"),
+        ({"num_bins": 1}, "`num_bins` must be at least 2. Received: 1"),
         ({"logit_range": (2, 1)}, r"the lower first. Received: logit_range=\(2, 1\)"),
         ({"logit_range": (0, np.inf)}, "`logit_range` should be two finite logits"),
         ({"logit_range": (np.nan, 1)}, "`logit_range` should be two finite logits"),

@@ -17,16 +17,6 @@ def source(tmp_path):
 
 
 @pytest.fixture
-def read_csv():
-    def rows_of(file):
-        opened = gzip.open if file.suffix == ".gz" else open
-        with opened(file, "rt", newline="") as lines:
-            return list(csv.DictReader(lines))
-
-    return rows_of
-
-
-@pytest.fixture
 def write_csv():
     def write(file, rows):
         opened = gzip.open if file.suffix == ".gz" else open

@@ -150,7 +150,7 @@ def test_two_days_are_too_few(source, edit, error):
         ({"test_date": 20220425}, "`test_date` should have a day before it"),
         ({"test_date": 20220426}, "no day is left to train on"),
         ({"first_date": 20220428}, "no day is left to train on"),
-        ({"history_length": 0}, "`history_length` should be at least 1. Received: 0"),
+        ({"history_length": 0}, "`history_length` must be at least 1. Received: 0"),
         ({"smoothing": -1.0}, "`smoothing` should not be negative. Received: -1.0"),
         ({"layout": "columns"}, "layout"),
         ({"shards": 0}, "shards"),

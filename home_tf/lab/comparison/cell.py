@@ -1,6 +1,5 @@
 """A cell of the comparison: one contender, one fold, one seed."""
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from home_tf.evaluation import auc, bootstrap_values, gauc
+from home_tf.evaluation import auc, bootstrap_values, gauc, mean_of_defined
+from home_tf.files import atomic_directory, read_json, write_json, write_text
 from home_tf.lab.comparison.contender import Contender, contender_of_folder
 from home_tf.lab.comparison.fitted import Fitted, Probabilities
 from home_tf.lab.comparison.split_data import SplitData
-from home_tf.run import read_json, write_json
 
 Array = npt.NDArray[Any]
 METRICS = ("auc", "gauc")
@@ -57,7 +56,7 @@ class Cell:
     def fail(self, reason: str) -> None:
         """Notes why the cell has no result."""
         self.error_file.parent.mkdir(parents=True, exist_ok=True)
-        self.error_file.write_text(" ".join(reason.split()) + "\n", encoding="utf-8")
+        write_text(self.error_file, " ".join(reason.split()) + "\n")
 
     def load(self) -> dict[str, Any]:
         """What `cell.json` holds."""
@@ -92,15 +91,12 @@ class Cell:
         Returns:
             What `cell.json` holds.
         """
-        aside = self.folder.with_name(f".seed-{self.seed}.partial")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
         content = {**asdict(fitted), **measure(test, probabilities), **origin}
-        write_json(aside / "cell.json", content)
-        _save_predictions(aside / "predictions.npz", test, probabilities)
-        drawn = _draw(test, probabilities, replicates)
-        np.savez_compressed(aside / "replicates.npz", **drawn)
-        aside.rename(self.folder)
+        with atomic_directory(self.folder) as folder:
+            write_json(folder / "cell.json", content)
+            _save_predictions(folder / "predictions.npz", test, probabilities)
+            drawn = _draw(test, probabilities, replicates)
+            np.savez_compressed(folder / "replicates.npz", **drawn)
         self.error_file.unlink(missing_ok=True)
         return content
 
@@ -166,9 +162,7 @@ def run_cell(
         say(f"FAILED {cell}: {cell.error_file.read_text().strip()[:200]}")
         return
     means = {
-        metric: np.mean(
-            [v for v in content[metric].values() if v is not None] or [np.nan]
-        )
+        metric: float(mean_of_defined(list(content[metric].values())))
         for metric in METRICS
     }
     say(f"{cell}: mean AUC {means['auc']:.4f}, mean GAUC {means['gauc']:.4f}")

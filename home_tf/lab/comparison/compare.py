@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from home_tf.config import Config
-from home_tf.errors import HomeError
+from home_tf.errors import check_at_least
 from home_tf.lab.comparison.budget import Budget
 from home_tf.lab.comparison.cell import Cell, cells_in
 from home_tf.lab.comparison.contender import Contender, contenders
@@ -61,15 +61,10 @@ def compare(
         HomeError: If an argument is out of its range, the source is not as expected, or
             `out` holds something else.
     """
-    _check(
-        seeds=seeds,
-        folds=folds,
-        tuning_seeds=tuning_seeds,
-        replicates=replicates,
-        jobs=jobs,
-    )
-    if trials < 0:
-        raise HomeError(f"`trials` should not be negative. Received: {trials}")
+    counts = {"seeds": seeds, "folds": folds, "tuning_seeds": tuning_seeds}
+    for name, value in {**counts, "replicates": replicates, "jobs": jobs}.items():
+        check_at_least(name, value, 1)
+    check_at_least("trials", trials, 0)
     chosen = contenders(architectures)
     out, source = Path(out).absolute(), Path(source).absolute()
     made = make_folds(source, out / "folds", folds)
@@ -99,12 +94,6 @@ def compare(
     _train(cells, unchosen, threads, jobs, say)
     write_results(plan, list(dict.fromkeys([*cells, *earlier])))
     return [cell for cell in cells if not cell.is_finished]
-
-
-def _check(**values: int) -> None:
-    for name, value in values.items():
-        if value < 1:
-            raise HomeError(f"`{name}` should be at least 1. Received: {value}")
 
 
 def _choose(

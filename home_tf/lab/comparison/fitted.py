@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from home_tf.config import Config
-from home_tf.evaluation import auc, gauc
+from home_tf.evaluation import auc, gauc, mean_of_defined
 from home_tf.lab.comparison.split_data import SplitData
 
 Probabilities = dict[str, npt.NDArray[Any]]
@@ -68,5 +68,4 @@ def validation_score(
         else gauc(labels[task], probabilities[task], groups)
         for task in config.training.monitor_tasks or config.tasks
     ]
-    defined = [value for value in values if not np.isnan(value)]
-    return float(np.mean(defined)) if defined else 0.0
+    return float(np.nan_to_num(mean_of_defined(values)))

@@ -6,10 +6,10 @@ from typing import Any
 
 from home_tf.config import Config, dump_config, load_config
 from home_tf.errors import HomeError
+from home_tf.files import read_json, write_json
 from home_tf.lab.comparison.budget import Budget
 from home_tf.lab.comparison.contender import Contender
 from home_tf.lab.comparison.fold import Fold
-from home_tf.run import read_json, write_json
 
 
 @dataclass(frozen=True)

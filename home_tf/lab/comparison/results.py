@@ -4,12 +4,12 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from home_tf.files import atomic_file, write_json, write_text
 from home_tf.lab.comparison.cell import Cell
 from home_tf.lab.comparison.plan import Plan
 from home_tf.lab.comparison.plots import write_plots
 from home_tf.lab.comparison.summary import Summary, summarize
 from home_tf.lab.comparison.table import markdown_table
-from home_tf.run import write_json
 
 COLUMNS = (
     "architecture",
@@ -35,13 +35,16 @@ def write_results(plan: Plan, cells: Sequence[Cell]) -> None:
     summary = summarize(plan, cells)
     _write_cells(summary, out / "cells.csv")
     write_json(out / "summary.json", summary.to_json())
-    (out / "table.md").write_text(markdown_table(summary), encoding="utf-8")
+    write_text(out / "table.md", markdown_table(summary))
     write_plots(summary, out)
 
 
 def _write_cells(summary: Summary, file: Path) -> None:
     """A line for each cell and task; an undefined metric is empty."""
-    with file.open("w", newline="", encoding="utf-8") as opened:
+    with (
+        atomic_file(file) as partial,
+        partial.open("w", newline="", encoding="utf-8") as opened,
+    ):
         writer = csv.writer(opened, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in summary.rows:

@@ -5,7 +5,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from home_tf.evaluation import percentile_interval
+from home_tf.evaluation import mean_of_defined, percentile_interval
 
 Floats = npt.NDArray[np.float64]
 
@@ -112,20 +112,20 @@ class Results:
 
     def seed_deviation(self) -> float:
         """The standard deviation over seeds of the mean over folds and tasks."""
-        seeds = defined_mean(defined_mean(self.values, axis=2), axis=0)
+        seeds = mean_of_defined(mean_of_defined(self.values, axis=2), axis=0)
         seeds = seeds[~np.isnan(seeds)]
         return float(seeds.std(ddof=1)) if len(seeds) > 1 else float("nan")
 
 
 def _over_cells(values: Floats) -> Floats:
     # Of each fold first, so that a fold with a missing cell counts as much as others.
-    return defined_mean(defined_mean(values, axis=1), axis=0)
+    return mean_of_defined(mean_of_defined(values, axis=1), axis=0)
 
 
 def _estimates(
     values: Floats, of_users: Floats, of_users_and_seeds: Floats
 ) -> list[Estimate]:
-    values = np.append(values, defined_mean(values, axis=0))
+    values = np.append(values, mean_of_defined(values, axis=0))
     return [
         Estimate(float(value), *percentile_interval(one), *percentile_interval(other))
         for value, one, other in zip(
@@ -136,15 +136,4 @@ def _estimates(
 
 def _with_mean(replicates: Floats) -> Floats:
     """Replicates of the tasks, `(tasks, replicates)`, and then of their mean."""
-    return np.concatenate([replicates, defined_mean(replicates, axis=0)[None]])
-
-
-def defined_mean(values: Floats, axis: int) -> Floats:
-    """The mean of the values that are not NaN; NaN where there are none."""
-    defined = ~np.isnan(values)
-    count = defined.sum(axis)
-    total = np.where(defined, values, 0.0).sum(axis)
-    mean: Floats = np.divide(
-        total, count, out=np.full(np.shape(total), np.nan), where=count > 0
-    )
-    return mean
+    return np.concatenate([replicates, mean_of_defined(replicates, axis=0)[None]])

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from home_tf.files import read_json
 from home_tf.lab.comparison.cell import METRICS, Cell
 from home_tf.lab.comparison.contender import HOME, Contender
 from home_tf.lab.comparison.plan import Plan, contender_file
 from home_tf.lab.comparison.statistics import Estimate, Results
-from home_tf.run import read_json
 
 MEAN = "mean"
 MONITORED_MEAN = "monitored_mean"

@@ -6,7 +6,7 @@ from typing import Any
 
 import optuna
 
-from home_tf.run import read_json, write_json
+from home_tf.files import read_json, write_json
 
 Parameters = dict[str, Any]
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from home_tf.config import override_config
 from home_tf.errors import HomeError
+from home_tf.files import read_json, write_json
 from home_tf.lab.comparison import search_space
 from home_tf.lab.comparison.budget import Size, fit_to_budget, network_size
 from home_tf.lab.comparison.cell import Cell, run_cell
@@ -18,7 +19,6 @@ from home_tf.lab.comparison.fitted import Trainer
 from home_tf.lab.comparison.fold_trainer import FoldTrainers, contender_config
 from home_tf.lab.comparison.plan import Plan, contender_file
 from home_tf.lab.comparison.tune import tune
-from home_tf.run import read_json, write_json
 
 
 def main(text: str) -> None:

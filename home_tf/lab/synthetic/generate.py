@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from home_tf.errors import HomeError
-from home_tf.files import written_aside
+from home_tf.errors import HomeError, check_at_least
+from home_tf.files import atomic_directory
 from home_tf.lab.synthetic.synthetic_log import create_log
 from home_tf.lab.synthetic.synthetic_world import (
     create_world,
@@ -84,16 +84,16 @@ def generate(
         >>> generate("synthetic")
         >>> prepare("synthetic", "prepared")
     """
-    _check(users=users, videos=videos, days=days, rows=rows)
+    check_at_least("users", users, 1)
+    check_at_least("videos", videos, 1)
+    check_at_least("days", days, 3)
+    check_at_least("rows", rows, days)
     if not -1 <= group_correlation <= 1:
         raise HomeError(
-            "`group_correlation` should be between -1 and 1. "
+            "`group_correlation` must be between -1 and 1. "
             f"Received: {group_correlation}"
         )
-    if not density_gap >= 0.1:
-        raise HomeError(
-            f"`density_gap` should be at least 0.1. Received: {density_gap}"
-        )
+    check_at_least("density_gap", density_gap, 0.1)
     day = to_day(first_date, where="`first_date`")
     last = day + timedelta(days=days - 1)
     random = np.random.default_rng(seed)
@@ -115,21 +115,13 @@ def generate(
     known = np.array([text != "" for text in films["video_duration"]])
     log["duration_ms"] *= known[log["video_id"]]
     span = f"{day.month}_{day.day:02d}_to_{last.month}_{last.day:02d}"
-    with written_aside(folder, replaceable=_is_generated) as workspace:
-        result = workspace / "result"
+    with atomic_directory(folder, replaceable=_is_generated) as result:
         _write_csv(result / "user_features_synthetic.csv", people)
         _write_csv(result / "video_features_basic_synthetic.csv", films)
         _write_csv(
             result / f"log_standard_{span}_synthetic.csv.gz",
             {name: values.tolist() for name, values in log.items()},
         )
-
-
-def _check(*, users: int, videos: int, days: int, rows: int) -> None:
-    least = {"users": (users, 1), "videos": (videos, 1), "days": (days, 3)}
-    for name, (value, minimum) in {**least, "rows": (rows, days)}.items():
-        if value < minimum:
-            raise HomeError(f"`{name}` should be at least {minimum}. Received: {value}")
 
 
 def _is_generated(folder: Path) -> bool:

@@ -316,7 +316,7 @@ def test_a_folder_of_something_else_is_left_alone(start, tmp_path):
     "name", ["seeds", "folds", "tuning_seeds", "jobs", "replicates"]
 )
 def test_numbers_out_of_their_range(start, name):
-    with pytest.raises(HomeError, match=rf"`{name}` should be at least 1. Received: 0"):
+    with pytest.raises(HomeError, match=rf"`{name}` must be at least 1. Received: 0"):
         start(**{name: 0})
 
 

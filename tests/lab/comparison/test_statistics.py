@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from home_tf.evaluation import bootstrap_values
-from home_tf.lab.comparison.statistics import Estimate, Results, defined_mean
+from home_tf.lab.comparison.statistics import Estimate, Results
 
 NAN = np.nan
 
@@ -96,11 +96,6 @@ def test_the_results_of_some_tasks_are_theirs_alone():
     assert (first.value, last.value) == (0.1, 0.6)
     assert mean.value == pytest.approx(0.35)
     assert 0.35 <= mean.low < mean.high <= 0.45 + 1e-9
-
-
-def test_the_mean_of_nothing_is_undefined():
-    found = defined_mean(np.array([[1.0, NAN], [NAN, NAN], [3.0, 5.0]]), axis=1)
-    np.testing.assert_array_equal(found, [1.0, NAN, 4.0])
 
 
 def test_replicates_of_two_models_are_those_of_rows_that_are_repeated():

@@ -172,11 +172,11 @@ def test_every_day_and_month_end_is_covered(tmp_path, read_csv):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"users": 0}, "`users` should be at least 1. Received: 0"),
-        ({"days": 2}, "`days` should be at least 3. Received: 2"),
-        ({"rows": 5}, "`rows` should be at least 12. Received: 5"),
+        ({"users": 0}, "`users` must be at least 1. Received: 0"),
+        ({"days": 2}, "`days` must be at least 3. Received: 2"),
+        ({"rows": 5}, "`rows` must be at least 12. Received: 5"),
         ({"group_correlation": 1.5}, "`group_correlation` .* Received: 1.5"),
-        ({"density_gap": 0.0}, "`density_gap` should be at least 0.1. Received: 0"),
+        ({"density_gap": 0.0}, "`density_gap` must be at least 0.1. Received: 0"),
         ({"density_gap": float("nan")}, "`density_gap` .* Received: nan"),
         ({"first_date": 20220431}, "Received: 20220431"),
     ],

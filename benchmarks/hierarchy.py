@@ -110,7 +110,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
 
-    from home_tf.cli import start_tensorflow
+    from home_tf.cli.start_tensorflow import start_tensorflow
 
     start_tensorflow("keras")
     from home_tf.config import load_config

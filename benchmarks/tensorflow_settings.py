@@ -27,7 +27,7 @@ SETTINGS = {
 def work(pipe, environment, export):
     """Makes the calls; then times the one that the parent names, and answers."""
     os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "3", **environment})
-    from home_tf.cli import start_tensorflow
+    from home_tf.cli.start_tensorflow import start_tensorflow
 
     start_tensorflow("keras")
     import tensorflow as tf

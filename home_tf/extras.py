@@ -1,20 +1,51 @@
-"""Whether packages are there that not every installation has."""
+"""What not every installation has: the packages of the extras in `setup.cfg`."""
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from home_tf.errors import HomeError
 
 
-def check_dependencies(what: str, *packages: str) -> None:
-    """Raises a `HomeError` if packages of the extra `compare` are not installed.
+class MissingPackageError(HomeError, ImportError):
+    """A package is not installed that an extra would have brought."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"{package} is not installed. It comes with the extra `{extra}`: run "
+            f'`pip install ".[{extra}]"` in the folder of the library'
+        )
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Names the extra if an import in the context misses a package.
 
     Args:
-        what: What needs them.
-        *packages: Their names in Python.
+        name: The extra that has what is imported.
+
+    Raises:
+        MissingPackageError: If a package is not installed.
     """
-    missing = [name for name in packages if importlib.util.find_spec(name) is None]
-    if missing:
-        raise HomeError(
-            f'{what} needs {", ".join(missing)}: run `pip install ".[compare]"` in '
-            "the folder of the library"
-        )
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "home_tf").partition(".")[0]
+        if package == "home_tf":
+            raise
+        raise MissingPackageError(package, name) from None
+
+
+def require_extra(name: str, *packages: str) -> None:
+    """Checks that packages are installed, without importing them.
+
+    Args:
+        name: The extra that has them.
+        *packages: Their names in Python.
+
+    Raises:
+        MissingPackageError: If one is not installed.
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise MissingPackageError(package, name)

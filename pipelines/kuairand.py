@@ -3,7 +3,7 @@
     python pipelines/kuairand.py                # on generated logs
     python pipelines/kuairand.py --data DIR     # on a KuaiRand download
 
-A second call goes on where the first one stopped.
+A second call resumes an interrupted first one.
 """
 
 from pathlib import Path
@@ -11,8 +11,14 @@ from typing import Annotated
 
 import typer
 
-from home_tf import cli
+from home_tf.cli.evaluate import evaluate
+from home_tf.cli.export import export
+from home_tf.cli.prepare import prepare_kuairand
+from home_tf.cli.run_command import run_command
+from home_tf.cli.start_tensorflow import start_tensorflow
+from home_tf.cli.train import train
 from home_tf.config import load_config
+from home_tf.lab.cli.generate import generate_kuairand
 
 CONFIG = Path(__file__).with_name("kuairand.yaml")
 
@@ -26,15 +32,15 @@ def pipeline(
     """Prepare, train, measure and export HoME."""
     name = "kuairand" if data else "demo"
     run, working = Path("runs") / name, Path("runs") / f"{name}-data"
-    cli.start_tensorflow(load_config(config).training.framework)
+    start_tensorflow(load_config(config).training.framework)
     if data is None:
         data = working / "logs"
-        cli.generate_kuairand(data)
-    cli.prepare_kuairand(data, working / "records")
-    cli.train(config, working / "records", run)
-    cli.evaluate(run)
-    cli.export(Path("saved_models") / name, run)
+        generate_kuairand(data)
+    prepare_kuairand(data, working / "records")
+    train(config, working / "records", run)
+    evaluate(run)
+    export(Path("saved_models") / name, run)
 
 
 if __name__ == "__main__":
-    cli.run_command(lambda: typer.run(pipeline))
+    run_command(lambda: typer.run(pipeline))

@@ -1,6 +1,6 @@
 """Trains the same MMoE with home_tf, DeepCTR and torch-rechub, and compares speeds.
 
-    pip install . -r benchmarks/peers/requirements.txt
+    pip install ".[all]" -r benchmarks/peers/requirements.txt
     python benchmarks/peers/measure.py --json peers.json
 
 32 id features of width 16, 8 experts [128, 64], 7 tasks with a tower [64], batch 1024,

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from home_tf.extras import extra
+
 _VARIABLE = "TF_USE_LEGACY_KERAS"
 
 
@@ -21,7 +23,8 @@ def legacy_keras_requested() -> bool:
 IS_LEGACY = legacy_keras_requested()
 
 if IS_LEGACY:
-    import tf_keras as keras
+    with extra("tfrs"):
+        import tf_keras as keras
 else:
     import keras
 

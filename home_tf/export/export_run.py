@@ -25,6 +25,7 @@ from home_tf.export.requests import as_served, warmup_requests
 from home_tf.export.serving_model import ServingModel
 from home_tf.export.versions import Versions
 from home_tf.export.warmup import write_warmup
+from home_tf.extras import require_extra
 from home_tf.features import Preprocessor
 from home_tf.models import RankingNetwork
 from home_tf.run import Run
@@ -137,6 +138,7 @@ def export_run(
 
 
 def _check_arguments(keep: int, tables: str, max_auc_loss: float | None) -> float:
+    require_extra("serving", "tensorflow_serving")
     check_at_least("keep", keep, 1)
     if tables not in get_args(TableType):
         raise HomeError(

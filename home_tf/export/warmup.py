@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from home_tf.errors import HomeError
 from home_tf.export.requests import Request
+from home_tf.extras import extra
 
 # Where TF Serving looks for them in a SavedModel.
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
@@ -26,7 +27,8 @@ def write_warmup(folder: Path, name: str, requests: Sequence[Request]) -> None:
         HomeError: If a request does not come back as it was.
     """
     # Imported here: it takes a second, and training does not need it.
-    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    with extra("serving"):
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
     file = folder / WARMUP_FILE
     file.parent.mkdir(exist_ok=True)
@@ -60,7 +62,8 @@ def read_warmup(folder: Path) -> list[Request]:
     Returns:
         `(signature, inputs)` pairs.
     """
-    from tensorflow_serving.apis import prediction_log_pb2
+    with extra("serving"):
+        from tensorflow_serving.apis import prediction_log_pb2
 
     requests: list[Request] = []
     for record in tf.data.TFRecordDataset(str(folder / WARMUP_FILE)):

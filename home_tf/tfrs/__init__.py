@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from home_tf.backend import IS_LEGACY
+from home_tf.extras import extra
 
 if TYPE_CHECKING:
     from home_tf.tfrs.ranking_model import RankingModel as RankingModel
@@ -20,6 +21,7 @@ def __getattr__(name: str) -> Any:
             "tensorflow, keras or home_tf; or use `home_tf.models.RankingModel`, its "
             "twin for Keras 3"
         )
-    from home_tf.tfrs.ranking_model import RankingModel
+    with extra("tfrs"):
+        from home_tf.tfrs.ranking_model import RankingModel
 
     return RankingModel

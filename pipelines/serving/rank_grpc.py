@@ -13,7 +13,7 @@ import tensorflow as tf
 import typer
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from home_tf import cli
+from home_tf.cli.run_command import run_command
 from home_tf.errors import HomeError
 from home_tf.export import example_request
 
@@ -49,4 +49,4 @@ def main(
 
 
 if __name__ == "__main__":
-    cli.run_command(lambda: typer.run(main))
+    run_command(lambda: typer.run(main))

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import typer
 
-from home_tf import cli
+from home_tf.cli.run_command import run_command
 from home_tf.errors import HomeError
 from home_tf.export import example_request
 
@@ -76,4 +76,4 @@ def _as_json(values: np.ndarray) -> list:
 
 
 if __name__ == "__main__":
-    cli.run_command(lambda: typer.run(main))
+    run_command(lambda: typer.run(main))

@@ -11,18 +11,21 @@ from support.small_config import SMALL_CONFIG
 from support.tensorflow_log import without_cost_estimates
 from typer.testing import CliRunner
 
+from home_tf.__main__ import make_app
 from home_tf.backend import IS_LEGACY
-from home_tf.cli import app
 
 pytestmark = pytest.mark.skipif(
     IS_LEGACY, reason="the command line picks its Keras itself: once is enough"
 )
 
 
+app = make_app()
+
+
 def home_tf(*arguments, cwd=None):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     return subprocess.run(
-        [sys.executable, "-m", "home_tf.cli", *map(str, arguments)],
+        [sys.executable, "-m", "home_tf", *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**environment, "COLUMNS": "80", "NO_COLOR": "1"},

@@ -17,8 +17,8 @@ from support.small_config import SMALL_CONFIG
 from support.tensorflow_log import without_cost_estimates
 from typer.main import get_command
 
+from home_tf.__main__ import make_app
 from home_tf.backend import IS_LEGACY
-from home_tf.cli import app
 from home_tf.config import ARCHITECTURES, load_config, schema
 from home_tf.data import DatasetDirectory
 from home_tf.features import Preprocessor
@@ -36,12 +36,12 @@ def blocks(file, language):
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def run(*arguments, cwd):
+def run(*arguments, cwd, **variables):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=cwd,
-        env={**environment, "COLUMNS": "80", "NO_COLOR": "1"},
+        env={**environment, "COLUMNS": "80", "NO_COLOR": "1", **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -248,7 +248,7 @@ def shell_commands():
 
 def check_options(words):
     """That the words after `home-tf` are a command and options of it."""
-    command = get_command(app)
+    command = get_command(make_app())
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
     known = {name for option in command.params for name in option.opts}
@@ -274,28 +274,9 @@ def test_the_commands_of_the_docs_are_commands():
     assert {("docs/serving.md", "home-tf"), ("docs/serving.md", "python")} <= checked
 
 
-NEW_ARCHITECTURE = """
-import sys
-
-from home_tf.lab.comparison import contenders
-from home_tf.config import load_config
-from home_tf.data import DatasetDirectory
-from home_tf.features import Preprocessor
-from home_tf.models.build_network import build_network
-
-path, data = sys.argv[1:]
-baselines = [one.name for one in contenders(["baselines"])]
-assert {"averaged", "averaged*"} <= set(baselines)
-starred = contenders(["averaged*"])[-1].arguments(load_config(path))
-config = load_config(path, {"model.architecture": {**starred, "num_experts": 3}})
-network = build_network(config, Preprocessor(config.features, DatasetDirectory(data)))
-layer = network.representations
-print(type(layer).__name__, layer.num_experts, layer.expert)
-"""
-
-
 def test_a_new_architecture_is_one_file_and_one_line(tmp_path, write_config, prepared):
     """As CONTRIBUTING shows it, in a copy of the package."""
+    script = ROOT / "tests/support/new_architecture.py"
     (file,) = blocks("CONTRIBUTING.md", "python")
     (line,) = blocks("CONTRIBUTING.md", "text")
     shutil.copytree(ROOT / "home_tf", tmp_path / "home_tf")
@@ -303,7 +284,7 @@ def test_a_new_architecture_is_one_file_and_one_line(tmp_path, write_config, pre
     table = tmp_path / "home_tf" / "config" / "architectures.py"
     before, after = table.read_text().split("        HoMEConfig,\n")
     table.write_text(f"{before}        HoMEConfig,\n{line}{after}")
-    done = run("-c", NEW_ARCHITECTURE, str(write_config()), str(prepared), cwd=tmp_path)
+    done = run(script, write_config(), prepared, cwd=tmp_path, PYTHONPATH=".")
     assert done.stdout.split() == ["Averaged", "3", "home"]
 
 

@@ -22,6 +22,9 @@ TASKS = ["long_view", "is_click", "is_like"]
 FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
 
 
+KILLED = Path(__file__).parents[1] / "support" / "killed_export.py"
+
+
 def names(folder):
     return {path.name for path in folder.iterdir()}
 
@@ -44,26 +47,6 @@ def test_only_the_last_versions_are_kept(trained, tmp_path):
         export_run(run, tmp_path / "model", keep=0)
 
 
-# Exports, and is killed at the first call of a function.
-KILLED = """
-import importlib, os, signal, sys
-module, name, run, out = sys.argv[1:]
-from home_tf.cli import start_tensorflow
-start_tensorflow(os.environ["FRAMEWORK"])
-from home_tf.export import export_run
-from home_tf.run import Run
-from pathlib import Path
-owner = importlib.import_module(module)
-def kill(*arguments, **options):
-    os.kill(os.getpid(), signal.SIGKILL)
-for part in name.split(".")[:-1]:
-    owner = getattr(owner, part)
-kill.rmtree = kill  # stands in for `shutil` too
-setattr(owner, name.split(".")[-1], kill)
-export_run(Run(Path(run)), out, keep=1)
-"""
-
-
 @pytest.mark.parametrize(
     ("function", "versions"),
     [
@@ -80,7 +63,7 @@ def test_an_export_killed_at_any_step_leaves_whole_versions(
     run, version, _, _ = trained
     shutil.copytree(version, tmp_path / "model" / "1")
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, *function.split(":"), run.folder, "model"],
+        [sys.executable, KILLED, *function.split(":"), run.folder, "model"],
         cwd=tmp_path,
         env={**os.environ, "FRAMEWORK": "tfrs" if IS_LEGACY else "keras"},
         check=False,
@@ -158,10 +141,10 @@ def test_examples_that_are_answered_otherwise_fail_the_check(
 
 def test_what_cannot_be_written_is_told_in_one_line(trained, published):
     script = (
-        "import resource, sys; from home_tf import cli\n"
+        "import resource, sys; from home_tf.__main__ import main\n"
         # Bytes of a file, which a full disk cuts short in the same way.
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
-        "sys.argv[0] = 'home-tf'; cli.main()"
+        "main()"
     )
     run = trained[0].folder
     done = subprocess.run(

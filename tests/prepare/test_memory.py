@@ -2,32 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from home_tf.lab.synthetic import generate
 
-# Prints the MiB by which the process grows at most while it prepares.
-PREPARE = """
-import sys
-from pathlib import Path
-from home_tf.prepare import prepare, spool
-from home_tf.prepare.running_statistics import RunningStatistics
-
-# Buffers of a fixed size, which are as large as the logs of a test otherwise: the rows
-# of a day that wait to be written, and the sample for the quantiles.
-spool.GROUP_ROWS = 1024
-RunningStatistics.__init__.__kwdefaults__["sample_rows"] = 1024
-
-def peak():
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-prepare(sys.argv[1], sys.argv[2])  # a small one: what is loaded only once
-before = peak()
-prepare(sys.argv[3], sys.argv[4])
-print(peak() - before)
-"""
+PREPARE = Path(__file__).parents[1] / "support" / "prepare_memory.py"
 
 
 def growth(tmp_path, days):
@@ -36,7 +17,7 @@ def growth(tmp_path, days):
     generate(logs, users=500, videos=300, days=days, rows=days * 10_000)
     folders = [small, tmp_path / "a", logs, tmp_path / "b"]
     done = subprocess.run(
-        [sys.executable, "-c", PREPARE, *map(str, folders)],
+        [sys.executable, PREPARE, *map(str, folders)],
         capture_output=True,
         text=True,
         check=True,

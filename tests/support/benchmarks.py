@@ -19,11 +19,17 @@ def is_ratio(figure):
     return 0 <= figure["low"] <= figure["median"] <= figure["high"]
 
 
-def run_python(code, *arguments, **environment):
-    """Runs Python code in a process of its own; variables of TensorFlow left out."""
+def run_bench(what, *arguments, **environment):
+    """Runs `home-tf bench`; see `bench_command.py`."""
+    script = Path(__file__).with_name("bench_command.py")
+    return run_python(script, what, *arguments, **environment)
+
+
+def run_python(*arguments, **environment):
+    """Runs Python in a process of its own; variables of TensorFlow left out."""
     variables = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
+        [sys.executable, *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**variables, "COLUMNS": "80", **environment},

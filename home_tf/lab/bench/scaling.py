@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from home_tf.extras import extra
 from home_tf.lab.bench.layer import LayerSizes, large_product, limit_of, trace
 from home_tf.lab.bench.timing import time_in_turn
 from home_tf.layers import HoME
@@ -87,8 +88,9 @@ def plot_scaling(
         file: The PNG file.
         sweeps: As given to `bench_scaling`.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, ScalarFormatter
+    with extra("compare"):
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator, ScalarFormatter
 
     sweeps = sweeps or SWEEPS
     figure = Figure(figsize=(2.8 * len(sweeps), 3.2), layout="constrained")

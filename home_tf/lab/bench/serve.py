@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from home_tf.export import example_request
 from home_tf.export.warmup import read_warmup
+from home_tf.extras import extra
 from home_tf.lab.bench.layer import COLUMNS, large_product
 from home_tf.lab.bench.timing import ratio, time_in_turn
 
@@ -146,7 +147,8 @@ def _reading(call: Callable[[], Any]) -> Callable[[], object]:
 
 
 def _serialized(name: str, inputs: Inputs) -> bytes:
-    from tensorflow_serving.apis import predict_pb2
+    with extra("serving"):
+        from tensorflow_serving.apis import predict_pb2
 
     request = predict_pb2.PredictRequest()
     request.model_spec.signature_name = name

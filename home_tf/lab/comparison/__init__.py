@@ -1,5 +1,8 @@
 """The comparison of architectures on real logs, with honest error bars."""
 
-from home_tf.lab.comparison.compare import compare as compare
-from home_tf.lab.comparison.contender import Contender as Contender
-from home_tf.lab.comparison.contender import contenders as contenders
+from home_tf.extras import extra
+
+with extra("compare"):
+    from home_tf.lab.comparison.compare import compare as compare
+    from home_tf.lab.comparison.contender import Contender as Contender
+    from home_tf.lab.comparison.contender import contenders as contenders

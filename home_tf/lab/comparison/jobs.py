@@ -14,18 +14,7 @@ from typing import Any
 import home_tf
 from home_tf.lab.comparison.contender import Contender
 
-# The package is found where this process found it, and not in the current folder, which
-# may hold another version. TensorFlow reads the environment, and speaks, when it is
-# imported: `start_tensorflow` comes first.
-_START = """
-import sys
-sys.path[0] = sys.argv[2]
-from home_tf.cli import start_tensorflow
-start_tensorflow("keras")
-from home_tf.lab.comparison.worker import main
-main(sys.argv[1])
-"""
-
+_START = Path(__file__).with_name("start_worker.py")
 _PACKAGE_FOLDER = str(Path(home_tf.__file__).parents[1])
 
 
@@ -103,7 +92,7 @@ class _Processes:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         with job.log.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", _START, job.to_json(), _PACKAGE_FOLDER],
+                [sys.executable, _START, _PACKAGE_FOLDER, job.to_json()],
                 stderr=log,
                 env={**os.environ, "OMP_NUM_THREADS": str(job.threads)},
             )

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.benchmarks import KEPT, is_ratio, kept_keys, run_python
+from support.benchmarks import KEPT, is_ratio, kept_keys, run_bench
 
 from home_tf.errors import HomeError
 from home_tf.lab.bench.check import load_expected, regressions
@@ -164,7 +164,9 @@ def test_the_command(tmp_path):
     never = {"median": 1e9, "tolerance": 0.5, "better": "higher", "runs": 1}
     expected.write_text(json.dumps({"layer.train.speedup_vs_naive": never}))
     options = ["--batch", 16, "--tasks", 2, "--dtype", "mixed_bfloat16", "--quick"]
-    done = run_python(QUICK, *options, "--json", file, "--check", expected)
+    done = run_bench(
+        "small_layer", "layer", *options, "--json", file, "--check", expected
+    )
     assert done.returncode == 2, done.stderr
     assert "1 of 1 figures are worse than expected" in done.stderr
     assert "layer.train.speedup_vs_naive is" in done.stdout
@@ -176,24 +178,9 @@ def test_the_command(tmp_path):
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-# The command, on a layer that is traced quickly.
-QUICK = """
-import sys
-from dataclasses import replace
-from home_tf.lab import bench, cli
-measure = bench.bench_layer
-def small(sizes, **options):
-    sizes = replace(sizes, features=8, expert_units=(4,), lora_rank=(2, 1))
-    return measure(sizes, **options)
-bench.bench_layer = small
-sys.argv = ["home-tf", "bench", "layer", *sys.argv[1:]]
-cli.main()
-"""
-
-
 def test_the_command_for_all_keeps_the_figures_of_each(tmp_path):
     file = tmp_path / "figures.json"
-    done = run_python(ALL, "--export", "a/b", "--json", file)
+    done = run_bench("nothing", "all", "--export", "a/b", "--json", file)
     assert done.returncode == 0, done.stderr
     found = json.loads(file.read_text())
     assert found.pop("seconds") >= 0
@@ -212,38 +199,10 @@ def test_the_command_for_all_keeps_the_figures_of_each(tmp_path):
 
 
 def test_a_folder_that_is_no_export_is_told_before_anything_is_measured(tmp_path):
-    done = run_python(NO_EXPORT, "--export", tmp_path)
+    done = run_bench("no_layer", "all", "--export", tmp_path)
     assert done.returncode == 2
     assert "has no warm-up request for the signature 'predict'" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-# The command, with a benchmark that must not be reached.
-NO_EXPORT = """
-import sys
-from home_tf.lab import bench, cli
-del bench.bench_layer
-sys.argv = ["home-tf", "bench", "all", *sys.argv[1:]]
-cli.main()
-"""
-
-
-# The command, with benchmarks that measure nothing.
-ALL = """
-import sys
-from home_tf.lab import bench, cli
-def nothing(name, default):
-    return lambda *sizes, rounds=default, **_: {f"{name}.rounds": rounds}
-bench.bench_layer = nothing("layer", 0)
-bench.bench_input = nothing("input", 0)
-bench.bench_fit = nothing("fit", 10)
-bench.bench_serve = lambda export, rounds: {
-    "serve.rounds": rounds,
-    "serve.export": str(export),
-}
-sys.argv = ["home-tf", "bench", "all", *sys.argv[1:]]
-cli.main()
-"""
 
 
 @pytest.mark.parametrize(
@@ -252,18 +211,8 @@ cli.main()
 )
 def test_fit_is_measured_in_the_keras_in_force(tmp_path, options, found):
     file = tmp_path / "figures.json"
-    done = run_python(FIT, *options, "--json", file, TF_USE_LEGACY_KERAS="1")
+    done = run_bench("no_fit", "fit", *options, "--json", file, TF_USE_LEGACY_KERAS="1")
     assert done.returncode == 0, done.stderr
     figures = json.loads(file.read_text())
     keras = figures["keras"].split()[0]
     assert f"{figures['fit.framework']} {keras}" == found
-
-
-# The command, which measures nothing.
-FIT = """
-import sys
-from home_tf import cli
-cli._measure_fit = lambda quick, framework: {"fit.framework": framework}
-sys.argv = ["home-tf", "bench", "fit", *sys.argv[1:]]
-cli.main()
-"""

@@ -3,6 +3,7 @@
 import os
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,60 +55,30 @@ def test_steps_on_large_vocabularies_look_up_other_rows_each_time(monkeypatch):
     assert all((a != b).any() for a, b in pairwise(of_adam))
 
 
-def in_new_process(code):
-    """The numbers that code prints; pipelines of other tests hold no memory there."""
+SUPPORT = Path(__file__).parents[2] / "support"
+
+
+def in_new_process(name):
+    """The numbers a script prints; pipelines of other tests hold no memory there."""
     # oneDNN, which CPUs without AVX-512 have to be told to use, counts the memory.
     keras = {"TF_USE_LEGACY_KERAS": os.environ.get("TF_USE_LEGACY_KERAS", "0")}
-    done = run_python(code, TF_ENABLE_ONEDNN_OPTS="1", **keras)
+    done = run_python(SUPPORT / name, TF_ENABLE_ONEDNN_OPTS="1", **keras)
     assert done.returncode == 0, done.stderr
     return [float(line) for line in done.stdout.split()]
 
 
 def test_the_peak_of_memory_is_what_is_held_at_once_beyond_what_was_held():
-    assert in_new_process(PEAK) == pytest.approx([192, 64], abs=1)
-
-
-PEAK = """
-import tensorflow as tf
-from home_tf.lab.bench.memory import peak_memory
-held = tf.ones((2**24,))
-def call():
-    for _ in range(3):
-        (held + 1.0).numpy()  # 64 MiB, three times after another
-    a, b = held + 1.0, held + 2.0  # 128 MiB
-    (a + b).numpy()  # and 64 more
-print(peak_memory(call), peak_memory(lambda: (held + 1.0).numpy()))
-"""
+    assert in_new_process("peak_memory.py") == pytest.approx([192, 64], abs=1)
 
 
 def test_a_step_of_adam_takes_memory_for_the_whole_table_and_of_lazy_adam_does_not():
-    adam_small, adam_large, lazy_small, lazy_large = in_new_process(STEPS)
+    adam_small, adam_large, lazy_small, lazy_large = in_new_process("step_memory.py")
     # Adam of Keras makes a gradient, or a change, of the whole table.
     assert adam_large > adam_small + 0.8 * TABLE_MIB
     assert lazy_large < lazy_small + 0.3 * TABLE_MIB
 
 
 TABLE_MIB = 4_000_000 * 4 * 4 / 2**20
-STEPS = """
-from home_tf.backend import IS_LEGACY
-from home_tf.lab.bench import fit
-from home_tf.lab.bench.records import RecordSizes
-fit.wait_shares = lambda *_, **__: [0.0]
-rows = RecordSizes(4096, integers=2, floats=1, labels=2)
-sizes = fit.FitSizes(
-    rows,
-    expert_units=(4,),
-    lora_rank=2,
-    width=4,
-    vocabularies=(10, 4_000_000),
-    steps=2,
-)
-framework = "tfrs" if IS_LEGACY else "keras"
-found = fit.bench_fit(framework, sizes, rounds=2, options=())
-for optimizer in ("adam", "lazy_adam"):
-    for size in ("small", "large"):
-        print(found[f"fit.{optimizer}_{size}_step_mib"])
-"""
 
 
 class Sleeping(keras.Model):

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from home_tf import cli
 from home_tf.errors import HomeError
 from home_tf.evaluation import bootstrap_values
-from home_tf.extras import check_dependencies
+from home_tf.lab.cli.compare import compare as compare_command
 from home_tf.lab.comparison import compare, contenders, worker
 from home_tf.lab.comparison import compare as compare_function
 from home_tf.lab.comparison.budget import Size
@@ -380,7 +379,7 @@ def finished(write_config, logs, tmp_path_factory):
     out = tmp_path_factory.mktemp("finished") / "out"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     done = subprocess.run(
-        [sys.executable, "-m", "home_tf.cli", "compare", "--config",
+        [sys.executable, "-m", "home_tf", "compare", "--config",
          str(write_config()), "--data", str(logs), "--out", str(out),
          "--architectures", "lightgbm", "--seeds", "2", "--folds", "1",
          "--trials", "1", "--jobs", "2"],
@@ -486,9 +485,9 @@ def test_quick_generates_logs_and_does_little(write_config, tmp_path, monkeypatc
         lambda config, data, out, **options: called.append((config, data, options)),
     )
     config, out = write_config(), tmp_path / "out"
-    cli.compare(config, out, quick=True)
-    cli.compare(config, out, quick=True, seeds=2)
-    cli.compare(config, out, tmp_path)
+    compare_command(config, out, quick=True)
+    compare_command(config, out, quick=True, seeds=2)
+    compare_command(config, out, tmp_path)
     numbers = [[o[k] for k in ("seeds", "folds", "trials")] for *_, o in called]
     assert numbers == [[1, 1, 0], [2, 1, 0], [5, 3, 8]]
     quick, logs, _ = called[0]
@@ -502,20 +501,12 @@ def test_quick_generates_logs_and_does_little(write_config, tmp_path, monkeypatc
 def test_the_command_line_checks_before_it_writes(write_config, logs, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(HomeError, match=r"`architectures` has an unknown name"):
-        cli.compare(write_config(), out, logs, architectures="home,hoem")
+        compare_command(write_config(), out, logs, architectures="home,hoem")
     with pytest.raises(HomeError, match=r"`--data` is required, or `--quick`"):
-        cli.compare(write_config(), out)
+        compare_command(write_config(), out)
     with pytest.raises(HomeError, match=r"no log_standard"):
-        cli.compare(write_config(), out, Path(__file__).parent)
+        compare_command(write_config(), out, Path(__file__).parent)
     assert not out.exists()
-
-
-def test_missing_packages_are_named(monkeypatch):
-    check_dependencies("a comparison", "lightgbm", "optuna")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    message = r'a comparison needs lightgbm, optuna: run `pip install "\.\[compare\]"`'
-    with pytest.raises(HomeError, match=message):
-        check_dependencies("a comparison", "lightgbm", "optuna")
 
 
 def test_a_plan_survives_its_file(start_comparison, tmp_path):

@@ -1,0 +1,31 @@
+"""`home-tf evaluate`."""
+
+from typing import Annotated
+
+import typer
+
+from home_tf.cli.console import console, report_written
+from home_tf.cli.metrics_table import metrics_table
+from home_tf.cli.open_run import open_run
+from home_tf.cli.options import RunDataOption, RunOption
+
+
+def evaluate(
+    run: RunOption,
+    data: RunDataOption = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Such as test; repeat for several. Else validation and test."
+        ),
+    ] = None,
+) -> None:
+    """Measure the best checkpoint of a run."""
+    found = open_run(run)
+    from home_tf.training import evaluate_run
+
+    splits = split or ["validation", "test"]
+    metrics = evaluate_run(found, data=data, splits=splits)
+    for name in splits:
+        console.print(metrics_table(metrics[name], title=name))
+    report_written(found.metrics_file)

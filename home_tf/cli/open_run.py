@@ -1,0 +1,19 @@
+"""The run that a command works on."""
+
+from pathlib import Path
+
+from home_tf.cli.start_tensorflow import start_tensorflow
+from home_tf.run import Run
+
+
+def open_run(folder: Path) -> Run:
+    """Finds a run and starts TensorFlow with the Keras that trained it.
+
+    Raises:
+        HomeError: If there is no run in the folder.
+    """
+    run = Run(folder)
+    framework = run.load_config().training.framework
+    # Legacy Keras can train the framework `keras` too, from Python.
+    start_tensorflow("tfrs" if run.legacy_keras else framework)
+    return run

@@ -1,0 +1,38 @@
+"""`home-tf train`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from home_tf.cli.console import console, report_written
+from home_tf.cli.options import ConfigOption, DataOption
+from home_tf.cli.start_tensorflow import start_tensorflow
+
+
+def train(
+    config: ConfigOption,
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="The folder of the run.")],
+    framework: Annotated[
+        Literal["tfrs", "keras"] | None,
+        typer.Option(help="Legacy Keras (tfrs) or Keras 3, instead of the file's."),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the rows, instead of the file's.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights and order, instead of the file's.")
+    ] = None,
+) -> None:
+    """Train a model, or resume an interrupted training."""
+    from home_tf.config import load_config
+
+    given = {"framework": framework, "epochs": epochs, "seed": seed}
+    overrides = {f"training.{k}": v for k, v in given.items() if v is not None}
+    loaded = load_config(config, overrides)
+    start_tensorflow(loaded.training.framework)
+    from home_tf.training import train as train_run
+
+    run = train_run(loaded, data, out, console=console)
+    report_written(run.folder)

@@ -1,0 +1,214 @@
+"""`home-tf bench`."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from home_tf.cli.console import console, report_written
+from home_tf.cli.start_tensorflow import start_tensorflow
+from home_tf.errors import HomeError
+from home_tf.extras import require_extra
+from home_tf.files import write_json
+
+bench_app = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios.")
+
+QuickOption = Annotated[
+    bool, typer.Option("--quick", help="Fewer rounds, less to prepare and to fit.")
+]
+JsonOption = Annotated[Path | None, typer.Option(help="Write the figures here.")]
+FrameworkOption = Annotated[
+    Literal["tfrs", "keras"] | None,
+    typer.Option(
+        help="tfrs, on legacy Keras, or keras, on Keras 3; by default that of the "
+        "Keras in force, legacy under TF_USE_LEGACY_KERAS=1."
+    ),
+]
+CheckOption = Annotated[
+    Path | None,
+    typer.Option("--check", help="Compare with expected figures; fail if worse."),
+]
+
+
+@bench_app.command("layer")
+def bench_layer(
+    quick: QuickOption = False,
+    json: JsonOption = None,
+    check: CheckOption = None,
+    framework: FrameworkOption = None,
+    jit_compile: Annotated[
+        bool, typer.Option("--jit-compile", help="Compile with XLA.")
+    ] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Examples a step.")] = 1024,
+    tasks: Annotated[int, typer.Option(min=1, help="Number of tasks.")] = 10,
+    dtype: Annotated[
+        Literal["float32", "mixed_bfloat16", "mixed_float16"],
+        typer.Option(
+            help="float32, mixed_bfloat16 or mixed_float16: what both compute in.",
+            metavar="NAME",  # the names would be broken at the edge
+        ),
+    ] = "float32",
+) -> None:
+    """Measure HoME against a naive one and against its matrix products."""
+    _start_bench(framework)
+    sizes = {"batch": batch, "tasks": tasks, "dtype": dtype}
+    _bench(lambda: _measure_layer(quick, jit_compile, **sizes), json, check)
+
+
+@bench_app.command("input")
+def bench_input(
+    quick: QuickOption = False, json: JsonOption = None, check: CheckOption = None
+) -> None:
+    """Measure reading and writing records, one layout against the other."""
+    start_tensorflow()
+    _bench(lambda: _measure_input(quick), json, check)
+
+
+@bench_app.command("fit")
+def bench_fit(
+    quick: QuickOption = False,
+    json: JsonOption = None,
+    check: CheckOption = None,
+    framework: FrameworkOption = None,
+) -> None:
+    """Measure the whole fit: against a bare loop, its options, large vocabularies."""
+    chosen = _start_bench(framework)
+    _bench(lambda: _measure_fit(quick, chosen), json, check)
+
+
+_EXPORT_HELP = "A version of an export, such as saved_models/demo/1."
+
+
+@bench_app.command("serve")
+def bench_serve(
+    export: Annotated[Path, typer.Option(help=_EXPORT_HELP)],
+    quick: QuickOption = False,
+    json: JsonOption = None,
+    check: CheckOption = None,
+) -> None:
+    """Measure an export's signatures for one user and many candidates."""
+    start_tensorflow("keras")
+    _bench(lambda: _measure_serve(quick, export), json, check)
+
+
+@bench_app.command("scaling")
+def bench_scaling(
+    plot: Annotated[Path, typer.Option(help="Draw the figures in this PNG file.")],
+    json: JsonOption = None,
+    framework: FrameworkOption = None,
+) -> None:
+    """Measure how the layer's step grows with tasks, experts, widths and batch."""
+    require_extra("compare", "matplotlib")
+    _start_bench(framework)
+    from home_tf.lab import bench
+
+    bench.plot_scaling(_bench(bench.bench_scaling, json), plot)
+    report_written(plot)
+
+
+@bench_app.command("all")
+def bench_all(
+    quick: QuickOption = False,
+    json: JsonOption = None,
+    check: CheckOption = None,
+    framework: FrameworkOption = None,
+    export: Annotated[
+        Path | None, typer.Option(help=f"{_EXPORT_HELP} Without it none is measured.")
+    ] = None,
+) -> None:
+    """Measure the layer, the input, the fit, and how an export serves."""
+    chosen = _start_bench(framework)
+    _bench(
+        lambda: {
+            # First, for a folder that is no export is told by it.
+            **({} if export is None else _measure_serve(quick, export)),
+            **_measure_layer(quick),
+            **_measure_input(quick),
+            **_measure_fit(quick, chosen),
+        },
+        json,
+        check,
+    )
+
+
+def _start_bench(framework: str | None) -> str:
+    """Starts TensorFlow; returns the framework, that of the Keras in force if None."""
+    start_tensorflow(framework)
+    from home_tf.backend import IS_LEGACY
+
+    return "tfrs" if IS_LEGACY else "keras"
+
+
+def _measure_layer(
+    quick: bool, jit_compile: bool = False, **sizes: Any
+) -> dict[str, Any]:
+    from home_tf.lab import bench
+
+    return bench.bench_layer(
+        bench.LayerSizes(**sizes), rounds=8 if quick else 30, jit_compile=jit_compile
+    )
+
+
+def _measure_input(quick: bool) -> dict[str, Any]:
+    from home_tf.lab import bench
+
+    if quick:
+        return bench.bench_input(rounds=3, prepared_rows=200_000)
+    return bench.bench_input(rounds=5)
+
+
+def _measure_fit(quick: bool, framework: str) -> dict[str, Any]:
+    from home_tf.lab import bench
+
+    if quick:
+        return bench.bench_fit(
+            framework, rounds=3, options=(), optimizers=("lazy_adam",)
+        )
+    return bench.bench_fit(framework)
+
+
+def _measure_serve(quick: bool, export: Path) -> dict[str, Any]:
+    from home_tf.lab import bench
+
+    return bench.bench_serve(export, rounds=10 if quick else 50)
+
+
+def _bench(
+    measure: Callable[[], dict[str, Any]], json: Path | None, check: Path | None = None
+) -> dict[str, Any]:
+    """Measures, reports and compares; returns the figures."""
+    from home_tf.lab import bench
+
+    # Read before minutes of measuring.
+    expected = {} if check is None else bench.load_expected(check)
+    start = time.perf_counter()
+    found = {**bench.environment(), **measure()}
+    found["seconds"] = round(time.perf_counter() - start)
+    _report_bench(found, json, expected)
+    return found
+
+
+def _report_bench(
+    found: dict[str, Any], json: Path | None, expected: dict[str, Any]
+) -> None:
+    from home_tf.lab import bench
+
+    console.print(bench.bench_table(found))
+    if json is not None:
+        write_json(json, found)
+        report_written(json)
+    if not expected:
+        return
+    compared = len(expected.keys() & found.keys())
+    worse = bench.regressions(found, expected)
+    for line in worse:
+        console.print(line, soft_wrap=True)
+    if worse or not compared:
+        raise HomeError(
+            f"--check: {len(worse)} of {compared} figures are worse than expected"
+            if compared
+            else "--check: expects none of the figures that were measured"
+        )
+    console.print(f"none of {compared} figures is worse than expected")

@@ -1,0 +1,30 @@
+"""Exports a run, and is killed at the first call of a function.
+
+Usage: python killed_export.py MODULE FUNCTION RUN OUT
+"""
+
+import importlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+from home_tf.cli.start_tensorflow import start_tensorflow
+
+module, name, run, out = sys.argv[1:]
+start_tensorflow(os.environ["FRAMEWORK"])
+
+from home_tf.export import export_run  # noqa: E402
+from home_tf.run import Run  # noqa: E402
+
+
+def kill(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+owner = importlib.import_module(module)
+for part in name.split(".")[:-1]:
+    owner = getattr(owner, part)
+kill.rmtree = kill  # stands in for `shutil` too
+setattr(owner, name.split(".")[-1], kill)
+export_run(Run(Path(run)), out, keep=1)

@@ -16,32 +16,31 @@ from pathlib import Path
 
 import numpy as np
 
+MOMENTUM = "model.architecture.expert.batch_norm_momentum"
+SCALE = "model.architecture.expert.batch_norm_initial_scale"
 DAYS = {20220501: 20220502, 20220502: 20220503, 20220503: 20220504}
 SETTINGS = {
     "training.learning_rate": 0.0045,
     "model.embedding_l2": 2.9e-5,
     "model.dropout": 0.05,
-    "model.architecture.momentum": 0.967,
+    MOMENTUM: 0.967,
 }
 CONFIGURED_RATE = {"training.learning_rate": 0.001}
 RATES = {"model.initial_rates": True}
 # As large as HoME.
-ADATT = {"model.architecture.expert_units": [81, 41]}
-SINGLE_TASK = {"model.architecture.expert_units": [108, 54]}
+ADATT = {"model.architecture.expert.units": [81, 41]}
+SINGLE_TASK = {"model.architecture.expert.units": [108, 54]}
 KINDS = {
-    "initial gamma 1": ("home", {"model.architecture.initial_gamma": 1.0}),
-    "initial gamma 0.3": ("home", {"model.architecture.initial_gamma": 0.3}),
-    "initial gamma 0.1": ("home", {}),
-    "momentum 0.8": (
-        "home",
-        {"model.architecture.initial_gamma": 1.0, "model.architecture.momentum": 0.8},
-    ),
+    "initial scale 1": ("home", {SCALE: 1.0}),
+    "initial scale 0.3": ("home", {SCALE: 0.3}),
+    "initial scale 0.1": ("home", {}),
+    "momentum 0.8": ("home", {SCALE: 1.0, MOMENTUM: 0.8}),
     "without BatchNorm": ("home-swish", {}),
     "ReLU experts": ("home-relu", {}),
     "AdaTT": ("adatt", ADATT),
     "AdaTT*": ("adatt*", ADATT),
     "Single-Task*": ("single_task*", SINGLE_TASK),
-    "twice as wide outputs": ("home", {"model.architecture.expert_units": [64, 64]}),
+    "twice as wide outputs": ("home", {"model.architecture.expert.units": [64, 64]}),
     "initial rates": ("home", RATES),
     "AdaTT, initial rates": ("adatt", {**ADATT, **RATES}),
     "rate 0.001": ("home", CONFIGURED_RATE),

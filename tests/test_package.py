@@ -73,7 +73,7 @@ def test_the_base_needs_no_package_of_an_extra():
 def test_a_saved_model_loads_once_its_classes_are_imported(tmp_path):
     inputs = keras.Input((6,))
     outputs = home_tf.layers.TaskTowers(["x"])(
-        home_tf.layers.MMoE({"a": ["x"]}, expert_units=(4,))(inputs)
+        home_tf.layers.MMoE({"a": ["x"]})(inputs)
     )
     model = keras.Model(inputs, outputs)
     losses, metrics = home_tf.losses, home_tf.metrics

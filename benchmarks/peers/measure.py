@@ -86,7 +86,7 @@ def home_tf_epochs(folder, way, optimizer="adam"):
     from home_tf.data import DatasetDirectory
     from home_tf.features import FeatureEmbedding
     from home_tf.features.feature_embedding import EmbeddedFeature, EmbeddingTable
-    from home_tf.layers import MMoE, TaskTowers
+    from home_tf.layers import Expert, MMoE, TaskTowers
     from home_tf.models import RankingModel, RankingNetwork
     from home_tf.optimizers import LazyAdam
 
@@ -95,7 +95,11 @@ def home_tf_epochs(folder, way, optimizer="adam"):
             {name: EmbeddingTable(VOCABULARY, WIDTH) for name in FEATURES},
             {name: EmbeddedFeature(name) for name in FEATURES},
         ),
-        MMoE({"all": TASKS}, expert_units=EXPERT_UNITS, num_experts=EXPERTS),
+        MMoE(
+            {"all": TASKS},
+            expert=Expert.relu(units=EXPERT_UNITS),
+            num_experts=EXPERTS,
+        ),
         TaskTowers(TASKS, hidden_units=TOWER_UNITS),
     )
     model = RankingModel(network, TASKS)

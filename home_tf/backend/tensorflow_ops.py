@@ -45,44 +45,6 @@ def add(x1: Any, x2: Any) -> Any:
     return tf.nn.bias_add(x1, x2)
 
 
-def batch_norm(
-    x: Any,
-    gamma: Any,
-    beta: Any,
-    moments: tuple[Any, Any] | None,
-    epsilon: float,
-) -> tuple[Any, Any, Any]:
-    """Normalises `(batch, channels)`, as one operation.
-
-    Args:
-        x: `(batch, channels)`, in float32.
-        gamma: The scale of each channel.
-        beta: The offset of each channel.
-        moments: The mean and the variance of each channel; by default the batch's.
-        epsilon: Added to the variance.
-
-    Returns:
-        The outputs, and the mean and the variance of each channel.
-    """
-    channels = x.shape[-1]
-    mean, variance = moments or ((), ())
-    outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=tf.reshape(x, (-1, 1, 1, channels)),
-        scale=gamma,
-        offset=beta,
-        mean=mean,
-        variance=variance,
-        epsilon=epsilon,
-        is_training=moments is None,
-    )
-    outputs = tf.reshape(outputs, (-1, channels))
-    if moments is None:
-        # It divides by one row less.
-        rows = tf.cast(tf.shape(x)[0], x.dtype)
-        variance *= (rows - 1.0) / rows
-    return outputs, mean, variance
-
-
 def cast(x: Any, dtype: str) -> Any:
     """Casts a tensor to `dtype`."""
     return tf.cast(x, dtype)

@@ -1,11 +1,9 @@
 """What TensorFlow does with the variables of either Keras."""
 
-import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 from home_tf.backend import IS_LEGACY
+from home_tf.backend.names import weight_path
 
 
 def tf_variable(weight: Any) -> Any:
@@ -29,7 +27,10 @@ def named_variables(layer: Any) -> dict[str, Any]:
         ValueError: If two weights have one path, so that it would not say which.
     """
     found: dict[str, Any] = {}
-    for path, weight in _walk(layer, "", set()):
+    for weight in layer.weights:
+        path = weight_path(weight)
+        _, outer, inner = path.partition(f"{layer.name}/")
+        path = inner if outer else path
         if path in found:
             raise ValueError(
                 f"The weights of `{layer.name}` must have paths of their own, by which "
@@ -38,44 +39,6 @@ def named_variables(layer: Any) -> dict[str, Any]:
             )
         found[path] = tf_variable(weight)
     return found
-
-
-def _walk(layer: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """Each weight and its path, those of the layers below first."""
-    # The one list of a layer's direct parts that has those in its dicts and lists too,
-    # and the same in both Kerases; `tf.train.Checkpoint` given a Keras 3 layer leaves
-    # these out without a word.
-    parts = list(layer._flatten_layers(include_self=False, recursive=False))
-    for name, part in zip(_names(parts), parts, strict=True):
-        yield from _walk(part, f"{path}{name}/", seen)
-    for weight in layer.weights:
-        if id(weight) not in seen:
-            seen.add(id(weight))
-            yield path + weight.name.split(":")[0].split("/")[-1], weight
-
-
-def _names(parts: Sequence[Any]) -> list[str]:
-    """The names of a layer's parts.
-
-    A name that Keras gave counts the layers of a class in the whole process: the same
-    network has others each time it is built. It is counted anew, within the layer.
-    """
-    counts: Counter[str] = Counter()
-    names = []
-    for part in parts:
-        given = re.fullmatch(rf"({_snake_case(type(part).__name__)})(_\d+)?", part.name)
-        if given is None:
-            names.append(part.name)
-            continue
-        base = given[1]
-        names.append(f"{base}_{counts[base]}" if counts[base] else base)
-        counts[base] += 1
-    return names
-
-
-def _snake_case(name: str) -> str:
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def named_optimizer_variables(model: Any) -> dict[str, Any]:

@@ -28,11 +28,14 @@ def _no_truth(value: Any) -> Any:
 
 def _one_or_two(value: Any, check: Callable[[Any], Any]) -> Any:
     # Of a union pydantic tells one problem for each member.
+    if value == "paper":
+        return value
     try:
         return check(value)
     except ValidationError:
         raise PydanticCustomError(
-            "rule", "should be a whole number greater than 0, or two in a list"
+            "rule",
+            "should be a whole number greater than 0, two in a list, or 'paper'",
         ) from None
 
 
@@ -41,12 +44,50 @@ Whole = Annotated[int, BeforeValidator(_no_truth), Field(ge=0)]
 # TensorFlow's sizes are of 32 bits.
 Positive = Annotated[int, BeforeValidator(_no_truth), Field(gt=0, lt=2**31)]
 OneOrTwo = Annotated[
-    Positive | tuple[Positive, Positive] | None, WrapValidator(_one_or_two)
+    Positive | tuple[Positive, Positive] | Literal["paper"] | None,
+    WrapValidator(_one_or_two),
 ]
 Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
 Momentum = Annotated[Number, Field(ge=0.0, lt=1.0)]
-ExpertType = Literal["home", "swish", "relu"]
 Level = Literal["both", "meta", "none"]
+
+
+@dataclass(config=_STRICT, kw_only=True, frozen=True)
+class ExpertConfig:
+    """Arguments of `home_tf.layers.Expert`, under the same names."""
+
+    units: Widths = (128, 64)
+    activation: Literal["swish", "relu"]
+    batch_norm: bool
+    batch_norm_momentum: Momentum = 0.9
+    batch_norm_initial_scale: Annotated[Number, Field(gt=0.0)] = 1.0
+    batch_norm_epsilon: Annotated[Number, Field(gt=0.0)] = 1e-3
+
+
+_EXPERTS: dict[str, dict[str, Any]] = {
+    "home": {"activation": "swish", "batch_norm": True},
+    "swish": {"activation": "swish", "batch_norm": False},
+    "relu": {"activation": "relu", "batch_norm": False},
+}
+
+
+def _expert(default: str) -> Any:
+    """An expert: a name, or keys that replace those of the default expert."""
+
+    def complete(value: Any) -> Any:
+        if isinstance(value, str):
+            if value in _EXPERTS:
+                return _EXPERTS[value]
+            raise PydanticCustomError(
+                "rule", "should be a mapping, or one of 'home', 'swish', 'relu'"
+            )
+        return {**_EXPERTS[default], **value} if isinstance(value, dict) else value
+
+    return Annotated[ExpertConfig, BeforeValidator(complete)]
+
+
+def _default_expert(name: str) -> Any:
+    return Field(default_factory=lambda: ExpertConfig(**_EXPERTS[name]))
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
@@ -61,10 +102,7 @@ class ArchitectureConfig:
 
     layer: ClassVar[str]
     type: str
-    expert_units: Widths = (128, 64)
-    expert: ExpertType = "relu"
-    momentum: Momentum = 0.9
-    initial_gamma: Annotated[Number, Field(gt=0.0)] = 1.0
+    expert: _expert("relu") = _default_expert("relu")  # type: ignore[valid-type]
 
 
 @dataclass(config=_STRICT, kw_only=True, frozen=True)
@@ -80,7 +118,7 @@ class HoMEConfig(ArchitectureConfig):
     num_shared_experts: Positive = 2
     num_group_experts: Positive = 2
     num_task_experts: Positive = 1
-    expert: ExpertType = "home"
+    expert: _expert("home") = _default_expert("home")  # type: ignore[valid-type]
     gate_units: tuple[Positive, ...] = ()
     feature_gate: Level = "both"
     feature_gate_scope: Literal["group", "expert"] = "group"

@@ -1,12 +1,12 @@
 """From ids and numbers to the concatenated ranking input `v`."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.backend.names import scope_name
 from home_tf.backend.replicas import mean_over_global_batch
 from home_tf.features.table_lookup import TableLookup
 from home_tf.layers.layer import Layer
@@ -84,7 +84,7 @@ class FeatureEmbedding(Layer):
         self._check()
         self.embeddings = {
             name: TableLookup(
-                table.size, table.width, dtype=self.dtype_policy, name=_layer_name(name)
+                table.size, table.width, dtype=self.dtype_policy, name=scope_name(name)
             )
             for name, table in self.tables.items()
         }
@@ -184,11 +184,6 @@ class FeatureEmbedding(Layer):
         tables = {name: EmbeddingTable(**table) for name, table in config["tables"]}
         features = {name: EmbeddedFeature(**f) for name, f in config["features"]}
         return cls(**{**config, "tables": tables, "features": features})
-
-
-def _layer_name(table: str) -> str:
-    """The name of a table as that of a layer, in which TensorFlow takes no space."""
-    return re.sub(r"[^A-Za-z0-9_.-]", lambda found: f"-{ord(found[0]):x}-", table)
 
 
 def _concatenated(parts: Sequence[Any]) -> Any:

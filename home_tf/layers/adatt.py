@@ -1,18 +1,20 @@
 """AdaTT-sp as a layer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
-from home_tf.layers.architecture import LevelledArchitecture
-from home_tf.layers.expert_gate import of_each_gate
-from home_tf.layers.expert_level import ExpertLevel
-from home_tf.layers.initialization import split_initializer
-from home_tf.layers.layer import check_positive
+from home_tf.layers.architecture import GatedArchitecture, TaskGroups
+from home_tf.layers.expert import Expert, ExpertName
+from home_tf.layers.expert_bank import ExpertBank
+from home_tf.layers.expert_gate import ExpertGate
+from home_tf.layers.fused import Term, mix
+from home_tf.layers.layer import Layer, check_positive
+from home_tf.types import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class AdaTT(LevelledArchitecture):
+class AdaTT(GatedArchitecture):
     """Adaptive Task-to-Task Fusion, the variant with experts of the tasks only (sp).
 
     At every level a task's gate sees the experts of all tasks, and the task's own
@@ -26,16 +28,13 @@ class AdaTT(LevelledArchitecture):
 
     Args:
         task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
-        expert_units: Widths of an expert's layers, at every level; the last is `D`.
+        expert: What an expert is, at every level: an `Expert`, or `"relu"`, `"swish"`
+            or `"home"`; the last gives AdaTT*.
         num_levels: Number of levels.
         num_task_experts: Number of experts of each task, at each level.
-        expert: `"relu"`, `"swish"`, or `"home"` (BatchNorm and Swish) for
-            AdaTT*; see `ExpertBank`.
-        momentum: Momentum of the experts' BatchNorm.
-        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         gate_units: Widths of the hidden layers of the gates.
-        kernel_initializer: Initialiser of all kernels; every expert and gate draws its
-            own values, also when a seed is given.
+        gate_initializer: Initialiser of the gates' kernels; every gate draws its own
+            values, also when a seed is given.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -57,45 +56,62 @@ class AdaTT(LevelledArchitecture):
         Recommendations (KDD 2023), section 3.
     """
 
+    auto_name = "adatt"
+
     def __init__(
         self,
-        task_groups: Mapping[str, Sequence[str]],
+        task_groups: TaskGroups,
         *,
-        expert_units: Sequence[int] = (128, 64),
+        expert: Expert | ExpertName = "relu",
         num_levels: int = 2,
         num_task_experts: int = 1,
-        expert: str = "relu",
-        momentum: float = 0.9,
-        initial_gamma: float = 1.0,
         gate_units: Sequence[int] = (),
-        kernel_initializer: Any = "glorot_uniform",
+        gate_initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             task_groups,
-            expert_units=expert_units,
             expert=expert,
-            momentum=momentum,
-            initial_gamma=initial_gamma,
             gate_units=gate_units,
-            kernel_initializer=kernel_initializer,
+            gate_initializer=gate_initializer,
             **kwargs,
         )
         self.num_levels = check_positive("num_levels", num_levels)
         self.num_task_experts = check_positive("num_task_experts", num_task_experts)
-        initializers = split_initializer(self.kernel_initializer, self.num_levels)
-        self.levels = [
-            _AdaTTLevel(
-                len(self.tasks),
-                num_shared_experts=0,
-                num_task_experts=self.num_task_experts,
-                see_all=True,
-                shared_gate=False,
-                kernel_initializer=initializer,
-                **self._level_arguments(),
-            )
-            for initializer in initializers
-        ]
+        self.levels = [self._make_level(i + 1) for i in range(self.num_levels)]
+
+    def _make_level(self, number: int) -> "_AdaTTLevel":
+        own, tasks, name = self.num_task_experts, len(self.tasks), f"level_{number}"
+        return _AdaTTLevel(
+            self._make_experts([own] * tasks, name),
+            self._make_gates(own * tasks, tasks, name),
+            num_task_experts=own,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def build(self, input_shape: Shape) -> None:
+        """Creates the weights of all levels."""
+        width = self._fix_width(input_shape)
+        for level in self.levels:
+            level.build((None, width))
+            width = self.expert.width
+        self.built = True
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> dict[str, Tensor]:
+        """Computes every task's representation.
+
+        Args:
+            inputs: The ranking features, `(batch, features)`.
+            training: Whether batch normalisation uses the batch statistics.
+
+        Returns:
+            `{task: (batch, D)}`.
+        """
+        h = inputs
+        for level in self.levels:
+            h = level.call(h, training)
+        return dict(zip(self.tasks, h, strict=True))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""
@@ -106,29 +122,59 @@ class AdaTT(LevelledArchitecture):
         }
 
 
-class _AdaTTLevel(ExpertLevel):
-    """A level whose outputs have the owners' own experts added."""
+class _AdaTTLevel(Layer):
+    """A level: experts for each task, gates over all of them, and `v_t`.
 
-    def build(self, input_shape: Any) -> None:
+    Args:
+        experts: Those of each task in turn.
+        gates: Of the tasks.
+        num_task_experts: Number of experts of each task.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        experts: ExpertBank,
+        gates: ExpertGate,
+        *,
+        num_task_experts: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.experts = experts
+        self.gates = gates
+        self.num_task_experts = num_task_experts
+
+    def build(self, input_shape: Shape) -> None:
         """Creates the weights; `own_weights` has `v_t` of every task, if it is free."""
-        super().build(input_shape)
+        self.experts.build(input_shape)
+        self.gates.build(input_shape)
         if self.num_task_experts > 1:
             self.own_weights = self.add_weight(
                 name="own_weights",
-                shape=(self.num_tasks, self.num_task_experts),
+                shape=(self.gates.num_gates, self.num_task_experts),
                 initializer=keras.initializers.Constant(1 / self.num_task_experts),
             )
+        self.built = True
 
-    def call(self, inputs: Any, training: bool | None = None) -> list[Any]:
-        """Mixes the experts, and adds every task's own."""
-        experts = self.experts(inputs, training=training)
-        own = ops.unstack(self._own(experts), axis=1)
-        mixed = self.mix(inputs, experts)
-        return [a + b for a, b in zip(mixed, own, strict=True)]
+    def call(
+        self, h: Tensor | list[Tensor], training: bool | None = None
+    ) -> list[Tensor]:
+        """From the outputs of the level below to those of this one.
 
-    def _own(self, experts: Any) -> Any:
-        """`v_t . E_t` of every task: `(batch, tasks, D)`."""
+        Args:
+            h: `h_t` of every task, `(batch, features)`; or one input of all tasks.
+            training: Whether batch normalisation uses the batch statistics.
+
+        Returns:
+            `h_t` of every task, `(batch, D)`.
+        """
+        e = self.experts.outputs(h, training)  # E_t(h_t) of every task
+        # h_t = Gate_t(h_t; E_u(h_u) for all u) + v_t . E_t(h_t), for all tasks.
+        terms = self.gates.terms(h, [e])
         if self.num_task_experts == 1:
-            return experts
-        own = of_each_gate(experts, self.num_tasks)
-        return ops.einsum("tn,btnd->btd", self.own_weights, own)
+            new = mix(terms) + e
+        else:
+            v = ops.expand_dims(ops.convert_to_tensor(self.own_weights), 0)
+            new = mix([*terms, Term(v, e, own=True)])
+        return ops.unstack(new, axis=1)

@@ -1,28 +1,28 @@
-"""What the architectures share: their contract, and the levels of most of them."""
+"""The contract that all architectures share."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import keras
+from home_tf.layers.expert import Expert, ExpertName
 from home_tf.layers.expert_bank import ExpertBank
-from home_tf.layers.expert_level import ExpertLevel
+from home_tf.layers.expert_gate import ExpertGate
+from home_tf.layers.initialization import derive_initializer, with_seed
 from home_tf.layers.layer import ONE_INPUT, Layer, check_units
+from home_tf.types import Initializer, Shape
 
 SHARED = "shared"
+TaskGroups = Mapping[str, Sequence[str]]
 
 
 class Architecture(Layer):
     """Base of the layers from `(batch, features)` to `{task: (batch, D)}`.
 
-    Private to the package. The arguments are those that all architectures have.
+    Private to the package.
 
     Args:
         task_groups: `{group: [task, ...]}`.
-        expert_units: Widths of an expert's layers; the last is `D`.
-        expert: `"relu"`, `"swish"` or `"home"`.
-        momentum: Momentum of the experts' BatchNorm.
-        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
-        kernel_initializer: Initialiser of all kernels.
+        expert: What an expert is.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -30,45 +30,35 @@ class Architecture(Layer):
 
     def __init__(
         self,
-        task_groups: Mapping[str, Sequence[str]],
+        task_groups: TaskGroups,
         *,
-        expert_units: Sequence[int],
-        expert: str,
-        momentum: float,
-        initial_gamma: float,
-        kernel_initializer: Any = "glorot_uniform",
+        expert: Expert | ExpertName | Mapping[str, Any],
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.task_groups = check_task_groups(task_groups)
-        self.expert_units = check_units("expert_units", expert_units, at_least=1)
-        self.expert = expert
-        self.momentum = momentum
-        self.initial_gamma = initial_gamma
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.expert = Expert.of(expert)
+        self._seeded_expert = self.expert.with_seed()
 
     @property
     def tasks(self) -> list[str]:
         """Names of the tasks, group by group."""
         return [task for tasks in self.task_groups.values() for task in tasks]
 
-    def _make_experts(self, num_experts: int) -> ExpertBank:
+    def _make_experts(
+        self, num_experts: int | Sequence[int], *level: str
+    ) -> ExpertBank:
+        """The experts, or those of a level."""
         return ExpertBank(
             num_experts,
-            units=self.expert_units,
-            expert=self.expert,
-            momentum=self.momentum,
-            initial_gamma=self.initial_gamma,
-            kernel_initializer=self.kernel_initializer,
+            self._seeded_expert.derive(*level),
             dtype=self.dtype_policy,
             name="experts",
         )
 
-    def compute_output_shape(
-        self, input_shape: Sequence[int | None]
-    ) -> dict[str, tuple[Any, ...]]:
+    def compute_output_shape(self, input_shape: Shape) -> dict[str, tuple[Any, ...]]:
         """`{task: (batch, D)}`."""
-        return dict.fromkeys(self.tasks, (input_shape[0], self.expert_units[-1]))
+        return dict.fromkeys(self.tasks, (input_shape[0], self.expert.width))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""
@@ -79,84 +69,69 @@ class Architecture(Layer):
             "task_groups": [
                 [name, list(tasks)] for name, tasks in self.task_groups.items()
             ],
-            "expert_units": list(self.expert_units),
-            "expert": self.expert,
-            "momentum": self.momentum,
-            "initial_gamma": self.initial_gamma,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "expert": self.expert.get_config(),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Architecture":
         """Rebuilds the layer from `get_config()`."""
+        if "expert_units" in config:
+            raise ValueError(
+                f"This `{cls.__name__}` was saved by an earlier version of home_tf, "
+                "whose weights are arranged otherwise. Build the model anew and train "
+                "it again"
+            )
         return cls(**{**config, "task_groups": dict(config["task_groups"])})
 
 
-class LevelledArchitecture(Architecture):
-    """Base of the architectures that are one level of gated experts, or several.
+class GatedArchitecture(Architecture):
+    """Base of the architectures that have gates over experts.
 
-    Private to the package. A subclass sets `levels`; the last one's outputs are those
-    of the tasks.
+    Private to the package.
 
     Args:
         task_groups: `{group: [task, ...]}`.
         gate_units: Widths of the hidden layers of the gates.
+        gate_initializer: Initialiser of the gates' kernels.
         **kwargs: Arguments of `Architecture`.
     """
 
-    levels: list[ExpertLevel]
-
     def __init__(
         self,
-        task_groups: Mapping[str, Sequence[str]],
+        task_groups: TaskGroups,
         *,
         gate_units: Sequence[int],
+        gate_initializer: Initializer,
         **kwargs: Any,
     ) -> None:
         super().__init__(task_groups, **kwargs)
         self.gate_units = check_units("gate_units", gate_units)
+        self.gate_initializer = keras.initializers.get(gate_initializer)
+        self._seeded_gates = with_seed(self.gate_initializer)
 
-    def _level_arguments(self) -> dict[str, Any]:
-        """The arguments of `ExpertLevel` that are the same for all levels."""
-        return {
-            "expert_units": self.expert_units,
-            "expert": self.expert,
-            "momentum": self.momentum,
-            "initial_gamma": self.initial_gamma,
-            "gate_units": self.gate_units,
-            "dtype": self.dtype_policy,
-        }
-
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Creates the weights of all levels."""
-        first, *others = self.levels
-        first.build((None, self._fix_width(input_shape)))
-        for level in others:
-            readers = len(self.tasks) + bool(level.num_shared_experts)
-            level.build([(None, self.expert_units[-1])] * readers)
-        self.built = True
-
-    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
-        """Computes every task's representation.
-
-        Args:
-            inputs: The ranking features, `(batch, features)`.
-            training: Whether the experts' BatchNorm uses the moments of the batch.
-
-        Returns:
-            `{task: (batch, D)}`.
-        """
-        x = inputs
-        for level in self.levels:
-            x = level(x, training=training)
-        return dict(zip(self.tasks, x, strict=True))
+    def _make_gates(
+        self, num_experts: int, num_gates: int, *level: str, name: str = "gates"
+    ) -> ExpertGate:
+        """Gates that see so many experts each, or those of a level."""
+        return ExpertGate(
+            num_experts,
+            num_gates=num_gates,
+            hidden_units=self.gate_units,
+            kernel_initializer=derive_initializer(self._seeded_gates, *level, name),
+            dtype=self.dtype_policy,
+            name=name,
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""
-        return {**super().get_config(), "gate_units": list(self.gate_units)}
+        return {
+            **super().get_config(),
+            "gate_units": list(self.gate_units),
+            "gate_initializer": keras.initializers.serialize(self.gate_initializer),
+        }
 
 
-def check_task_groups(task_groups: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+def check_task_groups(task_groups: TaskGroups) -> dict[str, list[str]]:
     """Returns the groups as a dict of lists if they are a partition of the tasks.
 
     Raises:

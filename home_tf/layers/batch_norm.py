@@ -1,24 +1,32 @@
-"""BatchNorm over the last axis."""
-
-from typing import Any
+"""Batch normalisation over the last axis."""
 
 from home_tf.backend import IS_TENSORFLOW, keras, ops
+from home_tf.backend.names import scoped_build
+from home_tf.layers.fused import batch_norm
+from home_tf.types import Shape, Tensor
 
 # Of the operation on a GPU.
 _SMALLEST_EPSILON = 1.001e-5
 
 
 class BatchNorm(keras.layers.BatchNormalization):
-    """Keras's BatchNorm of `(batch, channels)`, as one operation of TensorFlow.
+    """Keras's batch normalisation of `(batch, channels)`, as one TensorFlow operation.
 
     Private to the package: `ExpertBank` owns one and rebuilds it. Keras composes it of
     many operations, and its gradient of more. What the one cannot do is left to Keras's
-    own: the moments of several replicas, weights that are not in float32, masks, tiny
-    epsilons, and a `training` that is a tensor, which legacy Keras has.
+    own: the statistics of several replicas, weights that are not in float32, masks,
+    tiny epsilons, and a `training` that is a tensor, which legacy Keras has.
     """
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalises by the moments of the batch in training, else by the averages."""
+    @scoped_build
+    def build(self, input_shape: Shape) -> None:
+        """Creates the weights."""
+        super().build(input_shape)
+
+    def call(
+        self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Normalises by the batch statistics in training, else by the averages."""
         of_batch = training is True and self.trainable
         one_operation = (
             IS_TENSORFLOW
@@ -31,7 +39,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         if not one_operation:
             return super().call(inputs, training=training, mask=mask)
         averages = (self.moving_mean, self.moving_variance)
-        outputs, *moments = ops.batch_norm(
+        outputs, *moments = batch_norm(
             ops.cast(inputs, "float32"),
             self.gamma,
             self.beta,

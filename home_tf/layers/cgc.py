@@ -1,16 +1,18 @@
 """CGC as a layer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from home_tf.backend import keras
-from home_tf.layers.architecture import LevelledArchitecture
-from home_tf.layers.expert_level import ExpertLevel
+from home_tf.backend import keras, ops
+from home_tf.layers.architecture import GatedArchitecture, TaskGroups
+from home_tf.layers.expert import Expert, ExpertName
+from home_tf.layers.fused import mix
 from home_tf.layers.layer import check_positive
+from home_tf.types import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class CGC(LevelledArchitecture):
+class CGC(GatedArchitecture):
     """Customized Gate Control: shared experts, and experts for each task.
 
     A task's gate sees the task's own experts and the shared ones. With `v` the input,
@@ -19,16 +21,13 @@ class CGC(LevelledArchitecture):
 
     Args:
         task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
-        expert_units: Widths of an expert's layers; the last is `D`.
+        expert: What an expert is: an `Expert`, or `"relu"`, `"swish"` or `"home"`; the
+            last gives CGC*.
         num_shared_experts: Number of shared experts.
         num_task_experts: Number of experts of each task.
-        expert: `"relu"`, `"swish"`, or `"home"` (BatchNorm and Swish) for
-            CGC*; see `ExpertBank`.
-        momentum: Momentum of the experts' BatchNorm.
-        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         gate_units: Widths of the hidden layers of the gates.
-        kernel_initializer: Initialiser of all kernels; every expert and gate draws its
-            own values, also when a seed is given.
+        gate_initializer: Initialiser of the gates' kernels; every gate draws its own
+            values, also when a seed is given.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -49,45 +48,58 @@ class CGC(LevelledArchitecture):
         Tang et al., Progressive Layered Extraction (PLE) (RecSys 2020), section 4.1.
     """
 
+    auto_name = "cgc"
+
     def __init__(
         self,
-        task_groups: Mapping[str, Sequence[str]],
+        task_groups: TaskGroups,
         *,
-        expert_units: Sequence[int] = (128, 64),
+        expert: Expert | ExpertName = "relu",
         num_shared_experts: int = 2,
         num_task_experts: int = 1,
-        expert: str = "relu",
-        momentum: float = 0.9,
-        initial_gamma: float = 1.0,
         gate_units: Sequence[int] = (),
-        kernel_initializer: Any = "glorot_uniform",
+        gate_initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             task_groups,
-            expert_units=expert_units,
             expert=expert,
-            momentum=momentum,
-            initial_gamma=initial_gamma,
             gate_units=gate_units,
-            kernel_initializer=kernel_initializer,
+            gate_initializer=gate_initializer,
             **kwargs,
         )
         self.num_shared_experts = check_positive(
             "num_shared_experts", num_shared_experts
         )
         self.num_task_experts = check_positive("num_task_experts", num_task_experts)
-        self.levels = [
-            ExpertLevel(
-                len(self.tasks),
-                num_shared_experts=self.num_shared_experts,
-                num_task_experts=self.num_task_experts,
-                see_all=False,
-                shared_gate=False,
-                kernel_initializer=self.kernel_initializer,
-                **self._level_arguments(),
-            )
-        ]
+        shared, own, tasks = num_shared_experts, num_task_experts, len(self.tasks)
+        self.experts = self._make_experts([shared] + [own] * tasks)
+        self.gates = self._make_gates(shared + own, tasks)
+
+    def build(self, input_shape: Shape) -> None:
+        """Creates the weights of the experts and gates."""
+        v = (None, self._fix_width(input_shape))
+        self.experts.build(v)
+        self.gates.build(v)
+        self.built = True
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> dict[str, Tensor]:
+        """Computes every task's representation.
+
+        Args:
+            inputs: `v`, the ranking features, `(batch, features)`.
+            training: Whether batch normalisation uses the batch statistics.
+
+        Returns:
+            `{task: (batch, D)}`.
+        """
+        v = inputs
+        # E_s(v), then E_t(v) of every task.
+        e = self.experts.outputs(v, training)
+        e_shared, e_own = ops.split(e, [self.num_shared_experts], axis=1)
+        # h_t = Gate_t(v; E_s(v), E_t(v)), for all tasks.
+        h = mix(self.gates.terms(v, [e_shared], e_own))
+        return dict(zip(self.tasks, ops.unstack(h, axis=1), strict=True))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""

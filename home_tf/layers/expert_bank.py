@@ -1,50 +1,37 @@
-"""Several experts of one shape as one layer."""
+"""Several experts of one kind as one layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
 from home_tf.backend.replicas import num_replicas
 from home_tf.layers.batch_norm import BatchNorm
+from home_tf.layers.expert import Expert, ExpertName
+from home_tf.layers.fused import SharedInput
 from home_tf.layers.layer import (
     Layer,
-    check_choice,
     check_positive,
     check_units,
     is_rank,
     is_shape,
 )
 from home_tf.layers.parallel_mlps import ParallelMLPs
-
-EXPERTS = ("home", "swish", "relu")
+from home_tf.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class ExpertBank(Layer):
-    """A bank of experts: MLPs of one shape that share nothing but their input.
+    """A bank of experts: MLPs of one kind that share nothing but their input.
 
-    With `expert="home"` an expert is `Swish(BatchNorm(MLP(x)))` (eq. 4, 5), which cures
-    expert collapse: the normalised outputs of all experts have the same scale, and
-    Swish does not die as ReLU does. With `expert="relu"` it is the usual
-    `ReLU(MLP(x))`; with `expert="swish"` it is HoME's without BatchNorm, which on small
-    data costs the rare tasks more than it gives. Hidden layers always use ReLU.
+        E_k(x) = Swish(BatchNorm(MLP_k(x)))                   for HoME's (eq. 4, 5)
 
-    The batch moments are synchronised over the replicas of the `tf.distribute` strategy
-    under which the layer is built.
+    The batch statistics are synchronised over the replicas of the `tf.distribute`
+    strategy under which the layer is built.
 
     Args:
         num_experts: Number of experts `n`; or a sequence of numbers that add up to `n`,
             for groups of experts that each read an input of their own.
-        units: Widths of an expert's layers; the last is the output width `D`.
-        expert: `"home"`, `"swish"` or `"relu"`.
-        momentum: Momentum of the moving averages of BatchNorm. Keras's own default of
-            0.99 lags for hundreds of steps, and an early evaluation suffers from it.
-        initial_gamma: What the scales of BatchNorm start at. With 1, an expert's output
-            is several times larger at first than a plain expert's; a smaller one, such
-            as 0.1, makes rare tasks over-fit less on small data.
-        epsilon: Added to the variance in BatchNorm.
-        kernel_initializer: Initialiser of one expert's kernel. Every expert draws its
-            own values, also when a seed is given.
+        expert: What an expert is: an `Expert`, or `"home"`, `"swish"` or `"relu"`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -59,7 +46,7 @@ class ExpertBank(Layer):
         ValueError: If an argument is out of its range.
 
     Example:
-        >>> experts = ExpertBank(4, units=(128, 64))(features)   # (batch, 4, 64)
+        >>> experts = ExpertBank(4, Expert.home(units=(128, 64)))(v)   # (batch, 4, 64)
 
     References:
         HoME (arXiv 2408.05430), eq. 4 and 5.
@@ -74,13 +61,7 @@ class ExpertBank(Layer):
     def __init__(
         self,
         num_experts: int | Sequence[int],
-        *,
-        units: Sequence[int],
-        expert: str = "home",
-        momentum: float = 0.9,
-        initial_gamma: float = 1.0,
-        epsilon: float = 1e-3,
-        kernel_initializer: Any = "glorot_uniform",
+        expert: Expert | ExpertName | Mapping[str, Any] = "home",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -89,28 +70,15 @@ class ExpertBank(Layer):
             if isinstance(num_experts, Sequence)
             else check_positive("num_experts", num_experts)
         )
-        self.units = check_units("units", units, at_least=1)
-        self.expert = check_choice("expert", expert, EXPERTS)
-        if not 0.0 <= momentum < 1.0:
-            raise ValueError(f"`momentum` must be in [0, 1). Received: {momentum!r}")
-        if not initial_gamma > 0.0:
-            raise ValueError(
-                f"`initial_gamma` must be positive. Received: {initial_gamma!r}"
-            )
-        self.momentum = momentum
-        self.initial_gamma = initial_gamma
-        self.epsilon = epsilon
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        # BatchNorm takes the mean out again, and has an offset of its own.
+        self.expert = Expert.of(expert)
         self.mlps = ParallelMLPs(
             sum(self._counts),
-            self.units,
-            use_last_bias=expert != "home",
-            kernel_initializer=self.kernel_initializer,
-            dtype=self.dtype_policy,
-            name="mlps",
+            self.expert.units,
+            # Batch normalisation takes the mean out, and has an offset of its own.
+            use_last_bias=not self.expert.batch_norm,
+            kernel_initializer=self.expert.kernel_initializer,
         )
-        self.batch_norm = self._make_batch_norm() if expert == "home" else None
+        self.batch_norm = self._make_batch_norm() if self.expert.batch_norm else None
 
     @property
     def _counts(self) -> list[int]:
@@ -118,25 +86,25 @@ class ExpertBank(Layer):
         n = self.num_experts
         return [n] if isinstance(n, int) else list(n)
 
-    def _make_batch_norm(self) -> Any:
-        # One BatchNorm over all experts' channels is BatchNorm per expert and
-        # dimension.
+    def _make_batch_norm(self) -> BatchNorm:
+        # One over all experts' channels is one for each expert and dimension.
+        scale = self.expert.batch_norm_initial_scale
         return BatchNorm(
-            momentum=self.momentum,
-            epsilon=self.epsilon,
-            gamma_initializer=keras.initializers.Constant(self.initial_gamma),
+            momentum=self.expert.batch_norm_momentum,
+            epsilon=self.expert.batch_norm_epsilon,
+            gamma_initializer=keras.initializers.Constant(scale),
             dtype=self.dtype_policy,
             name="batch_norm",
         )
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates the weights of all experts."""
         first = input_shape if is_shape(input_shape) else input_shape[0]
-        self.mlps.build((None, self._fix_width(first)))
+        self.mlps.build(self, self._fix_width(first))
         if self.batch_norm is not None:
             # Keras's synchronised moments are slower, also where there is one replica.
             self.batch_norm.synchronized = num_replicas() > 1
-            self.batch_norm.build((None, self.mlps.num_mlps * self.units[-1]))
+            self.batch_norm.build((None, self.mlps.num_mlps * self.expert.width))
         self.built = True
 
     def _accepts(self, shapes: Any) -> bool:
@@ -147,36 +115,43 @@ class ExpertBank(Layer):
         one_each = is_rank(3, shapes) and shapes and shapes[1] == self.mlps.num_mlps
         return is_rank(2, shapes) or bool(one_each)
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(
+        self, inputs: Tensor | list[Tensor], training: bool | None = None
+    ) -> Tensor:
         """Computes all experts.
 
         Args:
             inputs: What the experts read; see the input shape above.
-            training: Whether BatchNorm uses the moments of the batch.
+            training: Whether batch normalisation uses the batch statistics.
 
         Returns:
             `(batch, n, D)`.
         """
-        inputs, readers = self._inputs_and_readers(inputs)
-        x = self.mlps(inputs, readers=readers)
+        if not isinstance(inputs, (list, tuple)) and len(inputs.shape) == 3:
+            x = self.mlps(ops.unstack(inputs, axis=1))
+            return self._activated(x, training)
+        return self.outputs(inputs, training)
+
+    def outputs(
+        self, inputs: Tensor | SharedInput | list[Tensor], training: bool | None
+    ) -> Tensor:
+        """What `call` returns, of one input, or of one for each group of experts."""
+        return self._activated(self.mlps(inputs, self._counts), training)
+
+    def _activated(self, x: Tensor, training: bool | None) -> Tensor:
+        """Eq. 5, from the MLPs' outputs `(batch, n * D)` to `(batch, n, D)`."""
         if self.batch_norm is not None:
             x = self.batch_norm(x, training=training)
         # TensorFlow's own Swish has a gradient that is not saved with an export, and
         # loading one would warn of it.
-        x = ops.relu(x) if self.expert == "relu" else x * ops.sigmoid(x)
-        return ops.reshape(x, (-1, self.mlps.num_mlps, self.units[-1]))
+        swish = self.expert.activation == "swish"
+        x = x * ops.sigmoid(x) if swish else ops.relu(x)
+        return ops.reshape(x, (-1, self.mlps.num_mlps, self.expert.width))
 
-    def _inputs_and_readers(self, inputs: Any) -> tuple[list[Any], list[int]]:
-        if isinstance(inputs, (list, tuple)):
-            return list(inputs), self._counts
-        if len(inputs.shape) == 3:
-            return ops.unstack(inputs, axis=1), [1] * self.mlps.num_mlps
-        return [inputs], [self.mlps.num_mlps]
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Any, ...]:
         """`(batch, n, D)`."""
         first = input_shape if is_shape(input_shape) else input_shape[0]
-        return (first[0], self.mlps.num_mlps, self.units[-1])
+        return (first[0], self.mlps.num_mlps, self.expert.width)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""
@@ -184,10 +159,5 @@ class ExpertBank(Layer):
         return {
             **super().get_config(),
             "num_experts": n if isinstance(n, int) else list(n),
-            "units": list(self.units),
-            "expert": self.expert,
-            "momentum": self.momentum,
-            "initial_gamma": self.initial_gamma,
-            "epsilon": self.epsilon,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "expert": self.expert.get_config(),
         }

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.layers.fused import SharedInput, Term, mix
 from home_tf.layers.layer import Layer, check_positive, check_units, is_rank, is_shape
-from home_tf.layers.parallel_mlps import ParallelMLPs, first_layers
+from home_tf.layers.parallel_mlps import ParallelMLPs
+from home_tf.types import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -56,7 +58,7 @@ class ExpertGate(Layer):
         *,
         num_gates: int | None = None,
         hidden_units: Sequence[int] = (),
-        kernel_initializer: Any = "glorot_uniform",
+        kernel_initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -70,19 +72,17 @@ class ExpertGate(Layer):
             self.num_gates or 1,
             (*self.hidden_units, self.num_experts),
             kernel_initializer=self.kernel_initializer,
-            dtype=self.dtype_policy,
-            name="mlps",
         )
 
     def build(
         self,
-        inputs_shape: Any,
-        experts_shape: Any = None,
-        own_experts_shape: Any = None,
+        inputs_shape: Shape,
+        experts_shape: Shape = None,
+        own_experts_shape: Shape = None,
     ) -> None:
         """Creates the weights of the gates' MLPs."""
         first = inputs_shape if is_shape(inputs_shape) else inputs_shape[0]
-        self.mlps.build((None, self._fix_width(first)))
+        self.mlps.build(self, self._fix_width(first))
         self.built = True
 
     def _accepts(self, shapes: Any) -> bool:
@@ -92,7 +92,7 @@ class ExpertGate(Layer):
             )
         return is_rank(2, shapes)
 
-    def _check_experts(self, experts: Any, own_experts: Any) -> None:
+    def _check_experts(self, experts: Tensor, own_experts: Tensor | None) -> None:
         for name, x, axes in (
             ("experts", experts, "(batch, n, D)"),
             ("own_experts", own_experts, "(batch, num_gates, n_own, D)"),
@@ -111,20 +111,52 @@ class ExpertGate(Layer):
                 f"{common} `experts` and {own} `own_experts` of each gate"
             )
 
-    def call(self, inputs: Any, experts: Any, own_experts: Any = None) -> Any:
+    def call(
+        self,
+        inputs: Tensor | list[Tensor],
+        experts: Tensor,
+        own_experts: Tensor | None = None,
+    ) -> Tensor:
         """Mixes the experts of every gate."""
         self._check_experts(experts, own_experts)
         # Legacy Keras casts a layer's first argument alone.
         experts = ops.cast(experts, self.compute_dtype)
         if own_experts is not None:
+            _, gates, number, width = own_experts.shape
             own_experts = ops.cast(own_experts, self.compute_dtype)
-        weights = ops.reshape(
-            self.gate_values(inputs), (-1, self.mlps.num_mlps, self.num_experts)
-        )
-        mixed = mix(weights, experts, own_experts)
+            own_experts = ops.reshape(own_experts, (-1, gates * number, width))
+        mixed = mix(self.terms(inputs, [experts], own_experts))
         return mixed if self.num_gates else ops.squeeze(mixed, axis=1)
 
-    def gate_values(self, inputs: Any) -> Any:
+    def terms(
+        self,
+        inputs: Tensor | SharedInput | list[Tensor],
+        experts: Sequence[Tensor],
+        own_experts: Tensor | None = None,
+    ) -> list[Term]:
+        """What `mix` adds up for these gates: eq. 3.
+
+        Args:
+            inputs: What the gates decide by.
+            experts: The experts that every gate sees, in parts `(batch, n, D)`.
+            own_experts: Those that one gate alone sees, `(batch, gates * n_own, D)`.
+        """
+        weights = self.gate_values(inputs)
+        if self.num_gates is None:
+            weights = ops.expand_dims(weights, 1)
+        ends, end = [], 0
+        for part in experts:
+            end += part.shape[1]
+            ends.append(end)
+        if own_experts is None:
+            ends.pop()
+        each = ops.split(weights, ends, axis=-1) if ends else [weights]
+        terms = [Term(w, e) for w, e in zip(each, experts, strict=False)]
+        if own_experts is not None:
+            terms.append(Term(each[-1], own_experts, own=True))
+        return terms
+
+    def gate_values(self, inputs: Tensor | SharedInput | list[Tensor]) -> Tensor:
         """The weight of each expert, computed in float32.
 
         Args:
@@ -134,20 +166,12 @@ class ExpertGate(Layer):
         Returns:
             `(batch, n)`, or `(batch, num_gates, n)` if `num_gates` is given.
         """
-        if isinstance(inputs, (list, tuple)):
-            logits = self.mlps(list(inputs), readers=[1] * self.mlps.num_mlps)
-        else:
-            logits = self.mlps([inputs], readers=[self.mlps.num_mlps])
-        return self.values_of(logits)
-
-    def values_of(self, logits: Any) -> Any:
-        """What `gate_values` returns, of logits `(batch, num_gates * n)`."""
-        logits = ops.cast(logits, "float32")
+        logits = ops.cast(self.mlps(inputs), "float32")
         gates = (self.num_gates,) if self.num_gates else ()
         logits = ops.reshape(logits, (-1, *gates, self.num_experts))
         return ops.cast(self._activate(logits), self.compute_dtype)
 
-    def _activate(self, logits: Any) -> Any:
+    def _activate(self, logits: Tensor) -> Tensor:
         if self.num_experts == 1:
             return ops.zeros_like(logits) + 1.0  # Keras 3 warns of a softmax over one
         if self.num_experts == 2:
@@ -157,9 +181,9 @@ class ExpertGate(Layer):
 
     def compute_output_shape(
         self,
-        inputs_shape: Any,
+        inputs_shape: Shape,
         experts_shape: Sequence[int | None],
-        own_experts_shape: Any = None,
+        own_experts_shape: Shape = None,
     ) -> tuple[Any, ...]:
         """`(batch, D)`, or `(batch, num_gates, D)`."""
         gates = (self.num_gates,) if self.num_gates else ()
@@ -174,62 +198,3 @@ class ExpertGate(Layer):
             "hidden_units": list(self.hidden_units),
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
-
-
-def logits_together(gates: Sequence[ExpertGate], inputs: Any) -> list[Any]:
-    """The logits of several gates that decide by the same input, by one product.
-
-    Args:
-        gates: The gates.
-        inputs: What all of them decide by, `(batch, features)`.
-
-    Returns:
-        For each of the gates `(batch, num_gates * n)`; see `ExpertGate.values_of`.
-    """
-    firsts = first_layers([gate.mlps for gate in gates], inputs)
-    return [
-        gate.mlps([inputs], readers=[gate.mlps.num_mlps], first=first)
-        for gate, first in zip(gates, firsts, strict=True)
-    ]
-
-
-def mix(weights: Any, experts: Any, own_experts: Any = None) -> Any:
-    """`Sum(w, E)` of eq. 3 for several gates.
-
-    Args:
-        weights: `(batch, gates, n)`; the last are those of the own experts.
-        experts: `(batch, m, D)`, which all gates see.
-        own_experts: `(batch, gates, n - m, D)`, which one gate alone sees, or None.
-
-    Returns:
-        `(batch, gates, D)`.
-    """
-    if own_experts is None:
-        return ops.matmul(weights, experts)
-    _, gates, number, width = own_experts.shape
-    weights, own_weights = ops.split(weights, [experts.shape[1]], axis=-1)
-    own_experts = ops.reshape(own_experts, (-1, gates * number, width))
-    return ops.matmul(weights, experts) + mix_own(own_weights, own_experts)
-
-
-def mix_own(weights: Any, own_experts: Any) -> Any:
-    """`Sum(w, E)` of the experts that one gate alone sees.
-
-    Args:
-        weights: `(batch, gates, n)`.
-        own_experts: `(batch, gates * n, D)`.
-
-    Returns:
-        `(batch, gates, D)`.
-    """
-    _, gates, number = weights.shape
-    if number == 1:
-        return weights * own_experts
-    own_experts = of_each_gate(own_experts, gates)
-    return ops.sum(ops.expand_dims(weights, -1) * own_experts, axis=2)
-
-
-def of_each_gate(experts: Any, num_gates: int) -> Any:
-    """Own experts `(batch, gates * n, D)` as `(batch, gates, n, D)`."""
-    _, total, width = experts.shape
-    return ops.reshape(experts, (-1, num_gates, total // num_gates, width))

@@ -1,40 +1,50 @@
-"""Initialisers that give every expert its own weights.
+"""Initialisers that give every expert and every gate its own weights.
 
 Keras initialisers are stateless: one instance called twice returns the same values.
 And an initialiser that sees the stacked kernel of several experts computes its fan
 from the stack, so that Glorot and He scales come out too small. Hence: one
 initialiser an expert, each with a seed of its own, each called on one expert's shape.
+
+A seed follows from the seed of the whole and the name of the part, so that the order
+in which parts are made does not matter.
 """
 
-import random
+import hashlib
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.backend.seeds import draw_seed
+from home_tf.types import Initializer, Shape, Tensor
 
 
-def split_initializer(initializer: Any, count: int) -> list[Any]:
-    """Derives initialisers of the same kind that draw different values.
+def derive_initializer(initializer: Initializer, *names: str | int) -> Initializer:
+    """An initialiser of the same kind for a part, which draws values of its own.
 
     Args:
         initializer: A Keras initialiser, or its name. Its seed, if it has one, decides
-            all derived seeds; without a seed every run draws anew.
-        count: How many to derive.
+            the part's; without a seed one is drawn.
+        *names: The names of the part, from the outermost.
 
     Returns:
-        `count` new initialisers.
+        A new initialiser, with a seed if the kind takes one.
     """
+    seeded = with_seed(initializer)
+    config = seeded.get_config()
+    if config.get("seed") is None:  # of a kind that draws nothing, such as zeros
+        return seeded
+    name = "/".join(map(str, (config["seed"], *names)))
+    digest = hashlib.sha256(name.encode()).digest()
+    seed = int.from_bytes(digest[:4], "little") % 2**31
+    return type(seeded).from_config({**config, "seed": seed})
+
+
+def with_seed(initializer: Initializer) -> Initializer:
+    """The initialiser, with a seed if it takes one and has none."""
     initializer = keras.initializers.get(initializer)
     config = initializer.get_config()
-    seeds = (
-        random.Random(config.get("seed")) if config.get("seed") is not None else None
-    )
-    derived = []
-    for _ in range(count):
-        changed = dict(config)
-        if seeds is not None:
-            changed["seed"] = seeds.randrange(2**31)
-        derived.append(type(initializer).from_config(changed))
-    return derived
+    if "seed" not in config or config["seed"] is not None:
+        return initializer
+    return type(initializer).from_config({**config, "seed": draw_seed()})
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -46,17 +56,20 @@ class SideBySide(keras.initializers.Initializer):
         number: Number of kernels side by side, in the columns of the whole.
     """
 
-    def __init__(self, initializer: Any, number: int) -> None:
-        self.initializer = keras.initializers.get(initializer)
+    def __init__(self, initializer: Initializer, number: int) -> None:
+        self.initializer = with_seed(initializer)
         self.number = number
 
-    def __call__(self, shape: Any, dtype: Any = None, **kwargs: Any) -> Any:
+    def __call__(self, shape: Shape, dtype: Any = None, **kwargs: Any) -> Tensor:
         """Returns the initial values, `(inputs, number * units)`."""
         inputs, columns = (int(size) for size in shape)
         one = (inputs, columns // self.number)
-        initializers = split_initializer(self.initializer, self.number)
         return ops.concatenate(
-            [initialize(one, dtype=dtype) for initialize in initializers], axis=-1
+            [
+                derive_initializer(self.initializer, place)(one, dtype=dtype)
+                for place in range(self.number)
+            ],
+            axis=-1,
         )
 
     def get_config(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from home_tf.backend import check_one_keras, keras, leaves, without_autograph
+from home_tf.backend.names import scoped_build, unique_name
 
 ONE_INPUT = "a tensor of shape (batch, features)"
 
@@ -15,13 +16,22 @@ class Layer(keras.layers.Layer):
     takes more than a tensor `(batch, features)` says by `_accepts` what.
     """
 
+    # What the automatic name begins with; by default what Keras makes of the class's.
+    auto_name: str | None = None
     # What the input must be, for the message; None for a layer that checks nothing.
     input_rule: str | None = None
     # The size of the input's last axis that the weights were made for; None before.
     input_width: int | None = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = scoped_build(cls.build)
+
     def __init__(self, **kwargs: Any) -> None:
         check_one_keras(type(self).__name__)
+        if self.auto_name is not None and kwargs.get("name") is None:
+            kwargs["name"] = unique_name(self.auto_name)
         super().__init__(**kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -1,31 +1,29 @@
 """MMoE as a layer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from home_tf.backend import keras
-from home_tf.layers.architecture import LevelledArchitecture
-from home_tf.layers.expert_level import ExpertLevel
+from home_tf.backend import keras, ops
+from home_tf.layers.architecture import GatedArchitecture, TaskGroups
+from home_tf.layers.expert import Expert, ExpertName
 from home_tf.layers.layer import check_positive
+from home_tf.types import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class MMoE(LevelledArchitecture):
+class MMoE(GatedArchitecture):
     """Multi-gate Mixture-of-Experts: shared experts, and a gate for each task.
 
         h_t = sum_i Softmax(W_t x)_i f_i(x)                   for every task t
 
     Args:
         task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
-        expert_units: Widths of an expert's layers; the last is `D`.
+        expert: What an expert is: an `Expert`, or `"relu"`, `"swish"` or `"home"`; the
+            last gives MMoE*.
         num_experts: Number of experts.
-        expert: `"relu"`, `"swish"`, or `"home"` (BatchNorm and Swish) for
-            MMoE*; see `ExpertBank`.
-        momentum: Momentum of the experts' BatchNorm.
-        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         gate_units: Widths of the hidden layers of the gates.
-        kernel_initializer: Initialiser of all kernels; every expert and gate draws its
-            own values, also when a seed is given.
+        gate_initializer: Initialiser of the gates' kernels; every gate draws its own
+            values, also when a seed is given.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -47,41 +45,50 @@ class MMoE(LevelledArchitecture):
         Mixture-of-Experts (KDD 2018), eq. 6 and 7.
     """
 
+    auto_name = "mmoe"
+
     def __init__(
         self,
-        task_groups: Mapping[str, Sequence[str]],
+        task_groups: TaskGroups,
         *,
-        expert_units: Sequence[int] = (128, 64),
+        expert: Expert | ExpertName = "relu",
         num_experts: int = 8,
-        expert: str = "relu",
-        momentum: float = 0.9,
-        initial_gamma: float = 1.0,
         gate_units: Sequence[int] = (),
-        kernel_initializer: Any = "glorot_uniform",
+        gate_initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             task_groups,
-            expert_units=expert_units,
             expert=expert,
-            momentum=momentum,
-            initial_gamma=initial_gamma,
             gate_units=gate_units,
-            kernel_initializer=kernel_initializer,
+            gate_initializer=gate_initializer,
             **kwargs,
         )
         self.num_experts = check_positive("num_experts", num_experts)
-        self.levels = [
-            ExpertLevel(
-                len(self.tasks),
-                num_shared_experts=self.num_experts,
-                num_task_experts=0,
-                see_all=True,
-                shared_gate=False,
-                kernel_initializer=self.kernel_initializer,
-                **self._level_arguments(),
-            )
-        ]
+        self.experts = self._make_experts(self.num_experts)
+        self.gates = self._make_gates(self.num_experts, len(self.tasks))
+
+    def build(self, input_shape: Shape) -> None:
+        """Creates the weights of the experts and gates."""
+        x = (None, self._fix_width(input_shape))
+        self.experts.build(x)
+        self.gates.build(x)
+        self.built = True
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> dict[str, Tensor]:
+        """Computes every task's representation.
+
+        Args:
+            inputs: `x`, the ranking features, `(batch, features)`.
+            training: Whether batch normalisation uses the batch statistics.
+
+        Returns:
+            `{task: (batch, D)}`.
+        """
+        f = self.experts(inputs, training=training)
+        # h_t = sum_i Softmax(W_t x)_i f_i(x), eq. 6 and 7.
+        h = ops.unstack(self.gates(inputs, f), axis=1)
+        return dict(zip(self.tasks, h, strict=True))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""

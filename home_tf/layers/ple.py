@@ -1,17 +1,20 @@
 """PLE as a layer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from home_tf.backend import keras
-from home_tf.layers.architecture import LevelledArchitecture
-from home_tf.layers.expert_level import ExpertLevel
-from home_tf.layers.initialization import split_initializer
-from home_tf.layers.layer import check_positive
+from home_tf.backend import keras, ops
+from home_tf.layers.architecture import GatedArchitecture, TaskGroups
+from home_tf.layers.expert import Expert, ExpertName
+from home_tf.layers.expert_bank import ExpertBank
+from home_tf.layers.expert_gate import ExpertGate
+from home_tf.layers.fused import mix
+from home_tf.layers.layer import Layer, check_positive
+from home_tf.types import Initializer, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class PLE(LevelledArchitecture):
+class PLE(GatedArchitecture):
     """Progressive Layered Extraction: levels of CGC, one on the other.
 
     Each level has shared experts, which read the shared output of the level below, and
@@ -23,17 +26,14 @@ class PLE(LevelledArchitecture):
 
     Args:
         task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
-        expert_units: Widths of an expert's layers, at every level; the last is `D`.
+        expert: What an expert is, at every level: an `Expert`, or `"relu"`, `"swish"`
+            or `"home"`; the last gives PLE*.
         num_levels: Number of levels; with one it is CGC.
         num_shared_experts: Number of shared experts of each level.
         num_task_experts: Number of experts of each task, at each level.
-        expert: `"relu"`, `"swish"`, or `"home"` (BatchNorm and Swish) for
-            PLE*; see `ExpertBank`.
-        momentum: Momentum of the experts' BatchNorm.
-        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
         gate_units: Widths of the hidden layers of the gates.
-        kernel_initializer: Initialiser of all kernels; every expert and gate draws its
-            own values, also when a seed is given.
+        gate_initializer: Initialiser of the gates' kernels; every gate draws its own
+            values, also when a seed is given.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -54,29 +54,25 @@ class PLE(LevelledArchitecture):
         Tang et al., Progressive Layered Extraction (PLE) (RecSys 2020), section 4.2.
     """
 
+    auto_name = "ple"
+
     def __init__(
         self,
-        task_groups: Mapping[str, Sequence[str]],
+        task_groups: TaskGroups,
         *,
-        expert_units: Sequence[int] = (128, 64),
+        expert: Expert | ExpertName = "relu",
         num_levels: int = 2,
         num_shared_experts: int = 2,
         num_task_experts: int = 1,
-        expert: str = "relu",
-        momentum: float = 0.9,
-        initial_gamma: float = 1.0,
         gate_units: Sequence[int] = (),
-        kernel_initializer: Any = "glorot_uniform",
+        gate_initializer: Initializer = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(
             task_groups,
-            expert_units=expert_units,
             expert=expert,
-            momentum=momentum,
-            initial_gamma=initial_gamma,
             gate_units=gate_units,
-            kernel_initializer=kernel_initializer,
+            gate_initializer=gate_initializer,
             **kwargs,
         )
         self.num_levels = check_positive("num_levels", num_levels)
@@ -84,19 +80,46 @@ class PLE(LevelledArchitecture):
             "num_shared_experts", num_shared_experts
         )
         self.num_task_experts = check_positive("num_task_experts", num_task_experts)
-        initializers = split_initializer(self.kernel_initializer, self.num_levels)
-        self.levels = [
-            ExpertLevel(
-                len(self.tasks),
-                num_shared_experts=self.num_shared_experts,
-                num_task_experts=self.num_task_experts,
-                see_all=False,
-                shared_gate=level < self.num_levels,
-                kernel_initializer=initializer,
-                **self._level_arguments(),
-            )
-            for level, initializer in enumerate(initializers, start=1)
-        ]
+        self.levels = [self._make_level(i + 1) for i in range(self.num_levels)]
+
+    def _make_level(self, number: int) -> "_PLELevel":
+        shared, own = self.num_shared_experts, self.num_task_experts
+        name, tasks = f"level_{number}", len(self.tasks)
+        shared_gate = None
+        if number < self.num_levels:
+            everything = shared + own * tasks
+            shared_gate = self._make_gates(everything, 1, name, name="shared_gate")
+        return _PLELevel(
+            self._make_experts([shared] + [own] * tasks, name),
+            self._make_gates(shared + own, tasks, name),
+            shared_gate,
+            num_shared_experts=shared,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def build(self, input_shape: Shape) -> None:
+        """Creates the weights of all levels."""
+        width = self._fix_width(input_shape)
+        for level in self.levels:
+            level.build((None, width))
+            width = self.expert.width
+        self.built = True
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> dict[str, Tensor]:
+        """Computes every task's representation.
+
+        Args:
+            inputs: The ranking features, `(batch, features)`.
+            training: Whether batch normalisation uses the batch statistics.
+
+        Returns:
+            `{task: (batch, D)}`.
+        """
+        h_shared = h_tasks = inputs
+        for level in self.levels:
+            h_shared, h_tasks = level.call(h_shared, h_tasks, training)
+        return dict(zip(self.tasks, h_tasks, strict=True))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""
@@ -106,3 +129,67 @@ class PLE(LevelledArchitecture):
             "num_shared_experts": self.num_shared_experts,
             "num_task_experts": self.num_task_experts,
         }
+
+
+class _PLELevel(Layer):
+    """A level: shared experts, experts for each task, and their gates.
+
+    Args:
+        experts: The shared experts, then those of each task.
+        gates: Of the tasks.
+        shared_gate: None at the last level.
+        num_shared_experts: Number of shared experts.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self,
+        experts: ExpertBank,
+        gates: ExpertGate,
+        shared_gate: ExpertGate | None,
+        *,
+        num_shared_experts: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.experts = experts
+        self.gates = gates
+        self.shared_gate = shared_gate
+        self.num_shared_experts = num_shared_experts
+
+    def build(self, input_shape: Shape) -> None:
+        """Creates the weights, for inputs `(batch, features)`."""
+        for part in (self.experts, self.gates, self.shared_gate):
+            if part is not None:
+                part.build(input_shape)
+        self.built = True
+
+    def call(
+        self,
+        h_shared: Tensor,
+        h_tasks: Tensor | list[Tensor],
+        training: bool | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """From the outputs of the level below to those of this one.
+
+        Args:
+            h_shared: `h_s`, `(batch, features)`.
+            h_tasks: `h_t` of every task; or one input that all of them, and the shared
+                experts, read.
+            training: Whether batch normalisation uses the batch statistics.
+
+        Returns:
+            `h_s`, or None at the last level, and `h_t` of every task, `(batch, D)`.
+        """
+        several = isinstance(h_tasks, list)
+        # E_s(h_s), then E_t(h_t) of every task.
+        e = self.experts.outputs([h_shared, *h_tasks] if several else h_tasks, training)
+        e_shared, e_own = ops.split(e, [self.num_shared_experts], axis=1)
+        # h_t = Gate_t(h_t; E_t(h_t), E_s(h_s)), for all tasks.
+        new_tasks = mix(self.gates.terms(h_tasks, [e_shared], e_own))
+        new_shared = None
+        if self.shared_gate is not None:
+            # h_s = Gate_s(h_s; E_s(h_s), E_t(h_t) for all t).
+            new_shared = mix(self.shared_gate.terms(h_shared, [e]))
+            new_shared = ops.squeeze(new_shared, axis=1)
+        return new_shared, ops.unstack(new_tasks, axis=1)

@@ -1,10 +1,11 @@
 """Shared-Bottom as a layer."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import keras
-from home_tf.layers.architecture import Architecture
+from home_tf.layers.architecture import Architecture, TaskGroups
+from home_tf.layers.expert import Expert, ExpertName
+from home_tf.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -15,12 +16,8 @@ class SharedBottom(Architecture):
 
     Args:
         task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
-        expert_units: Widths of the expert's layers; the last is `D`.
-        expert: `"relu"`, `"swish"`, or `"home"` (BatchNorm and Swish) for
-            Shared-Bottom*; see `ExpertBank`.
-        momentum: Momentum of the expert's BatchNorm.
-        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
-        kernel_initializer: Initialiser of all kernels.
+        expert: What an expert is: an `Expert`, or `"relu"`, `"swish"` or `"home"`; the
+            last gives Shared-Bottom*.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -41,34 +38,24 @@ class SharedBottom(Architecture):
         Caruana, Multitask Learning, Machine Learning 28 (1997).
     """
 
+    auto_name = "shared_bottom"
+
     def __init__(
         self,
-        task_groups: Mapping[str, Sequence[str]],
+        task_groups: TaskGroups,
         *,
-        expert_units: Sequence[int] = (128, 64),
-        expert: str = "relu",
-        momentum: float = 0.9,
-        initial_gamma: float = 1.0,
-        kernel_initializer: Any = "glorot_uniform",
+        expert: Expert | ExpertName = "relu",
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            task_groups,
-            expert_units=expert_units,
-            expert=expert,
-            momentum=momentum,
-            initial_gamma=initial_gamma,
-            kernel_initializer=kernel_initializer,
-            **kwargs,
-        )
+        super().__init__(task_groups, expert=expert, **kwargs)
         self.experts = self._make_experts(1)
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates the weights of the expert."""
         self.experts.build((None, self._fix_width(input_shape)))
         self.built = True
 
-    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
+    def call(self, inputs: Tensor, training: bool | None = None) -> dict[str, Tensor]:
         """`(batch, features)` to `{task: (batch, D)}`, the same for every task."""
-        h = self.experts(inputs, training=training)[:, 0]
-        return dict.fromkeys(self.tasks, h)
+        f = self.experts(inputs, training=training)
+        return dict.fromkeys(self.tasks, f[:, 0])  # h_t = f(x)

@@ -1,10 +1,11 @@
 """Tasks that share nothing, as a layer."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
-from home_tf.layers.architecture import Architecture
+from home_tf.layers.architecture import Architecture, TaskGroups
+from home_tf.layers.expert import Expert, ExpertName
+from home_tf.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -15,13 +16,8 @@ class SingleTask(Architecture):
 
     Args:
         task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
-        expert_units: Widths of an expert's layers; the last is `D`.
-        expert: `"relu"`, `"swish"`, or `"home"` (BatchNorm and Swish) for
-            Single-Task*; see `ExpertBank`.
-        momentum: Momentum of the experts' BatchNorm.
-        initial_gamma: What the scales of that BatchNorm start at; see `ExpertBank`.
-        kernel_initializer: Initialiser of all kernels; every expert draws its own
-            values, also when a seed is given.
+        expert: What an expert is: an `Expert`, or `"relu"`, `"swish"` or `"home"`; the
+            last gives Single-Task*.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -39,35 +35,25 @@ class SingleTask(Architecture):
         >>> logits = TaskTowers(single.tasks)(single(features))
     """
 
+    auto_name = "single_task"
+
     def __init__(
         self,
-        task_groups: Mapping[str, Sequence[str]],
+        task_groups: TaskGroups,
         *,
-        expert_units: Sequence[int] = (128, 64),
-        expert: str = "relu",
-        momentum: float = 0.9,
-        initial_gamma: float = 1.0,
-        kernel_initializer: Any = "glorot_uniform",
+        expert: Expert | ExpertName = "relu",
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            task_groups,
-            expert_units=expert_units,
-            expert=expert,
-            momentum=momentum,
-            initial_gamma=initial_gamma,
-            kernel_initializer=kernel_initializer,
-            **kwargs,
-        )
+        super().__init__(task_groups, expert=expert, **kwargs)
         self.experts = self._make_experts(len(self.tasks))
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates the weights of the experts, in the order of the tasks."""
         self.experts.build((None, self._fix_width(input_shape)))
         self.built = True
 
-    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
+    def call(self, inputs: Tensor, training: bool | None = None) -> dict[str, Tensor]:
         """`(batch, features)` to `{task: (batch, D)}`."""
-        experts = self.experts(inputs, training=training)
-        each = ops.split(experts, len(self.tasks), axis=1)
-        return {task: h[:, 0] for task, h in zip(self.tasks, each, strict=True)}
+        f = self.experts(inputs, training=training)
+        h = ops.unstack(f, axis=1)  # h_t = f_t(x)
+        return dict(zip(self.tasks, h, strict=True))

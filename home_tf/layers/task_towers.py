@@ -73,8 +73,6 @@ class TaskTowers(Layer):
             (*self.hidden_units, 1),
             last_bias_initializer=self._bias_initializer(),
             kernel_initializer=self.kernel_initializer,
-            dtype=self.dtype_policy,
-            name="mlps",
         )
 
     def _check_rates(
@@ -119,14 +117,12 @@ class TaskTowers(Layer):
                 "The input of `TaskTowers` must have the same width for every task. "
                 f"Received: widths {widths}"
             )
-        self.mlps.build((None, widths[self.tasks[0]]))
+        self.mlps.build(self, widths[self.tasks[0]])
         self.built = True
 
     def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """`{task: (batch, D)}` to logits `{task: (batch, 1)}`."""
-        x = self.mlps(
-            [inputs[task] for task in self.tasks], readers=[1] * len(self.tasks)
-        )
+        x = self.mlps([inputs[task] for task in self.tasks])
         logits = ops.split(ops.cast(x, "float32"), len(self.tasks), axis=-1)
         return dict(zip(self.tasks, logits, strict=True))
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from home_tf.backend import keras
+from home_tf.layers.layer import Layer
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class RankingNetwork(keras.layers.Layer):
+class RankingNetwork(Layer):
     """Feature embedding, task representations and task towers, one after the other.
 
     Args:

@@ -51,9 +51,9 @@ def test_groups_follow_from_tasks(small_config):
     ],
 )
 def test_the_type_names_the_architecture(small_config, tmp_path, type_, name):
-    config = small_config(model__architecture={"type": type_, "expert_units": [3]})
+    config = small_config(model__architecture={"type": type_, "expert": {"units": [3]}})
     assert type(config.model.architecture).__name__ == name
-    assert config.model.architecture.expert_units == (3,)
+    assert config.model.architecture.expert.units == (3,)
     dump_config(config, tmp_path / "dumped.yaml")
     assert load_config(tmp_path / "dumped.yaml") == config
 
@@ -196,7 +196,7 @@ def test_a_wrong_configuration_names_the_key(write_config, overrides, message):
 
 TEXT = "should be text, in quotes if it looks like a number. Received:"
 MAPPING = "should be a mapping, `key: value`. Received:"
-RANK = "should be a whole number greater than 0, or two in a list. Received:"
+RANK = "should be a whole number greater than 0, two in a list, or 'paper'. Received:"
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ RANK = "should be a whole number greater than 0, or two in a list. Received:"
             "The keys here: column, transform, encoding, buckets, width, type",
         ),
         ("model.architecture", 3, f"{MAPPING} 3"),
-        ("model.architecture.expert_units", 8, "should be a list. Received: 8"),
+        ("model.architecture.expert.units", 8, "should be a list. Received: 8"),
         ("model.architecture.lora_rank", 0, f"{RANK} 0"),
         ("model.architecture.lora_rank", [1, 2, 3], f"{RANK} [1, 2, 3]"),
         ("model.architecture.lora_rank", [1, 0], f"{RANK} [1, 0]"),

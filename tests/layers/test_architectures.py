@@ -7,7 +7,8 @@ from support.backends import gradients, randomize, sum_of_squares, to_numpy
 from support.layer_test import run_layer_test
 
 from home_tf.backend import keras
-from home_tf.layers import CGC, PLE, AdaTT, MMoE, SharedBottom, SingleTask
+from home_tf.backend.names import weight_path
+from home_tf.layers import CGC, PLE, AdaTT, Expert, MMoE, SharedBottom, SingleTask
 
 # The order of the groups and tasks is not the alphabet's, which some savers use.
 GROUPS = {"watch": ["long_view", "finish"], "inter": ["click"]}
@@ -36,12 +37,13 @@ VARIANTS = {
     "adatt-of-one-level": ("adatt", {"num_levels": 1, "num_task_experts": 3}),
     "adatt-with-deep-gates": ("adatt", {"gate_units": (7,), "num_levels": 3}),
 }
+STAR = Expert.home(units=(4,))
 MANY = {"a": [f"a{i}" for i in range(13)], "b": [f"b{i}" for i in range(7)]}
 
 
 def make(name, groups=GROUPS, **arguments):
     cls, _, defaults = ARCHITECTURES[name]
-    return cls(groups, **{"expert_units": (4,), **defaults, **arguments})
+    return cls(groups, **{"expert": Expert.relu(units=(4,)), **defaults, **arguments})
 
 
 def make_random(name, seed=0, **arguments):
@@ -70,16 +72,16 @@ def check_against_reference(name, training, **arguments):
 )
 def test_the_forward_pass_equals_the_numpy_reference(variant, expert, training):
     name, arguments = VARIANTS[variant]
-    check_against_reference(
-        name, training, expert=expert, expert_units=(6, 4), **arguments
-    )
+    expert = getattr(Expert, expert)(units=(6, 4))
+    check_against_reference(name, training, expert=expert, **arguments)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_single_task_and_many(name):
     few = {"num_task_experts": 1} if name in ("cgc", "ple", "adatt") else {}
-    check_against_reference(name, True, groups={"all": ["click"]}, expert="home")
-    check_against_reference(name, True, groups=MANY, expert="home", **few)
+    expert = Expert.home(units=(4,))
+    check_against_reference(name, True, groups={"all": ["click"]}, expert=expert)
+    check_against_reference(name, True, groups=MANY, expert=expert, **few)
     assert make(name, groups=MANY).tasks == MANY["a"] + MANY["b"]
 
 
@@ -89,8 +91,9 @@ def test_every_architecture_is_a_good_part_of_a_model(name, expert, tmp_path):
     # With few parts: building the graphs is what takes time here.
     groups = {"watch": ["long_view"], "inter": ["click"]}
     few = {"num_shared_experts": 1} if name in ("cgc", "ple") else {}
+    few["expert"] = getattr(Expert, expert)(units=(4,))
     run_layer_test(
-        lambda **kwargs: make(name, groups, expert=expert, **few, **kwargs),
+        lambda **kwargs: make(name, groups, **few, **kwargs),
         [V],
         {"long_view": (4,), "click": (4,)},
         tmp_path,
@@ -101,10 +104,12 @@ def test_every_architecture_is_a_good_part_of_a_model(name, expert, tmp_path):
 @pytest.mark.parametrize("variant", sorted(set(VARIANTS) - set(ARCHITECTURES)))
 def test_every_variant_has_all_its_arguments_in_its_configuration(variant):
     name, arguments = VARIANTS[variant]
-    layer = make(name, **arguments, momentum=0.5)
+    expert = Expert.home(units=(4,), batch_norm_momentum=0.5)
+    layer = make(name, **arguments, expert=expert)
     again = type(layer).from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
-    for key, value in {**arguments, "momentum": 0.5}.items():
+    assert again.expert.get_config() == expert.get_config()
+    for key, value in arguments.items():
         assert getattr(again, key) == value
 
 
@@ -114,7 +119,7 @@ def columns_of(mlps):
 
 
 def gates_of(level):
-    gates = (getattr(level, name, None) for name in ("shared_gate", "task_gates"))
+    gates = (getattr(level, name, None) for name in ("shared_gate", "gates"))
     return [gate for gate in gates if gate is not None]
 
 
@@ -131,6 +136,15 @@ def experts_and_gates(layer):
     return experts, gates
 
 
+def make_seeded(name, initializer):
+    expert = Expert.relu(units=(5,), kernel_initializer=initializer)
+    gated = name not in ("shared-bottom", "single-task")
+    gates = {"gate_initializer": initializer} if gated else {}
+    layer = make(name, expert=expert, **gates)
+    layer(V)
+    return layer
+
+
 @pytest.mark.parametrize(
     "initializer",
     ["glorot_uniform", keras.initializers.GlorotUniform(seed=7)],
@@ -138,10 +152,9 @@ def experts_and_gates(layer):
 )
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_all_experts_and_gates_start_different(name, initializer):
-    layer = make(name, kernel_initializer=initializer, expert_units=(5,))
-    layer(V)
+    layer = make_seeded(name, initializer)
     for kernels in experts_and_gates(layer):
-        starts = {kernel[0, :2].tobytes() for kernel in kernels}
+        starts = {kernel[:2, 0].tobytes() for kernel in kernels}
         assert len(starts) == len(kernels)
 
 
@@ -149,9 +162,7 @@ def test_all_experts_and_gates_start_different(name, initializer):
 def test_an_int_seed_repeats_the_weights_and_another_changes_them(name):
     def weights(seed):
         initializer = keras.initializers.GlorotUniform(seed=seed)
-        layer = make(name, kernel_initializer=initializer)
-        layer(V)
-        return layer.get_weights()
+        return make_seeded(name, initializer).get_weights()
 
     first, again, other = weights(3), weights(3), weights(4)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
@@ -179,29 +190,29 @@ def taught_by(layer, task):
 
 
 def test_single_tasks_share_nothing():
-    layer = make_random("single-task", expert="home")
+    layer = make_random("single-task", expert=STAR)
     for place, task in enumerate(TASKS):
         assert taught_by(layer, task) == ([{place}], [set()])
 
 
 def test_all_tasks_of_mmoe_teach_all_experts():
-    layer = make_random("mmoe", expert="home")
+    layer = make_random("mmoe", expert=STAR)
     for place, task in enumerate(TASKS):
         assert taught_by(layer, task) == ([{0, 1, 2}], [{place}])
 
 
 def test_in_cgc_a_task_teaches_its_own_and_the_shared_experts_only():
-    layer = make_random("cgc", expert="home")
+    layer = make_random("cgc", expert=STAR)
     own = {"long_view": {2, 3}, "finish": {4, 5}, "click": {6, 7}}
     for place, task in enumerate(TASKS):
         assert taught_by(layer, task) == ([{0, 1} | own[task]], [{place}])
 
 
 def test_in_ple_the_shared_gate_sees_all_experts_of_its_level():
-    layer = make_random("ple", expert="home")
+    layer = make_random("ple", expert=STAR)
     first, last = layer.levels
-    assert (first.shared_gate.num_experts, first.task_gates.num_experts) == (8, 4)
-    assert (last.shared_gate, last.task_gates.num_experts) == (None, 4)
+    assert (first.shared_gate.num_experts, first.gates.num_experts) == (8, 4)
+    assert (last.shared_gate, last.gates.num_experts) == (None, 4)
     # Through the shared gate a task teaches every expert of the first level, and of
     # the gates only the shared one and its own.
     assert taught_by(layer, "finish") == (
@@ -211,7 +222,7 @@ def test_in_ple_the_shared_gate_sees_all_experts_of_its_level():
 
 
 def test_in_adatt_a_task_teaches_the_experts_of_all_tasks():
-    layer = make_random("adatt", expert="home")
+    layer = make_random("adatt", expert=STAR)
     assert taught_by(layer, "click") == ([set(range(6))] * 2, [{0, 1, 2}, {2}])
 
 
@@ -241,9 +252,9 @@ def test_in_adatt_the_own_experts_start_at_their_mean():
 
 
 def test_one_configuration_fits_every_architecture():
-    shared = {"expert_units": (3,), "expert": "home", "momentum": 0.8}
+    expert = Expert.home(units=(3,), batch_norm_momentum=0.8)
     for cls, _, _ in ARCHITECTURES.values():
-        layer = cls(GROUPS, **shared)
+        layer = cls(GROUPS, expert=expert)
         assert {k: tuple(v.shape) for k, v in layer(V).items()} == dict.fromkeys(
             TASKS, (16, 3)
         )
@@ -255,9 +266,7 @@ def test_one_configuration_fits_every_architecture():
     [
         ({"groups": {}}, r"`task_groups` must be a dict .* Received: \{\}"),
         ({"groups": {"a": ["x"], "b": ["x"]}}, r"name every task once"),
-        ({"expert": "gelu"}, r"`expert` must be one of .* Received: 'gelu'"),
-        ({"expert_units": ()}, r"`expert_units` must be a sequence of at least 1"),
-        ({"momentum": 1.0}, r"`momentum` must be in \[0, 1\). Received: 1.0"),
+        ({"expert": "gelu"}, r"`expert` must be an `Expert` or .* Received: 'gelu'"),
     ],
 )
 def test_wrong_arguments_are_told(name, arguments, message):
@@ -293,3 +302,42 @@ def test_a_wrong_width_of_a_gate_is_told(name):
 def test_an_unknown_input_width_is_told(name):
     with pytest.raises(ValueError, match=r"last dimension of the input of `"):
         make(name)(keras.Input((None,)))
+
+
+@pytest.mark.parametrize(
+    ("name", "layer_name", "paths"),
+    [
+        ("shared-bottom", "shared_bottom", {"experts/kernel_0"}),
+        ("single-task", "single_task", {"experts/kernel_0"}),
+        ("mmoe", "mmoe", {"experts/kernel_0", "gates/kernel_0"}),
+        ("cgc", "cgc", {"experts/kernel_0", "gates/kernel_0"}),
+        (
+            "ple",
+            "ple",
+            {
+                "level_1/experts/kernel_0",
+                "level_1/gates/kernel_0",
+                "level_1/shared_gate/kernel_0",
+                "level_2/experts/kernel_0",
+                "level_2/gates/kernel_0",
+            },
+        ),
+        (
+            "adatt",
+            "adatt",
+            {
+                f"level_{level}/{name}"
+                for level in (1, 2)
+                for name in ("experts/kernel_0", "gates/kernel_0", "own_weights")
+            },
+        ),
+    ],
+)
+def test_names_of_layers_and_weights_are_read_by_people(name, layer_name, paths):
+    keras.backend.clear_session()
+    layer = make_random(name)
+    assert layer.name == layer_name
+    found = [weight_path(weight) for weight in layer.weights]
+    assert len(set(found)) == len(found)
+    read = {path.removeprefix(f"{layer_name}/") for path in found if "bias" not in path}
+    assert read == paths

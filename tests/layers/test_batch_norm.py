@@ -1,11 +1,12 @@
-"""BatchNorm: in every form what Keras's own computes."""
+"""Batch normalisation: in every form what Keras's own computes."""
 
 import numpy as np
 import pytest
 from support.backends import randomize, to_numpy
 
 from home_tf.backend import IS_LEGACY, IS_TENSORFLOW, keras, ops
-from home_tf.layers import ExpertBank
+from home_tf.backend.variables import tf_variable
+from home_tf.layers import Expert, ExpertBank
 from home_tf.layers.batch_norm import BatchNorm
 
 DTYPES = [
@@ -58,7 +59,7 @@ def test_gradients_are_those_of_keras(number):
         with tf.GradientTape() as tape:
             tape.watch(x)
             scalar = tf.reduce_sum(layer(x, training=True) * direction)
-        sources = weights if IS_LEGACY else [weight.value for weight in weights]
+        sources = [tf_variable(weight) for weight in weights]
         found.append([g.numpy() for g in tape.gradient(scalar, [x, *sources])])
     for mine, other in zip(*found, strict=True):
         scale = np.abs(other).max()
@@ -86,8 +87,8 @@ def test_training_may_be_a_tensor(training):
 
 
 def test_frozen_experts_infer_in_training_too():
-    """As Keras's BatchNorm does: a frozen one neither uses nor remembers a batch."""
-    bank = ExpertBank(2, units=(5, 4))
+    """As in Keras: a frozen one neither uses nor remembers a batch."""
+    bank = ExpertBank(2, Expert.home(units=(5, 4)))
     x = ops.convert_to_tensor(rows(30))
     bank(x)
     randomize(bank)

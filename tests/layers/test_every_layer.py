@@ -5,6 +5,7 @@ import pytest
 from support.layer_test import run_layer_test
 
 from home_tf.layers import (
+    Expert,
     ExpertBank,
     ExpertGate,
     FeatureGate,
@@ -28,23 +29,25 @@ HOME_SHAPES = dict.fromkeys(TASKS, (4,))
 
 
 def home(**switches):
-    return lambda **kwargs: HoME(GROUPS, expert_units=(4,), **switches, **kwargs)
+    return lambda **kwargs: HoME(
+        GROUPS, **{"expert": Expert.home(units=(4,)), **switches}, **kwargs
+    )
 
 
 CASES = {
-    "experts": (lambda **k: ExpertBank(3, units=(8, 5), **k), [V], (3, 5)),
+    "experts": (lambda **k: ExpertBank(3, Expert.home(units=(8, 5)), **k), [V], (3, 5)),
     "relu-experts": (
-        lambda **k: ExpertBank(3, units=(8, 5), expert="relu", **k),
+        lambda **k: ExpertBank(3, Expert.relu(units=(8, 5)), **k),
         [V],
         (3, 5),
     ),
     "swish-experts": (
-        lambda **k: ExpertBank(3, units=(8, 5), expert="swish", **k),
+        lambda **k: ExpertBank(3, Expert.swish(units=(8, 5)), **k),
         [V],
         (3, 5),
     ),
     "an-input-for-each-expert": (
-        lambda **k: ExpertBank(3, units=(4,), **k),
+        lambda **k: ExpertBank(3, Expert.home(units=(4,)), **k),
         [EXPERTS],
         (3, 4),
     ),

@@ -7,7 +7,7 @@ from support.backends import randomize, to_numpy
 
 from home_tf.backend import keras, ops
 from home_tf.layers import ExpertGate, FeatureGate, SelfGate
-from home_tf.layers.expert_gate import logits_together
+from home_tf.layers.fused import share_input
 
 X = np.random.default_rng(3).normal(size=(20, 12)).astype(np.float32)
 EXPERTS = np.random.default_rng(4).normal(size=(20, 3, 5)).astype(np.float32)
@@ -65,10 +65,10 @@ def test_gates_computed_together_are_those_computed_alone(hidden_units):
         built(ExpertGate(3, num_gates=2, hidden_units=hidden_units), X, EXPERTS),
         built(SelfGate(1), X, EXPERTS[:, :1]),
     ]
-    together = logits_together(gates, ops.convert_to_tensor(X))
-    for gate, found in zip(gates, together, strict=True):
+    shared = share_input(ops.convert_to_tensor(X), [gate.mlps.first for gate in gates])
+    for gate in gates:
         expected = to_numpy(gate.gate_values(X))
-        values = to_numpy(gate.values_of(found))
+        values = to_numpy(gate.gate_values(shared))
         np.testing.assert_allclose(values, expected, atol=1e-6)
 
 
@@ -125,13 +125,24 @@ def test_a_feature_gate_lies_between_0_and_2_and_equals_the_reference():
     np.testing.assert_allclose(to_numpy(gate(X * 3)), values * X * 3, atol=1e-5)
 
 
+@pytest.mark.parametrize("rank", [None, "paper"])
 @pytest.mark.parametrize("loras", [1, 2, 3, 4, 6])
-def test_the_papers_rank_makes_the_parameters_independent_of_the_number_of_loras(loras):
-    gate = FeatureGate(num_loras=loras)
+def test_the_papers_rank_makes_the_parameters_independent_of_the_number_of_loras(
+    loras, rank
+):
+    gate = FeatureGate(num_loras=loras, rank=rank)
     gate(X)
     width = 12
     # 2 |v|^2 + L |v| of the paper, and the bias of the mixture's gate.
     assert gate.count_params() == 2 * width**2 + loras * width + loras
+
+
+@pytest.mark.parametrize(("loras", "rank"), [(5, 2), (7, 1), (12, 1), (40, 1)])
+def test_by_default_every_width_has_a_rank(loras, rank):
+    gate = built(FeatureGate(num_loras=loras), X)
+    assert tuple(gate.down_kernel.shape) == (12, loras * rank)
+    expected = home_reference.feature_gate(gate, X)
+    np.testing.assert_allclose(to_numpy(gate(X)), X * expected, atol=1e-5)
 
 
 def test_a_rank_of_its_own_makes_a_feature_gate_small():
@@ -140,10 +151,10 @@ def test_a_rank_of_its_own_makes_a_feature_gate_small():
     assert gate.count_params() == 2 * (2 * 12 * 3) + 2 * 12 + 2
 
 
-def test_loras_that_do_not_divide_the_width_are_told():
+def test_the_papers_rank_refuses_a_width_that_loras_do_not_divide():
     message = r"`num_loras` must divide the input width.*num_loras=5, input width=12"
     with pytest.raises(ValueError, match=message):
-        FeatureGate(num_loras=5)(X)
+        FeatureGate(num_loras=5, rank="paper")(X)
 
 
 @pytest.mark.parametrize("kind", [ExpertGate, SelfGate])
@@ -181,6 +192,7 @@ def test_experts_of_a_float32_layer_are_mixed_under_mixed_precision(kind):
         (lambda: SelfGate(2, hidden_units=4), r"`hidden_units` must be a sequence"),
         (lambda: FeatureGate(num_loras=0), r"`num_loras` must be a positive integer"),
         (lambda: FeatureGate(rank=0), r"`rank` must be a positive integer"),
+        (lambda: FeatureGate(rank="full"), r"`rank` must be .* 'paper' or None. Rec"),
         (lambda: FeatureGate()(keras.Input((None,))), r"last dimension of the input"),
         (
             lambda: ExpertGate(4)(X, EXPERTS),

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 LAYERS = {
-    "HoME": 'HoME({"a": ["x"]}, expert_units=(4,))',
-    "ExpertBank": "ExpertBank(2, units=(4,))",
+    "HoME": 'HoME({"a": ["x"]})',
+    "ExpertBank": "ExpertBank(2)",
     "FeatureGate": "FeatureGate()",
 }
 USES = {

@@ -10,6 +10,7 @@ from home_tf.layers import (
     CGC,
     PLE,
     AdaTT,
+    Expert,
     ExpertBank,
     ExpertGate,
     FeatureGate,
@@ -40,7 +41,7 @@ LAYERS = {
         for kind in ARCHITECTURES
     },
     "FeatureGate": (lambda: FeatureGate(name="mine"), ONE),
-    "ExpertBank": (lambda: ExpertBank(3, units=(4,), name="mine"), BANK),
+    "ExpertBank": (lambda: ExpertBank(3, name="mine"), BANK),
     "ExpertGate": (lambda: ExpertGate(3, name="mine"), GATE),
     "SelfGate": (lambda: SelfGate(3, name="mine"), GATE),
     "TaskTowers": (lambda: TaskTowers(["int", "click"], name="mine"), TOWERS),
@@ -84,7 +85,7 @@ def test_a_symbolic_input_of_another_rank_is_told(kind):
 
 
 def test_a_layer_that_has_weights_still_looks_at_its_input():
-    home = HoME(GROUPS, expert_units=(4,))
+    home = HoME(GROUPS)
     home(ones(5, 6))
     with pytest.raises(ValueError, match=r"Received: \(5, 2, 6\)"):
         home(inputs=ones(5, 2, 6))
@@ -109,7 +110,7 @@ def test_another_width_than_that_of_the_weights_is_told(name):
 @pytest.mark.parametrize(
     ("layer", "refused", "taken"),
     [
-        (lambda: FeatureGate(num_loras=2), ones(5, 7), ones(5, 6)),
+        (lambda: FeatureGate(rank="paper"), ones(5, 7), ones(5, 6)),
         (
             lambda: TaskTowers(["int", "click"]),
             {"int": ones(5, 4), "click": ones(5, 6)},
@@ -134,14 +135,14 @@ def test_towers_do_not_look_at_tasks_that_they_have_no_tower_for():
 
 
 def test_a_bank_of_groups_takes_an_input_for_each():
-    bank = ExpertBank((2, 1), units=(4,))
+    bank = ExpertBank((2, 1), Expert.home(units=(4,)))
     assert tuple(bank([ones(5, 6), ones(5, 6)]).shape) == (5, 3, 4)
     for inputs in ([ones(5, 6)], [ones(5, 6), ones(5, 3, 6)]):
         with pytest.raises(ValueError, match="a list of as many tensors"):
-            ExpertBank((2, 1), units=(4,))(inputs)
+            ExpertBank((2, 1), Expert.home(units=(4,)))(inputs)
     symbols = [keras.Input((6,)), keras.Input((6,))]
-    assert tuple(ExpertBank((2, 1), units=(4,))(symbols).shape) == (None, 3, 4)
-    each = ExpertBank(3, units=(4,))(keras.Input((3, 6)))
+    assert tuple(bank(symbols).shape) == (None, 3, 4)
+    each = ExpertBank(3, Expert.home(units=(4,)))(keras.Input((3, 6)))
     assert tuple(each.shape) == (None, 3, 4)
 
 

@@ -11,6 +11,7 @@ from support.backends import to_numpy
 from home_tf import layers
 from home_tf.config import ARCHITECTURES as SECTIONS
 from home_tf.features import EmbeddedFeature, EmbeddingTable
+from home_tf.layers import Expert
 from home_tf.models.build_network import build_network
 
 ARCHITECTURES = {
@@ -35,18 +36,21 @@ def test_the_configuration_has_the_layers_arguments_with_their_defaults(name):
     of_layer = {
         argument: parameter.default
         for argument, parameter in parameters.items()
-        if argument not in ("task_groups", "kernel_initializer", "kwargs")
+        if argument not in ("task_groups", "gate_initializer", "kwargs")
     }
     of_config = asdict(config_of(name)())
     of_config.pop("type")
+    of_config["expert"] = Expert.of(of_config["expert"])
+    of_layer["expert"] = Expert.of(of_layer["expert"])
     assert of_config == of_layer
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_network_has_the_architecture_of_the_configuration(small_config, name):
-    arguments = {"expert_units": [4], **ARCHITECTURES[name]}
+    arguments = ARCHITECTURES[name]
     kind = config_of(name)().type
-    config = small_config(model__architecture={"type": kind, **arguments})
+    section = {"type": kind, "expert": {"units": [4]}, **arguments}
+    config = small_config(model__architecture=section)
     preprocessor = SimpleNamespace(
         tables={"user": EmbeddingTable(9, 4)},
         embedded_features={"user": EmbeddedFeature("user")},
@@ -56,8 +60,9 @@ def test_the_network_has_the_architecture_of_the_configuration(small_config, nam
     layer = network.representations
     assert type(layer) is getattr(layers, name)
     for argument, value in arguments.items():
-        found = getattr(layer, argument)
-        assert (list(found) if argument == "expert_units" else found) == value
+        assert getattr(layer, argument) == value
+    kind = Expert.home if name == "HoME" else Expert.relu
+    assert layer.expert == kind(units=(4,))
     features = {
         "user": np.arange(6),
         "numeric_features": np.linspace(-1, 1, 6, dtype=np.float32)[:, None],
@@ -76,7 +81,11 @@ def test_towers_start_at_the_rates_of_their_labels(small_config):
         tables={"user": EmbeddingTable(9, 4)},
         embedded_features={"user": EmbeddedFeature("user")},
         numeric_features=[],
-        rates=lambda labels: {label: rates[label] for label in labels},
+        data=SimpleNamespace(
+            statistics=lambda label, needed_by: SimpleNamespace(
+                positive_rate=rates[label]
+            )
+        ),
     )
     towers = build_network(config, preprocessor).towers
     assert towers.initial_rates == {"long_view": 0.3, "is_click": 0.4, "is_like": 0.02}

@@ -10,7 +10,7 @@ from support.strategies import two_devices
 
 from home_tf.backend import IS_LEGACY, keras
 from home_tf.features import EmbeddedFeature, EmbeddingTable, FeatureEmbedding
-from home_tf.layers import HoME, TaskTowers
+from home_tf.layers import Expert, HoME, TaskTowers
 from home_tf.models import RankingModel, RankingNetwork
 
 TASKS = ["long_view", "like", "click"]
@@ -31,7 +31,8 @@ def make_network(embedding_l2=0.01):
         embedding_l2=embedding_l2,
     )
     # Without gates: building the graph is what takes time here.
-    home = HoME(GROUPS, expert_units=(4,), feature_gate="none", self_gate="none")
+    expert = Expert.home(units=(4,))
+    home = HoME(GROUPS, expert=expert, feature_gate="none", self_gate="none")
     return RankingNetwork(features, home, TaskTowers(home.tasks))
 
 
@@ -163,7 +164,7 @@ def test_mixed_precision_trains(model_class, policy):
             {"user": EmbeddedFeature("user")},
             dtype=policy,
         ),
-        HoME({"a": ["click"]}, expert_units=(8,), dtype=policy),
+        HoME({"a": ["click"]}, expert=Expert.home(units=(8,)), dtype=policy),
         TaskTowers(["click"], dtype=policy),
         dtype=policy,
     )

@@ -3,6 +3,7 @@
 import numpy as np
 
 from home_tf.backend import IS_LEGACY, IS_TENSORFLOW, keras, ops
+from home_tf.backend.variables import tf_variable
 
 
 def randomize(layer, seed=0):
@@ -41,7 +42,7 @@ def gradients(layer, inputs, scalar_of, training=False):
 
         with tf.GradientTape() as tape:
             scalar = scalar_of(layer(inputs, training=training))
-        sources = variables if IS_LEGACY else [v.value for v in variables]
+        sources = [tf_variable(variable) for variable in variables]
         found = tape.gradient(scalar, sources, unconnected_gradients="zero")
         found = [tf.convert_to_tensor(g).numpy() for g in found]
     else:

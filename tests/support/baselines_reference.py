@@ -23,13 +23,12 @@ def single_task(layer, v, training):
 
 def mmoe(layer, v, training):
     """KDD 2018: `h_t = sum_i softmax(W_t x)_i f_i(x)`."""
-    (level,) = layer.levels
     experts = [
-        expert(level.experts, number, v, training)
+        expert(layer.experts, number, v, training)
         for number in range(layer.num_experts)
     ]
     return {
-        task: gate(level.task_gates, place, v, experts, softmax)
+        task: gate(layer.gates, place, v, experts, softmax)
         for place, task in enumerate(layer.tasks)
     }
 
@@ -38,7 +37,8 @@ def ple(layer, v, training):
     """RecSys 2020; CGC is the case of one level."""
     h = dict.fromkeys(layer.tasks, v)
     h_shared = v
-    for depth, level in enumerate(layer.levels, start=1):
+    levels = getattr(layer, "levels", [layer])
+    for depth, level in enumerate(levels, start=1):
         number = iter(range(1000))
         shared = [
             expert(level.experts, next(number), h_shared, training)
@@ -51,11 +51,11 @@ def ple(layer, v, training):
             ]
             for task in layer.tasks
         }
-        if depth < len(layer.levels):
+        if depth < len(levels):
             everything = shared + [e for task in layer.tasks for e in own[task]]
             h_shared = gate(level.shared_gate, 0, h_shared, everything, softmax)
         h = {
-            task: gate(level.task_gates, place, h[task], shared + own[task], softmax)
+            task: gate(level.gates, place, h[task], shared + own[task], softmax)
             for place, task in enumerate(layer.tasks)
         }
     return h
@@ -76,7 +76,7 @@ def adatt(layer, v, training):
         everything = [e for task in layer.tasks for e in own[task]]
         free = np.ones((len(h), 1)) if count == 1 else array(level.own_weights)
         h = {
-            task: gate(level.task_gates, place, h[task], everything, softmax)
+            task: gate(level.gates, place, h[task], everything, softmax)
             + sum(w * e for w, e in zip(free[place], own[task], strict=True))
             for place, task in enumerate(layer.tasks)
         }

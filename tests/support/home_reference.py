@@ -15,36 +15,37 @@ def home(layer, v, training):
     groups = layer.task_groups
     owners = [SHARED, *groups]
 
-    meta = experts_of(layer.meta_experts, layer, owners, v, training)
-    everything = together(meta, owners)
-    # Eq. 6: a group sees the shared experts and its own, the shared gate sees all.
-    z = {SHARED: gate(layer.meta_shared_gate, 0, v, everything, softmax)}
-    for number, group in enumerate(groups):
-        seen = together(meta, [SHARED, group]) if layer.hierarchy_mask else everything
-        z[group] = gate(layer.meta_group_gates, number, v, seen, softmax)
-    if layer.self_gate in ("both", "meta"):  # eq. 11
-        z[SHARED] += self_gate(layer.meta_shared_self_gate, 0, v, meta[SHARED])
-        for number, group in enumerate(groups):
-            own = meta[group]
-            z[group] += self_gate(layer.meta_group_self_gates, number, v, own)
+    meta = {}
+    for owner in owners:
+        meta |= experts_of(layer.meta_level[owner], layer, [owner], v, training)
+    z = {}
+    for owner in owners:
+        part = layer.meta_level[owner]
+        # Eq. 6: a group sees the shared experts and its own, the shared gate sees all.
+        masked = layer.hierarchy_mask and owner != SHARED
+        seen = together(meta, [SHARED, owner] if masked else owners)
+        z[owner] = gate(part.gates, 0, v, seen, softmax)
+        if layer.self_gate in ("both", "meta"):  # eq. 11
+            z[owner] += self_gate(part.self_gates, 0, v, meta[owner])
 
-    second = experts_of(layer.task_shared_experts, layer, [SHARED], z[SHARED], training)
+    part = layer.task_level[SHARED]
+    second = experts_of(part, layer, [SHARED], z[SHARED], training)
     for group, tasks in groups.items():
         readers = [group, *(f"task:{task}" for task in tasks)]
-        bank = layer.task_experts[group]
-        second |= experts_of(bank, layer, readers, z[group], training)
+        part = layer.task_level[group]
+        second |= experts_of(part, layer, readers, z[group], training)
     outputs = {}
     for group, tasks in groups.items():
+        part = layer.task_level[group]
         decides = np.concatenate([z[group], z[SHARED]], axis=1)
         for number, task in enumerate(tasks):
             own = f"task:{task}"
             seen = [SHARED, group, own] if layer.hierarchy_mask else list(second)
             seen = together(second, seen)
             # Eq. 7.
-            h = gate(layer.task_gates[group], number, decides, seen, softmax)
+            h = gate(part.gates, number, decides, seen, softmax)
             if layer.self_gate == "both":
-                gates = layer.task_self_gates[group]
-                h += self_gate(gates, number, z[group], second[own])
+                h += self_gate(part.self_gates, number, z[group], second[own])
             outputs[task] = h
     return outputs
 
@@ -53,7 +54,7 @@ def together(experts, owners):
     return [output for owner in owners for output in experts[owner]]
 
 
-def experts_of(gated, layer, owners, x, training):
+def experts_of(part, layer, owners, x, training):
     """`{owner: outputs of its experts}`, each expert behind its feature gate."""
     numbers = {SHARED: layer.num_shared_experts}
     numbers |= dict.fromkeys(layer.task_groups, layer.num_group_experts)
@@ -62,22 +63,25 @@ def experts_of(gated, layer, owners, x, training):
         outputs[owner] = []
         for _ in range(numbers.get(owner, layer.num_task_experts)):
             gated_input = x
-            if gated.feature_gates is not None:  # eq. 10
+            if part.feature_gates is not None:  # eq. 10
                 which = number if layer.feature_gate_scope == "expert" else place
-                gated_input = x * feature_gate(gated.feature_gates, x, which)
-            outputs[owner].append(expert(gated.experts, number, gated_input, training))
+                gated_input = x * feature_gate(part.feature_gates, x, which)
+            outputs[owner].append(expert(part.experts, number, gated_input, training))
             number += 1
-    assert number == gated.experts.mlps.num_mlps
+    assert number == part.experts.mlps.num_mlps
     return outputs
 
 
 def expert(bank, number, x, training):
     """Eq. 4 and 5: `Swish(BatchNorm(MLP(x)))`; or `Swish(MLP(x))`, `ReLU(MLP(x))`."""
     x = mlp(bank.mlps, number, np.asarray(x, np.float64))
-    if bank.expert == "relu":
-        return np.maximum(x, 0)
-    if bank.expert == "swish":
-        return x * sigmoid(x)
+    if bank.expert.batch_norm:
+        x = batch_norm(bank, number, x, training)
+    return x * sigmoid(x) if bank.expert.activation == "swish" else np.maximum(x, 0)
+
+
+def batch_norm(bank, number, x, training):
+    """Eq. 4, of one expert."""
     mine = slice(number * x.shape[1], (number + 1) * x.shape[1])
     norm = bank.batch_norm
     if training:
@@ -87,9 +91,8 @@ def expert(bank, number, x, training):
             array(norm.moving_mean)[mine],
             array(norm.moving_variance)[mine],
         )
-    x = (x - mean) / np.sqrt(variance + bank.epsilon)
-    x = x * array(norm.gamma)[mine] + array(norm.beta)[mine]
-    return x * sigmoid(x)
+    x = (x - mean) / np.sqrt(variance + bank.expert.batch_norm_epsilon)
+    return x * array(norm.gamma)[mine] + array(norm.beta)[mine]
 
 
 def feature_gate(layer, v, number=0):

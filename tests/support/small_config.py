@@ -22,7 +22,7 @@ tasks:
   is_click: {group: inter}
   is_like: {group: inter}
 model:
-  architecture: {expert_units: [8], feature_gate: none, self_gate: none}
+  architecture: {expert: {units: [8]}, feature_gate: none, self_gate: none}
   tower_units: []
 training:
   batch_size: 256

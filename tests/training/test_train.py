@@ -318,7 +318,7 @@ def test_a_width_that_the_loras_do_not_divide_is_told_in_one_line(
 ):
     config = small_config(
         training__framework=FRAMEWORK,
-        model__architecture={"num_loras": 7, "expert_units": [8, 4]},
+        model__architecture={"num_loras": 7, "lora_rank": "paper"},
     )
     with pytest.raises(HomeError, match=r"`num_loras` must divide the input width"):
         train(config, prepared, tmp_path / "run")

@@ -147,7 +147,7 @@ class _Bench:
             evaluation=EvaluationConfig(group_by="integer_0"),
             model=ModelConfig(
                 architecture=HoMEConfig(
-                    expert_units=sizes.expert_units, lora_rank=sizes.lora_rank
+                    expert={"units": sizes.expert_units}, lora_rank=sizes.lora_rank
                 )
             ),
             training=TrainingConfig(framework=self._framework, **training),

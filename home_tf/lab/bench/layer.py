@@ -12,7 +12,7 @@ import tensorflow as tf
 from home_tf.backend.variables import tf_variable
 from home_tf.lab.bench.naive_home import NaiveHoME, copy_weights
 from home_tf.lab.bench.timing import ratio, time_in_turn
-from home_tf.layers import HoME
+from home_tf.layers import Expert, HoME
 
 # Of the large product that gives the rate of matrix products.
 COLUMNS = 1024
@@ -57,7 +57,7 @@ class LayerSizes:
     def arguments(self) -> dict[str, Any]:
         """Of `HoME`, beside the task groups."""
         return {
-            "expert_units": self.expert_units,
+            "expert": Expert.home(units=self.expert_units),
             "lora_rank": self.lora_rank,
             "num_shared_experts": self.experts,
             "num_group_experts": self.experts,

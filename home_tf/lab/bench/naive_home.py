@@ -1,7 +1,8 @@
 """HoME as one would write it first: a Keras layer for each expert, gate and LoRA.
 
 The benchmarks measure `home_tf.layers.HoME` against it. The two have the same weights
-in another arrangement: given those of the one, the other computes the same.
+in another arrangement: given those of the one, the other computes the same. They read
+alike; only, here nothing is merged.
 """
 
 from functools import partial
@@ -10,13 +11,22 @@ from typing import Any
 import numpy as np
 
 from home_tf.backend import keras, ops
-from home_tf.layers import HoME
+from home_tf.layers import Expert, HoME
 from home_tf.layers.layer import Layer
+from home_tf.types import Shape, Tensor
 
 SHARED = "shared"
 
 
-class NaiveHoME(Layer):
+class _Naive(Layer):
+    """A layer whose parts are built as they are called."""
+
+    def build(self, input_shape: Shape) -> None:
+        """Leaves the parts to themselves."""
+        self.built = True
+
+
+class NaiveHoME(_Naive):
     """HoME with all its switches on, layer by layer.
 
     Args:
@@ -26,123 +36,138 @@ class NaiveHoME(Layer):
     def __init__(self, home: HoME, **kwargs: Any) -> None:
         super().__init__(dtype=home.dtype_policy, **kwargs)
         self.task_groups = home.task_groups
-        self.units = home.expert_units
-        self.rank_of = home.rank_of
-        self.num_loras = home.num_loras
-        self.counts = {SHARED: home.num_shared_experts}
-        self.counts |= dict.fromkeys(home.groups, home.num_group_experts)
-        self.counts |= {_own(t): home.num_task_experts for t in home.tasks}
         self.owners = [SHARED, *home.groups]
-        self.feature_gates: dict[str, _FeatureGate] = {}
-        self.experts: dict[str, _Expert] = {}
-        self.gates: dict[str, Any] = {}
-
-    def build(self, input_shape: Any) -> None:
-        """Creates the layers of both levels."""
-        levels = {"meta": self.owners, "task": list(self.counts)}
-        widths = {"meta": input_shape[-1], "task": self.units[-1]}
-        for level, owners in levels.items():
-            for owner in owners:
-                self._make(level, owner, widths[level])
-        shared, own = self.counts[SHARED], self.counts[self.owners[1]]
-        everything = shared + own * (len(self.owners) - 1)
-        for owner in self.owners:
-            seen = everything if owner == SHARED else shared + own
-            self._make_gates(f"meta:{owner}", seen, self.counts[owner])
-        for tasks in self.task_groups.values():
-            for task in tasks:
-                mine = self.counts[_own(task)]
-                self._make_gates(f"task:{_own(task)}", shared + own + mine, mine)
-        self.built = True
-
-    def _make(self, level: str, owner: str, width: int) -> None:
-        rank = self.rank_of(level) or width // self.num_loras
-        name = f"{level}:{owner}"
-        dtype = self.dtype_policy
-        self.feature_gates[name] = _FeatureGate(
-            width, rank, self.num_loras, dtype=dtype
+        shared, of_group = home.num_shared_experts, home.num_group_experts
+        own, visible = home.num_task_experts, shared + of_group
+        make = partial(
+            NaiveExperts,
+            expert=home.expert,
+            num_loras=home.num_loras,
+            dtype=self.dtype_policy,
         )
-        for number in range(self.counts[owner]):
-            self.experts[f"{name}:{number}"] = _Expert(self.units, dtype=dtype)
+        meta, task = home.rank_of("meta"), home.rank_of("task")
+        everything = shared + of_group * len(home.groups)
+        self.meta_level = {SHARED: make(shared, everything, rank=meta)}
+        self.task_level = {SHARED: make(shared, rank=task)}
+        for group, tasks in home.task_groups.items():
+            self.meta_level[group] = make(of_group, visible, rank=meta)
+            self.task_level[group] = make(of_group, rank=task)
+            for name in map(_own, tasks):
+                self.task_level[name] = make(own, visible + own, rank=task)
 
-    def _make_gates(self, name: str, seen: int, own: int) -> None:
-        dense = partial(keras.layers.Dense, dtype=self.dtype_policy)
-        self.gates[name] = dense(seen, activation="softmax")
-        self.gates[f"{name}:self"] = dense(
-            own, activation="sigmoid" if own == 1 else "softmax"
-        )
-
-    def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
+    def call(self, inputs: Tensor, training: bool | None = None) -> dict[str, Tensor]:
         """`(batch, features)` to `{task: (batch, D)}`."""
-        experts = {
-            owner: self._experts(f"meta:{owner}", inputs, training)
-            for owner in self.owners
-        }
+        z = self._call_meta_level(inputs, training)
+        return self._call_task_level(z, training)
+
+    def _call_meta_level(self, v: Tensor, training: bool | None) -> dict[str, Tensor]:
+        parts = self.meta_level
+        e = {owner: part.outputs(v, training) for owner, part in parts.items()}
         z = {}
-        for owner in self.owners:
+        for owner, part in parts.items():
             seen = self.owners if owner == SHARED else [SHARED, owner]
-            z[owner] = self._mix(
-                f"meta:{owner}",
-                inputs,
-                inputs,
-                [expert for other in seen for expert in experts[other]],
-                experts[owner],
-            )
+            visible = [expert for other in seen for expert in e[other]]
+            z[owner] = part.gate(v, visible) + part.self_gate(v, e[owner])
+        return z
+
+    def _call_task_level(
+        self, z: dict[str, Tensor], training: bool | None
+    ) -> dict[str, Tensor]:
+        parts = self.task_level
+        e_shared = parts[SHARED].outputs(z[SHARED], training)
         outputs = {}
-        shared = self._experts(f"task:{SHARED}", z[SHARED], training)
         for group, tasks in self.task_groups.items():
-            of_group = self._experts(f"task:{group}", z[group], training)
+            e_group = parts[group].outputs(z[group], training)
             pair = ops.concatenate([z[group], z[SHARED]], axis=-1)
             for task in tasks:
-                name = f"task:{_own(task)}"
-                own = self._experts(name, z[group], training)
-                seen_experts = [*shared, *of_group, *own]
-                outputs[task] = self._mix(name, pair, z[group], seen_experts, own)
+                part = parts[_own(task)]
+                e = part.outputs(z[group], training)
+                h = part.gate(pair, [*e_shared, *e_group, *e])
+                outputs[task] = h + part.self_gate(z[group], e)
         return outputs
 
-    def _experts(self, name: str, x: Any, training: bool | None) -> list[Any]:
-        gated = x * self.feature_gates[name](x)
-        count = self.counts[name.split(":", 1)[1]]
-        return [
-            self.experts[f"{name}:{number}"](gated, training=training)
-            for number in range(count)
-        ]
 
-    def _mix(
-        self, name: str, x: Any, self_x: Any, seen: list[Any], own: list[Any]
-    ) -> Any:
-        mixed = _weighted_sum(self.gates[name](x), seen)
-        return mixed + _weighted_sum(self.gates[f"{name}:self"](self_x), own)
+class NaiveExperts(_Naive):
+    """An owner's experts behind their feature gate, and its gates if it has some."""
+
+    def __init__(
+        self,
+        num_experts: int,
+        num_visible: int = 0,
+        *,
+        expert: Expert,
+        num_loras: int,
+        rank: Any,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        dtype = self.dtype_policy
+        self.feature_gate = NaiveFeatureGate(num_loras, rank, dtype=dtype)
+        self.experts = [NaiveExpert(expert, dtype=dtype) for _ in range(num_experts)]
+        self.gate_layer: Any = None
+        self.self_gate_layer: Any = None
+        if num_visible:
+            dense = partial(keras.layers.Dense, dtype=dtype)
+            activation = "sigmoid" if num_experts == 1 else "softmax"
+            self.gate_layer = dense(num_visible, activation="softmax")
+            self.self_gate_layer = dense(num_experts, activation=activation)
+
+    def outputs(self, x: Tensor, training: bool | None) -> list[Tensor]:
+        """Each expert on the gated input, `(batch, D)`."""
+        gated = x * self.feature_gate(x)
+        return [expert(gated, training=training) for expert in self.experts]
+
+    def gate(self, x: Tensor, experts: list[Tensor]) -> Tensor:
+        """The experts, mixed by the gate."""
+        return _weighted_sum(self.gate_layer(x), experts)
+
+    def self_gate(self, x: Tensor, experts: list[Tensor]) -> Tensor:
+        """The owner's experts, mixed by the self gate."""
+        return _weighted_sum(self.self_gate_layer(x), experts)
 
 
-class _Expert(Layer):
-    def __init__(self, units: tuple[int, ...], **kwargs: Any) -> None:
+class NaiveExpert(_Naive):
+    """An expert: a dense layer after the other, and batch normalisation."""
+
+    def __init__(self, expert: Expert, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         dense = partial(keras.layers.Dense, dtype=self.dtype_policy)
-        self.dense_layers = [dense(width, activation="relu") for width in units[:-1]]
-        self.dense_layers.append(dense(units[-1], use_bias=False))
+        *hidden, last = expert.units
+        self.dense_layers = [dense(width, activation="relu") for width in hidden]
+        self.dense_layers.append(dense(last, use_bias=False))
         self.batch_norm = keras.layers.BatchNormalization(
-            momentum=0.9, dtype=self.dtype_policy
+            momentum=expert.batch_norm_momentum,
+            epsilon=expert.batch_norm_epsilon,
+            dtype=self.dtype_policy,
         )
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """`(batch, features)` to `(batch, D)`."""
         x = inputs
         for dense in self.dense_layers:
             x = dense(x)
         return ops.silu(self.batch_norm(x, training=training))
 
 
-class _FeatureGate(Layer):
-    def __init__(self, width: int, rank: int, num_loras: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        dense = partial(keras.layers.Dense, dtype=self.dtype_policy)
-        self.downs = [dense(rank, use_bias=False) for _ in range(num_loras)]
-        self.ups = [
-            dense(width, use_bias=False, activation="sigmoid") for _ in range(num_loras)
-        ]
-        self.gate = dense(num_loras, activation="softmax")
+class NaiveFeatureGate(Layer):
+    """A feature gate: two dense layers a LoRA, and one that mixes them."""
 
-    def call(self, inputs: Any) -> Any:
+    def __init__(self, num_loras: int, rank: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_loras, self.rank = num_loras, rank
+
+    def build(self, input_shape: Shape) -> None:
+        """Creates the dense layers, whose widths follow from the input's."""
+        width, loras = input_shape[-1], range(self.num_loras)
+        dense = partial(keras.layers.Dense, dtype=self.dtype_policy)
+        rank = self.rank or width // self.num_loras
+        self.downs = [dense(rank, use_bias=False) for _ in loras]
+        self.ups = [dense(width, use_bias=False, activation="sigmoid") for _ in loras]
+        self.gate = dense(self.num_loras, activation="softmax")
+        self.built = True
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """The gate's value for each element, `(batch, features)`."""
         loras = [
             2.0 * up(down(inputs))
             for down, up in zip(self.downs, self.ups, strict=True)
@@ -150,7 +175,7 @@ class _FeatureGate(Layer):
         return _weighted_sum(self.gate(inputs), loras)
 
 
-def _weighted_sum(weights: Any, values: list[Any]) -> Any:
+def _weighted_sum(weights: Tensor, values: list[Tensor]) -> Tensor:
     return ops.sum(ops.expand_dims(weights, -1) * ops.stack(values, axis=1), axis=1)
 
 
@@ -160,57 +185,47 @@ def _own(task: str) -> str:
 
 def copy_weights(home: HoME, naive: NaiveHoME) -> None:
     """Gives a built `NaiveHoME` the weights of a built `HoME`."""
-    owners = naive.owners
-    _copy_experts(home.meta_experts, naive, "meta", owners)
-    _copy_experts(home.task_shared_experts, naive, "task", [SHARED])
+    for owner, part in home.meta_level.items():
+        _copy(part, [naive.meta_level[owner]], [naive.meta_level[owner]])
+    _copy(home.task_level[SHARED], [naive.task_level[SHARED]], [])
     for group, tasks in home.task_groups.items():
-        readers = [group, *map(_own, tasks)]
-        _copy_experts(home.task_experts[group], naive, "task", readers)
-        names = [f"task:{_own(task)}" for task in tasks]
-        _copy_gates(home.task_gates[group], naive, names)
-        _copy_gates(home.task_self_gates[group], naive, _self(names))
-    names = [f"meta:{owner}" for owner in owners]
-    _copy_gates(home.meta_shared_gate, naive, names[:1])
-    _copy_gates(home.meta_group_gates, naive, names[1:])
-    _copy_gates(home.meta_shared_self_gate, naive, _self(names[:1]))
-    _copy_gates(home.meta_group_self_gates, naive, _self(names[1:]))
+        own = [naive.task_level[_own(task)] for task in tasks]
+        _copy(home.task_level[group], [naive.task_level[group], *own], own)
 
 
-def _self(names: list[str]) -> list[str]:
-    return [f"{name}:self" for name in names]
+def _copy(part: Any, readers: list[NaiveExperts], gated: list[NaiveExperts]) -> None:
+    """Copies a part of `HoME` to the owners of its experts, and those of its gates."""
+    experts = [expert for reader in readers for expert in reader.experts]
+    norm = part.experts.batch_norm
+    kernels = [*part.experts.mlps.kernels]
+    statistics = [norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance]
+    for i, expert in enumerate(experts):
+        weights = [[_part(kernel, len(experts), i)] for kernel in kernels]
+        for own, bias in zip(weights, part.experts.mlps.biases, strict=False):
+            own.append(_part(bias, len(experts), i))
+        for dense, own in zip(expert.dense_layers, weights, strict=True):
+            dense.set_weights(own)
+        expert.batch_norm.set_weights([_part(w, len(experts), i) for w in statistics])
+    for i, reader in enumerate(readers):
+        _copy_feature_gate(part.feature_gates, reader.feature_gate, i, len(readers))
+    for i, owner in enumerate(gated):
+        for gates, dense in (
+            (part.gates, owner.gate_layer),
+            (part.self_gates, owner.self_gate_layer),
+        ):
+            dense.set_weights([_part(w, len(gated), i) for w in gates.weights])
 
 
-def _copy_experts(gated: Any, naive: NaiveHoME, level: str, owners: list[str]) -> None:
-    bank, maps = gated.experts, gated.feature_gates
-    names = [
-        f"{level}:{owner}:{number}"
-        for owner in owners
-        for number in range(naive.counts[owner])
-    ]
-    norm = bank.batch_norm
-    weights = [*bank.mlps.weights, norm.gamma, norm.beta]
-    weights += [norm.moving_mean, norm.moving_variance]
-    depths = len(bank.units)
-    for i, name in enumerate(names):
-        mine = [_part(weight, len(names), i) for weight in weights]
-        expert = naive.experts[name]
-        for depth, dense in enumerate(expert.dense_layers):
-            last = depth == depths - 1
-            dense.set_weights(mine[2 * depth : 2 * depth + (1 if last else 2)])
-        expert.batch_norm.set_weights(mine[-4:])
-    for i, owner in enumerate(owners):
-        gate = naive.feature_gates[f"{level}:{owner}"]
-        gate.gate.set_weights([_part(w, len(owners), i) for w in maps.gate.weights])
-        for lora in range(maps.num_loras):
-            place, of = i * maps.num_loras + lora, len(owners) * maps.num_loras
-            gate.downs[lora].set_weights([_part(maps.down_kernel, of, place)])
-            up = _part(np.transpose(np.array(maps.up_kernel)), of, place)
-            gate.ups[lora].set_weights([np.transpose(up)])
-
-
-def _copy_gates(gates: Any, naive: NaiveHoME, names: list[str]) -> None:
-    for i, name in enumerate(names):
-        naive.gates[name].set_weights([_part(w, len(names), i) for w in gates.weights])
+def _copy_feature_gate(
+    gates: Any, naive: NaiveFeatureGate, i: int, number: int
+) -> None:
+    naive.gate.set_weights([_part(w, number, i) for w in gates.gate.weights])
+    loras = gates.num_loras
+    for lora in range(loras):
+        place, of = i * loras + lora, number * loras
+        naive.downs[lora].set_weights([_part(gates.down_kernel, of, place)])
+        up = _part(np.transpose(np.array(gates.up_kernel)), of, place)
+        naive.ups[lora].set_weights([np.transpose(up)])
 
 
 def _part(weight: Any, number: int, place: int) -> Any:

@@ -59,7 +59,7 @@ def fit_to_budget(
         preprocessor: Of the prepared data.
 
     Returns:
-        `config` with other `model.architecture.expert_units`, within 2 % of the target.
+        `config` with other `model.architecture.expert.units`, within 2 % of the target.
 
     Raises:
         HomeError: If no widths come within 2 %.
@@ -68,7 +68,7 @@ def fit_to_budget(
         return config
 
     def with_units(units: Sequence[int]) -> Config:
-        return override_config(config, {"model.architecture.expert_units": [*units]})
+        return override_config(config, {"model.architecture.expert.units": [*units]})
 
     def measure(units: Sequence[int]) -> int:
         network = build_network(with_units(units), preprocessor)
@@ -78,7 +78,7 @@ def fit_to_budget(
 
     size = network_size(target, preprocessor)
     wanted = size.params if budget == "same-params" else size.flops
-    start = config.model.architecture.expert_units
+    start = config.model.architecture.expert.units
     return with_units(closest_units(start, wanted, measure, what=budget))
 
 
@@ -133,8 +133,8 @@ def closest_units(
             return units
     raise HomeError(
         f"`budget` {what} cannot be met within {TOLERANCE:.0%} by scaling "
-        f"`expert_units`: {list(best())} come closest, {error_of(best()):+.1%}. Give "
-        "wider `expert_units`, or use the budget paper"
+        f"`expert.units`: {list(best())} come closest, {error_of(best()):+.1%}. Give "
+        "wider `expert.units`, or use the budget paper"
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import RootModel
 
 from home_tf.config import ARCHITECTURES, Config
 from home_tf.errors import HomeError
+from home_tf.layers import Expert
 
 HOME = "home"
 LIGHTGBM = "lightgbm"
@@ -29,7 +30,7 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
         "hierarchy_mask": False,
     },
 }
-# Other experts: "swish" are HoME's without BatchNorm.
+# Other experts: "swish" are HoME's without batch normalisation.
 _EXPERTS = {"swish": "swish experts", "relu": "relu experts"}
 _SCALING = ("experts1", "experts2", "experts4", "loras1", "loras2", "loras4")
 _SCALED = re.compile(r"(experts|loras)([1-9]\d*)")
@@ -63,7 +64,7 @@ class Contender:
         """The section `model.architecture` of this contender.
 
         What the architecture has in common with the configured one is taken from there,
-        so that experts, gates and BatchNorm are the same; the rest are its defaults.
+        so that experts and gates are the same; the rest are its defaults.
 
         Args:
             config: The configuration.
@@ -82,7 +83,14 @@ class Contender:
         values["type"] = self.architecture
         if self.architecture == HOME:
             return {**values, **_home_variant(self.variant, values)}
-        return {**values, "expert": "home" if self.variant else "relu"}
+        return {**values, "expert": _kind("home" if self.variant else "relu", values)}
+
+
+def _kind(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The configured expert, as one of the experts that have a name."""
+    named = Expert.of(name)
+    kind = {"activation": named.activation, "batch_norm": named.batch_norm}
+    return {**values["expert"], **kind}
 
 
 def _home_variant(variant: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -90,12 +98,12 @@ def _home_variant(variant: str, values: dict[str, Any]) -> dict[str, Any]:
     if ablation in _ABLATIONS:
         return _ABLATIONS[ablation]
     if variant in _EXPERTS.values():
-        return {"expert": variant.removesuffix(" experts")}
+        return {"expert": _kind(variant.removesuffix(" experts"), values)}
     number, _, what = variant.partition(" ")
     if what == "experts":
         counts = ("num_shared_experts", "num_group_experts", "num_task_experts")
         return dict.fromkeys(counts, int(number))
-    if what == "LoRAs" and "lora_rank" in values:
+    if what == "LoRAs" and isinstance(values.get("lora_rank"), (int, list)):
         # As with the paper's rank |v| / L, the number of parameters stays.
         ranks = np.array(values["lora_rank"]) * values["num_loras"] // int(number)
         rank: Any = np.maximum(ranks, 1).tolist()

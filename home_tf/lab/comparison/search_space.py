@@ -6,6 +6,8 @@ from optuna import Trial
 
 from home_tf.config import Config
 
+MOMENTUM = "model.architecture.expert.batch_norm_momentum"
+
 LIGHTGBM_DEFAULTS: dict[str, Any] = {
     "learning_rate": 0.05,
     "num_leaves": 31,
@@ -21,7 +23,7 @@ def network_defaults(config: Config) -> dict[str, Any]:
         "training.learning_rate": config.training.learning_rate,
         "model.embedding_l2": config.model.embedding_l2,
         "model.dropout": config.model.dropout,
-        "model.architecture.momentum": config.model.architecture.momentum,
+        MOMENTUM: config.model.architecture.expert.batch_norm_momentum,
     }
 
 
@@ -39,9 +41,7 @@ def suggest_network(trial: Trial) -> dict[str, Any]:
             "model.embedding_l2", 1e-6, 1e-2, log=True
         ),
         "model.dropout": trial.suggest_float("model.dropout", 0.0, 0.3),
-        "model.architecture.momentum": trial.suggest_float(
-            "model.architecture.momentum", 0.8, 0.99
-        ),
+        MOMENTUM: trial.suggest_float(MOMENTUM, 0.8, 0.99),
     }
 
 

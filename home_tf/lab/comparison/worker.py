@@ -63,7 +63,7 @@ def choose(out: Path, contender: Contender, *, threads: int = 1) -> None:
             home = contender_config(plan.config, Contender(HOME, HOME))
             config = fit_to_budget(config, home, plan.budget, trainers.preprocessor)
         size = network_size(config, trainers.preprocessor)
-        units = list(config.model.architecture.expert_units)
+        units = list(config.model.architecture.expert.units)
         defaults = search_space.network_defaults(config)
         suggest = search_space.suggest_network
     file = contender_file(out, contender)
@@ -76,7 +76,7 @@ def choose(out: Path, contender: Contender, *, threads: int = 1) -> None:
             trainers.make(contender, config, p), plan.tuning_seeds
         ),
     )
-    write_json(file, {**asdict(size), "expert_units": units, "parameters": best})
+    write_json(file, {**asdict(size), "units": units, "parameters": best})
     _say(f"{contender.name}: chose {_short(best)}")
 
 
@@ -105,7 +105,7 @@ def train_cells(
     trainers = FoldTrainers(plan, plan.make_folds(out)[fold], threads)
     config = plan.config
     if contender.architecture != LIGHTGBM:
-        units = {"model.architecture.expert_units": chosen["expert_units"]}
+        units = {"model.architecture.expert.units": chosen["units"]}
         config = override_config(contender_config(config, contender), units)
     trainer = trainers.make(contender, config, chosen["parameters"])
     test = trainers.load("test")

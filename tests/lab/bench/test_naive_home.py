@@ -7,7 +7,7 @@ import tensorflow as tf
 from home_tf.backend import IS_LEGACY
 from home_tf.lab.bench.layer import SAME, check_same, relative_difference
 from home_tf.lab.bench.naive_home import NaiveHoME, copy_weights
-from home_tf.layers import HoME
+from home_tf.layers import Expert, HoME
 
 GROUPS = {"watch": ["a"], "inter": ["b", "c"], "more": ["d"]}
 V = np.random.default_rng(0).normal(size=(256, 12)).astype(np.float32)
@@ -23,7 +23,7 @@ SWITCHES = [
 
 
 def random_home(**arguments):
-    home = HoME(GROUPS, expert_units=(16, 8), **arguments)
+    home = HoME(GROUPS, expert=Expert.home(units=(16, 8)), **arguments)
     home(V)
     random = np.random.default_rng(1)
     weights = [random.normal(0, 0.5, w.shape) for w in home.weights]

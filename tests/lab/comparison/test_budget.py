@@ -79,7 +79,7 @@ def test_a_smaller_network_grows_to_the_size_of_home(small_config, prepared, bud
     home = small_config(
         training__framework="keras",
         model__architecture={
-            "expert_units": [48, 24],
+            "expert": {"units": [48, 24]},
             "feature_gate": "meta",
             "lora_rank": 4,
             "self_gate": "none",

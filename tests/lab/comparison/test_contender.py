@@ -8,13 +8,19 @@ from home_tf.config import HoMEConfig
 from home_tf.errors import HomeError
 from home_tf.lab.comparison import contender as module
 from home_tf.lab.comparison import contenders
+from home_tf.layers import Expert
+
+
+def expert(name, **arguments):
+    """The section of an expert, with all its keys."""
+    section = getattr(Expert, name)(**arguments).get_config()
+    del section["kernel_initializer"]
+    return section
 
 
 @dataclass
 class OtherConfig:
     type: str = "other"
-    expert_units: tuple[int, ...] = (9,)
-    momentum: float = 0.5
     expert: str = "relu"
     num_heads: int = 3
 
@@ -31,16 +37,16 @@ def test_home_is_always_there_and_nothing_twice(two_kinds):
 
 
 def test_a_star_gives_a_baseline_the_experts_of_home(two_kinds, small_config):
-    config = small_config(model__architecture={"expert_units": [6], "momentum": 0.7})
+    arguments = {"units": [6], "batch_norm_momentum": 0.7}
+    config = small_config(model__architecture={"expert": arguments})
     _, plain, starred = contenders(["other", "other*"])
     assert (starred.architecture, starred.variant) == ("other", "home experts")
     assert plain.arguments(config) == {
         "type": "other",
-        "expert_units": [6],
-        "momentum": 0.7,
-        "expert": "relu",
+        "expert": expert("relu", **arguments),
     }
-    assert starred.arguments(config)["expert"] == "home"
+    home = expert("home", **arguments)
+    assert starred.arguments(config)["expert"] == home
 
 
 @pytest.mark.parametrize(
@@ -56,8 +62,8 @@ def test_a_star_gives_a_baseline_the_experts_of_home(two_kinds, small_config):
             "home-fg-sg-mask",
             {"feature_gate": "none", "self_gate": "none", "hierarchy_mask": False},
         ),
-        ("home-swish", {"expert": "swish"}),
-        ("home-relu", {"expert": "relu"}),
+        ("home-swish", {"expert": expert("swish")}),
+        ("home-relu", {"expert": expert("relu")}),
         (
             "home-experts3",
             {"num_shared_experts": 3, "num_group_experts": 3, "num_task_experts": 3},

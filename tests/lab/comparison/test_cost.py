@@ -8,7 +8,7 @@ import pytest
 from home_tf.features import FeatureEmbedding
 from home_tf.features.feature_embedding import EmbeddedFeature, EmbeddingTable
 from home_tf.lab.comparison.flops import flops_per_example
-from home_tf.layers import HoME, TaskTowers
+from home_tf.layers import Expert, HoME, TaskTowers
 from home_tf.models import RankingNetwork
 
 WIDTH = 24
@@ -65,7 +65,7 @@ def operations(groups, units, counts, feature_gate, self_gate):
 
     meta = (n_s + g * n_g) * expert(f) + (g + 1) * gate(f, r)
     meta += (f + d) * (n_s + g * n_g + g * (n_s + n_g))
-    meta += sg * (f * (n_s + g * n_g) + d * n_s)
+    meta += sg * f * (n_s + g * n_g)
     task = (n_s + g * n_g + t * n_t) * expert(d) + (1 + g + t) * gate(d, r2)
     task += t * 3 * d * (n_s + n_g + n_t)
     task += sg * t * d * n_t
@@ -76,7 +76,7 @@ def make(groups, units, counts, feature_gate, self_gate):
     n_s, n_g, n_t, loras, r, r2 = counts
     home = HoME(
         groups,
-        expert_units=units,
+        expert=Expert.home(units=units),
         num_shared_experts=n_s,
         num_group_experts=n_g,
         num_task_experts=n_t,
@@ -112,5 +112,5 @@ def test_the_operations_are_those_of_the_formula(case):
         TaskTowers(home.tasks, hidden_units=()),
     )
     network({"id": np.zeros((1,), np.int32)})
-    towers = 2 * len(home.tasks) * home.expert_units[-1]
+    towers = 2 * len(home.tasks) * home.expert.width
     assert flops_per_example(network) - towers == operations(*CASES[case])

@@ -1,0 +1,17 @@
+"""Merged products and operations: the only place that trades clarity for speed.
+
+The layers read as their equations, and call these. Each function has a form of the same
+name in `fused.plain` that tests compare it with.
+"""
+
+from home_tf.layers.fused.batch_norm import batch_norm as batch_norm
+from home_tf.layers.fused.feature_gates import feature_gates as feature_gates
+from home_tf.layers.fused.feature_gates import num_down_parts as num_down_parts
+from home_tf.layers.fused.mix import Term as Term
+from home_tf.layers.fused.mix import mix as mix
+from home_tf.layers.fused.parallel_mlps import parallel_mlps as parallel_mlps
+from home_tf.layers.fused.shared_input import LinearMap as LinearMap
+from home_tf.layers.fused.shared_input import SharedInput as SharedInput
+from home_tf.layers.fused.shared_input import linear as linear
+from home_tf.layers.fused.shared_input import share_input as share_input
+from home_tf.layers.fused.shared_input import tensor_of as tensor_of

@@ -1,0 +1,176 @@
+"""Merged products and operations: what their plain forms compute, and its gradients."""
+
+import numpy as np
+import pytest
+from support.backends import to_numpy
+
+from home_tf.backend import IS_TENSORFLOW, keras, ops
+from home_tf.layers import fused
+from home_tf.layers.fused import plain
+from home_tf.layers.fused.mix import Term
+from home_tf.layers.parallel_mlps import ParallelMLPs
+
+
+def random(*shape, seed=0):
+    values = np.random.default_rng([seed, *shape]).normal(size=shape)
+    return ops.convert_to_tensor(values.astype(np.float32))
+
+
+def check_same(merged, plain_form, inputs, atol=1e-5):
+    """Compares two functions of tensors, and the gradients of what they give."""
+    found, expected = merged(*inputs), plain_form(*inputs)
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(to_numpy(one), to_numpy(other), atol=atol)
+    for one, other in zip(
+        gradients_of(merged, inputs), gradients_of(plain_form, inputs), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def gradients_of(function, inputs):
+    def scalar(*tensors):
+        outputs = function(*tensors)
+        return sum(ops.sum(out * random(*out.shape, seed=9)) for out in outputs)
+
+    if not IS_TENSORFLOW:
+        import jax
+
+        found = jax.grad(scalar, argnums=tuple(range(len(inputs))))(*inputs)
+        return [np.asarray(gradient) for gradient in found]
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        value = scalar(*inputs)
+    found = tape.gradient(value, inputs, unconnected_gradients="zero")
+    return [gradient.numpy() for gradient in found]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        [(3, True, 1)],
+        [(3, True, 1), (3, True, 1)],
+        [(4, True, 1), (6, False, 3), (1, True, 1)],
+        [(4, False, 2), (2, False, 1)],
+    ],
+)
+def test_one_product_is_that_of_every_map(columns):
+    kernels = [random(5, width, seed=i) for i, (width, *_) in enumerate(columns)]
+    biases = [
+        random(width, seed=i) if with_bias else None
+        for i, (width, with_bias, _) in enumerate(columns)
+    ]
+
+    def maps_of(kernels):
+        return [
+            fused.LinearMap(kernel, bias, parts)
+            for kernel, bias, (_, _, parts) in zip(
+                kernels, biases, columns, strict=True
+            )
+        ]
+
+    def merged(x, *kernels):
+        maps = maps_of(kernels)
+        shared = fused.share_input(x, maps)
+        assert fused.tensor_of(shared) is x
+        return [part for one in maps for part in fused.linear(shared, one)]
+
+    def alone(x, *kernels):
+        return [part for one in maps_of(kernels) for part in plain.linear(x, one)]
+
+    check_same(merged, alone, [random(7, 5), *kernels])
+
+
+def test_a_map_that_was_not_shared_is_multiplied_by_itself():
+    shared = fused.share_input(random(7, 5), [fused.LinearMap(random(5, 2))])
+    other = fused.LinearMap(random(5, 3), random(3))
+    (found,) = fused.linear(shared, other)
+    (expected,) = plain.linear(random(7, 5), other)
+    np.testing.assert_allclose(to_numpy(found), to_numpy(expected), atol=1e-5)
+
+
+class Owner(keras.layers.Layer):
+    """Has MLPs, as experts, gates and towers do."""
+
+    def __init__(self, mlps):
+        super().__init__()
+        self.mlps = mlps
+
+    def build(self, width):
+        self.mlps.build(self, width)
+        self.built = True
+
+
+@pytest.mark.parametrize("use_last_bias", [True, False])
+@pytest.mark.parametrize("units", [(4,), (6, 4), (6, 3, 4)])
+@pytest.mark.parametrize("readers", [[3], [1, 1, 1], [2, 1]])
+def test_mlps_side_by_side_are_as_many_alone(readers, units, use_last_bias):
+    mlps = ParallelMLPs(3, units, use_last_bias=use_last_bias)
+    owner = Owner(mlps)
+    owner.build(5)
+    for seed, bias in enumerate(mlps.biases):
+        bias.assign(random(*bias.shape, seed=seed))
+    inputs = [random(7, 5, seed=i) for i in range(len(readers))]
+    check_same(
+        lambda *x: [fused.parallel_mlps(mlps, list(x), readers)],
+        lambda *x: [plain.parallel_mlps(mlps, list(x), readers)],
+        inputs,
+    )
+
+
+@pytest.mark.parametrize("width", [6, 256])
+@pytest.mark.parametrize("loras", [1, 2, 3])
+@pytest.mark.parametrize("gates", [1, 2])
+def test_feature_gates_together_are_as_many_alone(gates, loras, width):
+    maps, rank = gates * loras, 2
+    parts = fused.num_down_parts(width, maps)
+    downs = [random(7, maps * rank // parts, seed=i) for i in range(parts)]
+
+    def call(form):
+        return lambda v, up, logits, *downs: form(v, list(downs), up, logits, gates)
+
+    check_same(
+        call(fused.feature_gates),
+        call(plain.feature_gates),
+        [random(7, width), random(maps * rank, width), random(7, maps), *downs],
+    )
+
+
+@pytest.mark.parametrize("num_own", [1, 2])
+@pytest.mark.parametrize("gates", [1, 3])
+def test_experts_are_mixed_by_the_sum_of_their_weights(gates, num_own):
+    def call(form):
+        def mixed(common, other, own, *weights):
+            seen = [(common, False), (other, False), (own, True)]
+            # The last two weigh again what others weigh.
+            terms = [
+                Term(weight, *expert)
+                for weight, expert in zip(weights, [*seen, *seen[1:]], strict=True)
+            ]
+            return [form(terms)]
+
+        return mixed
+
+    numbers = [2, 3, num_own, 3, num_own]
+    weights = [random(7, gates, n, seed=i) for i, n in enumerate(numbers)]
+    experts = [random(7, n, 4, seed=n) for n in (2, 3, gates * num_own)]
+    check_same(call(fused.mix), call(plain.mix), [*experts, *weights])
+
+
+@pytest.mark.skipif(not IS_TENSORFLOW, reason="one operation of TensorFlow")
+@pytest.mark.parametrize("given", [True, False])
+def test_batch_normalisation_is_its_definition(given):
+    moments = (random(4, seed=1), random(4, seed=2) ** 2 + 0.5) if given else None
+
+    def call(form):
+        return lambda x, gamma, beta: [form(x, gamma, beta, moments, 1e-3)[0]]
+
+    inputs = [random(30, 4), random(4, seed=3), random(4, seed=4)]
+    check_same(call(fused.batch_norm), call(plain.batch_norm), inputs)
+    if not given:
+        found = fused.batch_norm(*inputs, None, 1e-3)[1:]
+        expected = plain.batch_norm(*inputs, None, 1e-3)[1:]
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(to_numpy(one), to_numpy(other), atol=1e-5)

@@ -70,6 +70,15 @@ def test_the_base_needs_no_package_of_an_extra():
     assert json.loads(found) == []
 
 
+def test_the_program_starts_without_a_framework():
+    """Which Keras to import stands in the configuration that a command reads."""
+    script = (
+        "import sys\nfrom home_tf.__main__ import make_app\nmake_app()\n"
+        "print(sorted({'keras', 'tf_keras', 'tensorflow'} & sys.modules.keys()))"
+    )
+    assert run("-c", script) == "[]\n"
+
+
 def test_a_saved_model_loads_once_its_classes_are_imported(tmp_path):
     inputs = keras.Input((6,))
     outputs = home_tf.layers.TaskTowers(["x"])(

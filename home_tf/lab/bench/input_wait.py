@@ -6,10 +6,11 @@ from typing import Any
 import tensorflow as tf
 
 from home_tf.backend import keras
+from home_tf.types import KerasLayer, Tensor
 
 
 def wait_shares(
-    model: Any,
+    model: KerasLayer,
     dataset: tf.data.Dataset,
     *,
     epochs: int,
@@ -59,7 +60,7 @@ class _Waits(keras.callbacks.Callback):
         """The dataset, which tells how long each request for a batch takes."""
         clock = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
 
-        def tell(before: Any, batch: Any, after: Any) -> Any:
+        def tell(before: Tensor, batch: Any, after: Tensor) -> Any:
             tf.numpy_function(self._add, [after - before], [])
             return batch
 

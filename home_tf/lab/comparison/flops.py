@@ -1,14 +1,16 @@
 """The cost of a network's forward pass, read from its graph."""
 
 import math
-from typing import Any
 
 import tensorflow as tf
+
+from home_tf.models import RankingNetwork
+from home_tf.types import Tensor
 
 _PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "Einsum")
 
 
-def flops_per_example(network: Any) -> int:
+def flops_per_example(network: RankingNetwork) -> int:
     """Floating-point operations of the matrix products for one example.
 
     Counted are multiplications and additions in the products with kernels (2 a kernel
@@ -24,7 +26,7 @@ def flops_per_example(network: Any) -> int:
     """
 
     @tf.function(autograph=False)
-    def forward(v: Any) -> Any:
+    def forward(v: Tensor) -> dict[str, Tensor]:
         return network.towers(network.representations(v, training=False))
 
     v = tf.TensorSpec((1, network.features.width), network.compute_dtype)
@@ -38,13 +40,13 @@ def flops_per_example(network: Any) -> int:
     return found
 
 
-def _scales_by_weights(op: Any) -> bool:
+def _scales_by_weights(op: tf.Operation) -> bool:
     """Whether experts are multiplied by gates' weights, to be added up next."""
     ends = [int(tensor.shape[-1]) for tensor in op.inputs if tensor.shape.rank]
     return len(ends) == 2 and min(ends) == 1 < max(ends)
 
 
-def _flops_of_product(op: Any) -> int:
+def _flops_of_product(op: tf.Operation) -> int:
     shapes = [tuple(map(int, tensor.shape)) for tensor in op.inputs]
     if op.type == "Einsum":
         terms = op.get_attr("equation").decode().split("->")[0].split(",")

@@ -50,7 +50,7 @@ def bootstrap_over_groups(
     """
     if not 0 < confidence < 1:
         raise HomeError(
-            f"`confidence` should be between 0 and 1. Received: {confidence!r}"
+            f"`confidence` must be between 0 and 1. Received: {confidence!r}"
         )
     values = bootstrap_values(labels, scores, groups, replicates=replicates, seed=seed)
     return {

@@ -31,7 +31,7 @@ def valid_labels(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     if wrong.any():
         row = int(wrong.argmax())
         raise HomeError(
-            "`labels` should be 0 or 1, or NaN or -1 where missing. "
+            "`labels` must be 0 or 1, or NaN or -1 where missing. "
             f"Received: {values[row]} in row {row}"
         )
     return valid
@@ -59,7 +59,7 @@ def labelled_rows(
     wrong = np.isnan(predicted)
     if wrong.any():
         raise HomeError(
-            "`scores` should not be NaN; has the training diverged? Received: NaN in "
+            "`scores` must not be NaN; has the training diverged? Received: NaN in "
             f"{int(wrong.sum())} of {len(wrong)} rows, first in row {wrong.argmax()}"
         )
     known = vector("labels", labels)[valid].astype(np.float64)
@@ -76,7 +76,7 @@ def row_weights(weights: npt.ArrayLike | None, valid: npt.NDArray[np.bool_]) -> 
     if wrong.any():
         row = int(wrong.argmax())
         raise HomeError(
-            "`weights` should be finite and not negative. "
+            "`weights` must be finite and not negative. "
             f"Received: {values[row]} in row {row}"
         )
     return values[valid].astype(np.float64)
@@ -87,7 +87,7 @@ def group_codes(groups: npt.ArrayLike, rows: int) -> tuple[Array, npt.NDArray[np
 
     Args:
         groups: `(rows,)` or `(rows, 1)` of integers or strings.
-        rows: How many there should be.
+        rows: How many there are to be.
 
     Returns:
         The distinct groups in ascending order, and for each row the position of its
@@ -110,7 +110,7 @@ def group_codes(groups: npt.ArrayLike, rows: int) -> tuple[Array, npt.NDArray[np
         except TypeError:
             pass  # objects that have no order, such as None among strings
     raise HomeError(
-        "`groups` should be a vector of integers or strings, such as user ids. "
+        "`groups` must be a vector of integers or strings, such as user ids. "
         f"Received: shape {values.shape}, dtype {values.dtype}"
     )
 
@@ -134,7 +134,7 @@ def vector(name: str, values: npt.ArrayLike) -> Array:
         array = array[:, 0]
     if array.ndim != 1 or array.dtype.kind not in "biuf":
         raise HomeError(
-            f"`{name}` should be numbers of shape (rows,) or (rows, 1). "
+            f"`{name}` must be numbers of shape (rows,) or (rows, 1). "
             f"Received: shape {array.shape}, dtype {array.dtype}"
         )
     return array
@@ -144,6 +144,6 @@ def check_length(name: str, values: Array, rows: int) -> None:
     """Raises if `values` has not one value for each label."""
     if len(values) != rows:
         raise HomeError(
-            f"`{name}` should have a value for each label. "
+            f"`{name}` must have a value for each label. "
             f"Received: {len(values)} {name} for {rows} labels"
         )

@@ -59,7 +59,7 @@ def _labelled_probabilities(
     outside = (predicted < 0) | (predicted > 1)
     if outside.any():
         raise HomeError(
-            "`probabilities` should be in [0, 1]; are these logits? "
+            "`probabilities` must be in [0, 1]; are these logits? "
             f"Received: {predicted[outside][0]}"
         )
     return known, predicted.astype(np.float64), _precision(predicted)

@@ -100,6 +100,6 @@ def _plain(value: float) -> float | None:
 def _check_tasks(labels: Mapping[str, Any], probabilities: Mapping[str, Any]) -> None:
     if not labels or set(labels) != set(probabilities):
         raise HomeError(
-            "`labels` and `probabilities` should have the same tasks, at least one. "
+            "`labels` and `probabilities` must have the same tasks, at least one. "
             f"Received: {sorted(labels)} and {sorted(probabilities)}"
         )

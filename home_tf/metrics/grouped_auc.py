@@ -109,7 +109,7 @@ class GroupedAUC(keras.metrics.Metric):
         groups = _checked(
             groups,
             in_range | ~counted,
-            f"`groups` should be ids from 0 to {self.num_groups - 1}, since "
+            f"`groups` must be ids from 0 to {self.num_groups - 1}, since "
             f"num_groups={self.num_groups}. Map ids to that range with "
             "`keras.layers.IntegerLookup` or `Hashing`, or raise `num_groups`.",
         )
@@ -166,7 +166,7 @@ class GroupedAUC(keras.metrics.Metric):
                 mine, others = getattr(self, argument), getattr(metric, argument)
                 if mine != others:
                     raise ValueError(
-                        f"`{argument}` should be the same in metrics that are merged. "
+                        f"`{argument}` must be the same in metrics that are merged. "
                         f"Received: {mine} and {others}"
                     )
             self.positives.assign_add(ops.convert_to_tensor(metric.positives))
@@ -201,7 +201,7 @@ def _check_arguments(
     low, high = logit_range
     if not -math.inf < low < high < math.inf:
         raise ValueError(
-            "`logit_range` should be two finite logits, the lower first. Received: "
+            "`logit_range` must be two finite logits, the lower first. Received: "
             f"logit_range={tuple(logit_range)}"
         )
 
@@ -210,7 +210,7 @@ def _integer_ids(groups: Any) -> Any:
     """The groups as int64, `(batch,)`."""
     if groups is None:
         raise ValueError(
-            "`groups` should be the group of each row. Received: groups=None. Call "
+            "`groups` must be the group of each row. Received: groups=None. Call "
             "`update_state(y_true, y_pred, groups=...)` in a training or evaluation "
             "loop: `compile(metrics=...)` passes no groups"
         )
@@ -218,7 +218,7 @@ def _integer_ids(groups: Any) -> Any:
     dtype = getattr(groups.dtype, "name", groups.dtype)
     if "int" not in dtype:
         raise ValueError(
-            f"`groups` should be integer ids. Received: dtype={dtype}. Map strings to "
+            f"`groups` must be integer ids. Received: dtype={dtype}. Map strings to "
             "ids with `keras.layers.StringLookup` or `Hashing`"
         )
     return ops.reshape(ops.cast(groups, "int64"), (-1,))

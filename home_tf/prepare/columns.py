@@ -14,7 +14,7 @@ from home_tf.prepare.read_features import (
 )
 from home_tf.prepare.tasks import TASKS
 
-# What an exposure itself brings along, beside its user and its video.
+# What an impression itself brings along, beside its user and its video.
 CONTEXT_CODES = ("tab", "hour", "is_weekend")
 CONTEXT_NUMBERS = ("duration_ms", "video_age_days")
 
@@ -32,7 +32,7 @@ NUMBERS = (*CONTEXT_NUMBERS, *USER_NUMBERS, *VIDEO_NUMBERS, *HISTORY_NUMBERS)
 def columns(history_length: int) -> dict[str, Column]:
     """Lists the columns that `prepare` writes.
 
-    Outcomes of an exposure (times, `is_hate`, labels) are in none of them but the
+    Outcomes of an impression (times, `is_hate`, labels) are in none of them but the
     labels. `date` is for splits and tests, never a feature.
 
     Args:

@@ -93,8 +93,7 @@ def integers(
     )
     if not signed and values.size and values.min() < 0:
         raise HomeError(
-            f"{file}: column `{column}` should not be negative. "
-            f"Received: {values.min()}"
+            f"{file}: column `{column}` must not be negative. Received: {values.min()}"
         )
     return values
 

@@ -22,5 +22,5 @@ def to_day(number: int, *, where: object = "the source") -> date:
         return date(number // 10_000, number // 100 % 100, number % 100)
     except ValueError:
         raise HomeError(
-            f"{where}: `date` should be a day such as 20220425. Received: {number}"
+            f"{where}: `date` must be a day such as 20220425. Received: {number}"
         ) from None

@@ -211,7 +211,7 @@ class _Preparation:
 def _check(history_length: int, smoothing: float) -> None:
     check_at_least("history_length", history_length, 1)
     if not 0 <= smoothing < np.inf:
-        raise HomeError(f"`smoothing` should not be negative. Received: {smoothing}")
+        raise HomeError(f"`smoothing` must not be negative. Received: {smoothing}")
 
 
 def _is_prepared(folder: Path) -> bool:

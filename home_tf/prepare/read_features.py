@@ -150,7 +150,7 @@ def _parse_tags(texts: Array) -> npt.NDArray[np.int32]:
             found = [int(tag) for tag in text.split(",") if tag.strip()]
         except ValueError:
             raise HomeError(
-                "column `tag` of the video features should hold numbers joined by "
+                "column `tag` of the video features must hold numbers joined by "
                 f"commas. Received: {text!r}"
             ) from None
         tags[row, : len(found)] = found[:TAGS]

@@ -59,5 +59,5 @@ def _read(file: Path) -> Columns:
     }
     for task in KNOWN_TASKS:
         if columns[task].size and columns[task].max() > 1:
-            raise HomeError(f"{file}: column `{task}` should hold 0 or 1")
+            raise HomeError(f"{file}: column `{task}` must hold 0 or 1")
     return columns

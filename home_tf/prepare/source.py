@@ -44,9 +44,7 @@ class Source:
         # test days included: as a feature it would leak the future.
         top = Path(folder)
         if not top.is_dir():
-            raise HomeError(
-                f"`source` should be a folder. Received: {top}. {_EXPECTED}"
-            )
+            raise HomeError(f"`source` must be a folder. Received: {top}. {_EXPECTED}")
         below = (top / "data").is_dir() and not any(top.glob("log_standard*"))
         data = top / "data" if below else top
         return cls(

@@ -38,7 +38,7 @@ def assign_splits(
     """
     if len(dates) < 3:
         raise HomeError(
-            "the logs should cover at least 3 dates, to train, validate and test on. "
+            "the logs must cover at least 3 dates, to train, validate and test on. "
             f"Received: {list(dates)}"
         )
     test = dates[-1] if test_date is None else _known("test_date", test_date, dates)
@@ -46,7 +46,7 @@ def assign_splits(
     _known("validation_date", validation, dates)
     if validation >= test:
         raise HomeError(
-            "`validation_date` should be earlier than the test date. "
+            "`validation_date` must be earlier than the test date. "
             f"Received: {validation} and {test}"
         )
     first = dates[0] if first_date is None else first_date
@@ -66,7 +66,7 @@ def assign_splits(
 def _known(name: str, date: int, dates: Sequence[int]) -> int:
     if date not in dates:
         raise HomeError(
-            f"`{name}` should be a date of the logs, {dates[0]} to {dates[-1]}. "
+            f"`{name}` must be a date of the logs, {dates[0]} to {dates[-1]}. "
             f"Received: {date}"
         )
     return date
@@ -76,6 +76,6 @@ def _before(test: int, dates: Sequence[int]) -> int:
     earlier = [date for date in dates if date < test]
     if not earlier:
         raise HomeError(
-            f"`test_date` should have a day before it, to validate on. Received: {test}"
+            f"`test_date` must have a day before it, to validate on. Received: {test}"
         )
     return earlier[-1]

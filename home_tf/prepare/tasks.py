@@ -64,6 +64,6 @@ def _checked(task: str, values: Array, where: object) -> Array:
     wrong = values[(values != 0) & (values != 1)]
     if wrong.size:
         raise HomeError(
-            f"{where}: column `{task}` should hold 0 or 1. Received: {wrong[0]}"
+            f"{where}: column `{task}` must hold 0 or 1. Received: {wrong[0]}"
         )
     return values

@@ -87,7 +87,7 @@ def test_the_pipeline_tells_of_a_missing_folder_in_one_line(tmp_path):
         timeout=300,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("error: `source` should be a folder")
+    assert done.stderr.startswith("error: `source` must be a folder")
     assert len(done.stderr.strip().splitlines()) == 1
 
 

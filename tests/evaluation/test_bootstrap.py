@@ -127,7 +127,7 @@ def test_ten_tasks_of_a_test_set_take_seconds():
     ("arguments", "message"),
     [
         ({"replicates": 0}, "`replicates` must be at least 1. Received: 0"),
-        ({"confidence": 95}, "`confidence` should be between 0 and 1. Received: 95"),
+        ({"confidence": 95}, "`confidence` must be between 0 and 1. Received: 95"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments, message):

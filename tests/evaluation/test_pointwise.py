@@ -45,5 +45,5 @@ def test_no_positives_no_calibration(labels):
 def test_logits_and_nan_are_refused(metric):
     with pytest.raises(HomeError, match=r"in \[0, 1\]; are these logits\? .* -2.5"):
         metric([0, 1], [0.5, -2.5])
-    with pytest.raises(HomeError, match="`scores` should not be NaN"):
+    with pytest.raises(HomeError, match="`scores` must not be NaN"):
         metric([0, 1], [0.5, np.nan])

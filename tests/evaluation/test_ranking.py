@@ -223,12 +223,12 @@ def test_a_million_rows_take_no_loop_over_users():
 @pytest.mark.parametrize(
     ("labels", "scores", "message"),
     [
-        ([0, 1, 1], [0.1, 0.2], "`scores` should have a value for each label. Rec"),
-        ([0, 1], [0.1, np.nan], "`scores` should not be NaN.*1 of 2 rows, .* row 1"),
-        ([0, 0.5], [0.1, 0.2], "`labels` should be 0 or 1.*Received: 0.5 in row 1"),
-        ([0, 2], [0.1, 0.2], "`labels` should be 0 or 1.*Received: 2 in row 1"),
-        ([[0, 1]], [0.1, 0.2], r"`labels` should be .* shape \(1, 2\)"),
-        (["0", "1"], [0.1, 0.2], "`labels` should be numbers .*dtype <U1"),
+        ([0, 1, 1], [0.1, 0.2], "`scores` must have a value for each label. Rec"),
+        ([0, 1], [0.1, np.nan], "`scores` must not be NaN.*1 of 2 rows, .* row 1"),
+        ([0, 0.5], [0.1, 0.2], "`labels` must be 0 or 1.*Received: 0.5 in row 1"),
+        ([0, 2], [0.1, 0.2], "`labels` must be 0 or 1.*Received: 2 in row 1"),
+        ([[0, 1]], [0.1, 0.2], r"`labels` must be .* shape \(1, 2\)"),
+        (["0", "1"], [0.1, 0.2], "`labels` must be numbers .*dtype <U1"),
     ],
 )
 def test_bad_input_is_refused(labels, scores, message):
@@ -240,17 +240,17 @@ def test_bad_input_is_refused(labels, scores, message):
 
 @pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
 def test_bad_weights_are_refused(weight):
-    with pytest.raises(HomeError, match="`weights` should be finite and not negative"):
+    with pytest.raises(HomeError, match="`weights` must be finite and not negative"):
         auc([0, 1], [0.1, 0.2], [1.0, weight])
 
 
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ([1, 2, 3], "`groups` should have a value for each label. Received: 3 groups"),
-        ([1.0, 2.0], "`groups` should be a vector of integers or strings.*float64"),
-        (np.array(["a", None]), "`groups` should be a vector of integers or strings"),
-        ([[1, 2]], r"`groups` should be a vector .*shape \(1, 2\)"),
+        ([1, 2, 3], "`groups` must have a value for each label. Received: 3 groups"),
+        ([1.0, 2.0], "`groups` must be a vector of integers or strings.*float64"),
+        (np.array(["a", None]), "`groups` must be a vector of integers or strings"),
+        ([[1, 2]], r"`groups` must be a vector .*shape \(1, 2\)"),
     ],
 )
 def test_bad_groups_are_refused(groups, message):

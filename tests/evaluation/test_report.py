@@ -101,7 +101,7 @@ def test_users_may_be_strings_and_columns_may_be_keras_shaped():
 def test_a_problem_names_the_task():
     labels, probabilities = tasks()
     probabilities["follow"][7] = np.nan
-    with pytest.raises(HomeError, match="task `follow`: `scores` should not be NaN"):
+    with pytest.raises(HomeError, match="task `follow`: `scores` must not be NaN"):
         evaluate_tasks(labels, probabilities, GROUPS)
 
 

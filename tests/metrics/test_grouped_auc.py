@@ -146,7 +146,7 @@ def test_merged_parts_equal_the_whole_also_after_a_reset():
 )
 def test_metrics_that_differ_do_not_merge(name, value, shown):
     other = GroupedAUC(**{"num_groups": 60, name: value})
-    with pytest.raises(ValueError, match=f"`{name}` should be the same.*{shown}"):
+    with pytest.raises(ValueError, match=f"`{name}` must be the same.*{shown}"):
         GroupedAUC(60).merge_state([other])
 
 
@@ -256,8 +256,8 @@ def test_it_comes_back_from_its_configuration():
         ({"num_groups": 0}, "`num_groups` must be at least 1. Received: 0"),
         ({"num_bins": 1}, "`num_bins` must be at least 2. Received: 1"),
         ({"logit_range": (2, 1)}, r"the lower first. Received: logit_range=\(2, 1\)"),
-        ({"logit_range": (0, np.inf)}, "`logit_range` should be two finite logits"),
-        ({"logit_range": (np.nan, 1)}, "`logit_range` should be two finite logits"),
+        ({"logit_range": (0, np.inf)}, "`logit_range` must be two finite logits"),
+        ({"logit_range": (np.nan, 1)}, "`logit_range` must be two finite logits"),
     ],
 )
 def test_arguments_out_of_range_are_named(arguments, message):
@@ -268,9 +268,9 @@ def test_arguments_out_of_range_are_named(arguments, message):
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        (None, "`groups` should be the group of each row. Received: groups=None"),
-        ([0.0, 1.0], "should be integer ids. Received: dtype=float32.* `Hashing`"),
-        (["a", "b"], "should be integer ids. Received: dtype=string"),
+        (None, "`groups` must be the group of each row. Received: groups=None"),
+        ([0.0, 1.0], "must be integer ids. Received: dtype=float32.* `Hashing`"),
+        (["a", "b"], "must be integer ids. Received: dtype=string"),
     ],
 )
 def test_groups_that_are_no_ids_are_named(groups, message):
@@ -287,7 +287,7 @@ def test_a_group_out_of_range_is_an_error(group, in_function):
         metric.update_state([0, 1], [0.0, 1.0], groups=groups)
 
     step = tf.function(step) if in_function else step
-    message = r"(?s)`groups` should be ids from 0 to 2, since num_groups=3.*"
+    message = r"(?s)`groups` must be ids from 0 to 2, since num_groups=3.*"
     received = rf"Received: lowest and highest\D*{min(group, 1)}\D*{max(group, 1)}"
     with pytest.raises(tf.errors.InvalidArgumentError, match=message + received):
         step(tf.constant([1, group], tf.int64))

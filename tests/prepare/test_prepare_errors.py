@@ -36,7 +36,7 @@ def without(column):
 
 def test_a_missing_folder_says_what_is_expected_and_where_to_get_it(error, tmp_path):
     message = error(tmp_path / "nowhere")
-    assert "`source` should be a folder" in message
+    assert "`source` must be a folder" in message
     assert "nowhere" in message
     assert "log_standard*.csv" in message
     assert "https://kuairand.com" in message
@@ -89,11 +89,11 @@ def test_a_value_of_the_wrong_type_is_named_with_file_and_line(
 @pytest.mark.parametrize(
     ("file", "values", "said"),
     [
-        (LOG, {"user_id": -5}, "`user_id` should not be negative. Received: -5"),
-        (VIDEOS, {"video_id": -2}, "`video_id` should not be negative. Received: -2"),
+        (LOG, {"user_id": -5}, "`user_id` must not be negative. Received: -5"),
+        (VIDEOS, {"video_id": -2}, "`video_id` must not be negative. Received: -2"),
         (LOG, {"video_id": ""}, "empty value in column `video_id`"),
-        (LOG, {"is_like": 2}, "`is_like` should hold 0 or 1. Received: 2"),
-        (LOG, {"date": 20220231}, "`date` should be a day .* Received: 20220231"),
+        (LOG, {"is_like": 2}, "`is_like` must hold 0 or 1. Received: 2"),
+        (LOG, {"date": 20220231}, "`date` must be a day .* Received: 20220231"),
         (VIDEOS, {"tag": "3,music"}, "`tag` .* Received: '3,music'"),
     ],
 )
@@ -142,16 +142,16 @@ def test_two_days_are_too_few(source, edit, error):
     [
         (
             {"test_date": 20220430},
-            "`test_date` should be a date of the logs, 20220425 to 20220429. "
+            "`test_date` must be a date of the logs, 20220425 to 20220429. "
             "Received: 20220430",
         ),
-        ({"validation_date": 20220424}, "`validation_date` should be a date"),
-        ({"validation_date": 20220429}, "`validation_date` should be earlier"),
-        ({"test_date": 20220425}, "`test_date` should have a day before it"),
+        ({"validation_date": 20220424}, "`validation_date` must be a date"),
+        ({"validation_date": 20220429}, "`validation_date` must be earlier"),
+        ({"test_date": 20220425}, "`test_date` must have a day before it"),
         ({"test_date": 20220426}, "no day is left to train on"),
         ({"first_date": 20220428}, "no day is left to train on"),
         ({"history_length": 0}, "`history_length` must be at least 1. Received: 0"),
-        ({"smoothing": -1.0}, "`smoothing` should not be negative. Received: -1.0"),
+        ({"smoothing": -1.0}, "`smoothing` must not be negative. Received: -1.0"),
         ({"layout": "columns"}, "layout"),
         ({"shards": 0}, "shards"),
     ],

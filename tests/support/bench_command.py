@@ -10,10 +10,12 @@ import sys
 from dataclasses import replace
 
 from home_tf.__main__ import main
-from home_tf.lab import bench
+from home_tf.lab.cli import bench as commands
 
 
 def small_layer():
+    from home_tf.lab import bench
+
     measure = bench.bench_layer
 
     def small(sizes, **options):
@@ -24,14 +26,19 @@ def small_layer():
 
 
 def no_layer():
+    from home_tf.lab import bench
+
     del bench.bench_layer
 
 
 def no_fit():
-    bench.bench_fit = lambda framework: {"fit.framework": framework}
+    # The command itself starts TensorFlow, so the benchmark is not imported.
+    commands._measure_fit = lambda quick, framework: {"fit.framework": framework}
 
 
 def nothing():
+    from home_tf.lab import bench
+
     def rounds_of(name, default):
         return lambda *sizes, rounds=default, **_: {f"{name}.rounds": rounds}
 

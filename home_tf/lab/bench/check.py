@@ -25,11 +25,11 @@ def load_expected(file: str | Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise HomeError(f"{file}: cannot be read as JSON ({error})") from None
     if not isinstance(expected, dict):
-        raise HomeError(f"{file}: should hold a JSON object. Received: {expected!r}")
+        raise HomeError(f"{file}: must hold a JSON object. Received: {expected!r}")
     for key, value in expected.items():
         if not _is_expectation(value):
             raise HomeError(
-                f"{file}: `{key}` should have the keys {', '.join(sorted(_KEYS))}, "
+                f"{file}: `{key}` must have the keys {', '.join(sorted(_KEYS))}, "
                 f"`better` being higher or lower. Received: {value}"
             )
     return expected

@@ -69,7 +69,7 @@ def generate(
         users: Number of users.
         videos: Number of videos.
         days: Number of days.
-        rows: Number of exposures, spread evenly over the days.
+        rows: Number of impressions, spread evenly over the days.
         first_date: The first day.
         group_correlation: Correlation of the two groups' tastes, in [-1, 1].
         density_gap: How many times rarer than in KuaiRand-Pure all interactions but

@@ -44,12 +44,12 @@ def create_log(
     first_day: np.datetime64,
     density_gap: float,
 ) -> dict[str, Array]:
-    """Draws exposures and outcomes.
+    """Draws impressions and outcomes.
 
     Args:
         random: Source of randomness.
         world: Users and videos.
-        rows: Number of exposures, spread evenly over the days.
+        rows: Number of impressions, spread evenly over the days.
         days: Number of days.
         first_day: The first day.
         density_gap: How many times rarer all that follows a click is.
@@ -58,7 +58,7 @@ def create_log(
         The columns of `log_standard_*.csv`, in order, `(rows,)` each, sorted by
         `time_ms`. `duration_ms` is that of the world, whether known or not.
     """
-    shown = _draw_exposures(random, world, rows, days)
+    shown = _draw_impressions(random, world, rows, days)
     scores = _scores(world, shown, days)
     done = _watch(random, world, shown, scores)
     done.update(_interact(random, world, shown, scores, done, density_gap))
@@ -66,7 +66,7 @@ def create_log(
     return _as_log(random, shown, done, first_day)
 
 
-def _draw_exposures(
+def _draw_impressions(
     random: Random, world: World, rows: int, days: int
 ) -> dict[str, Array]:
     busy = 1.0 + 0.7 * np.cos((_HOURS - 20) * 2 * np.pi / 24)
@@ -80,7 +80,7 @@ def _draw_exposures(
 
 
 def _scores(world: World, shown: dict[str, Array], days: int) -> Array:
-    """The score of every exposure in both groups, `(groups, rows)`."""
+    """The score of every impression in both groups, `(groups, rows)`."""
     user, video = shown["user"], shown["video"]
     angle = DRIFT * np.pi / 2 * shown["day"][:, None] / max(days - 1, 1)
     tab_effects = np.zeros(15)

@@ -23,10 +23,10 @@ class World:
         taste: `(groups, users, DIMENSIONS)`, standard normal.
         later_taste: What `taste` turns towards, same shape and distribution.
         bias: `(groups, users)`, standard normal: how easily a user reacts.
-        activity: `(users,)`, share of the exposures.
+        activity: `(users,)`, share of the impressions.
         content: `(videos, DIMENSIONS)`, of expected length 1.
         quality: `(groups, videos)`, standard normal.
-        popularity: `(videos,)`, share of the exposures.
+        popularity: `(videos,)`, share of the impressions.
         duration: `(videos,)` int64 milliseconds.
         author: `(videos,)`, number of the author.
         tags: `(videos, 3)`, number of the tag or -1; the first is the main one.

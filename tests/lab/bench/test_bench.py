@@ -147,9 +147,9 @@ def test_figures_beyond_their_tolerance_are_told(tmp_path, speedup, time, worse)
     ("text", "message"),
     [
         ("[", "cannot be read as JSON"),
-        ('{"a": {"median": 1}}', "`a` should have the keys better, median, runs"),
-        ('{"a": 1}', "`a` should have the keys better, median, runs"),
-        ("[1]", r"should hold a JSON object. Received: \[1\]"),
+        ('{"a": {"median": 1}}', "`a` must have the keys better, median, runs"),
+        ('{"a": 1}', "`a` must have the keys better, median, runs"),
+        ("[1]", r"must hold a JSON object. Received: \[1\]"),
     ],
 )
 def test_a_file_of_something_else_is_told(tmp_path, text, message):

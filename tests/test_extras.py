@@ -40,7 +40,7 @@ def message(package, extra):
 @pytest.mark.parametrize(
     ("module", "package", "extra"),
     [
-        ("home_tf.config", "pydantic", "pipeline"),
+        ("home_tf.training", "pydantic", "pipeline"),
         ("home_tf.config", "ruamel", "pipeline"),
         ("home_tf.prepare", "pyarrow", "pipeline"),
         ("home_tf.lab.comparison", "matplotlib", "compare"),

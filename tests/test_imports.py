@@ -13,7 +13,7 @@ FLOORS = {
     "types": set(),
     "extras": {"errors"},
     "files": {"errors"},
-    "backend": {"extras"},
+    "backend": {"extras", "types"},
     "layers": {"backend", "errors", "types"},
     "losses": {"backend"},
     "metrics": {"backend", "errors", "losses"},

@@ -1,17 +1,22 @@
 """The run that a command works on."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from home_tf.cli.start_tensorflow import start_tensorflow
-from home_tf.run import Run
+
+if TYPE_CHECKING:
+    from home_tf.run import Run
 
 
-def open_run(folder: Path) -> Run:
+def open_run(folder: Path) -> "Run":
     """Finds a run and starts TensorFlow with the Keras that trained it.
 
     Raises:
         HomeError: If there is no run in the folder.
     """
+    from home_tf.run import Run
+
     run = Run(folder)
     framework = run.load_config().training.framework
     # Legacy Keras can train the framework `keras` too, from Python.

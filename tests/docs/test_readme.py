@@ -285,7 +285,7 @@ def test_a_new_architecture_is_one_file_and_one_line(tmp_path, write_config, pre
     before, after = table.read_text().split("        HoMEConfig,\n")
     table.write_text(f"{before}        HoMEConfig,\n{line}{after}")
     done = run(script, write_config(), prepared, cwd=tmp_path, PYTHONPATH=".")
-    assert done.stdout.split() == ["Averaged", "3", "home"]
+    assert done.stdout.split() == ["Averaged", "3", "swish"]
 
 
 def test_the_example_configuration_is_one(tmp_path):

@@ -18,4 +18,4 @@ starred = contenders(["averaged*"])[-1].arguments(load_config(path))
 config = load_config(path, {"model.architecture": {**starred, "num_experts": 3}})
 network = build_network(config, Preprocessor(config.features, DatasetDirectory(data)))
 layer = network.representations
-print(type(layer).__name__, layer.num_experts, layer.expert)
+print(type(layer).__name__, layer.num_experts, layer.expert.activation)

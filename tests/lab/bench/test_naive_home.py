@@ -58,7 +58,6 @@ def run(layer, training, jit_compile=False):
     weights = layer.trainable_variables
     sources = weights if IS_LEGACY else [weight.value for weight in weights]
 
-    @tf.function(jit_compile=jit_compile, autograph=False)
     def step(v):
         with tf.GradientTape() as tape:
             tape.watch(v)
@@ -71,6 +70,9 @@ def run(layer, training, jit_compile=False):
             )
         return outputs, tape.gradient(loss, [v, *sources])
 
+    # Tracing so many layers takes longer than calling them once.
+    if jit_compile:
+        step = tf.function(step, jit_compile=True, autograph=False)
     outputs, (of_input, *of_weights) = step(tf.constant(V))
     return outputs, of_input, of_weights
 

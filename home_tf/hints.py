@@ -1,10 +1,11 @@
 """Type hints that say which values a field may have, and the check of them.
 
-The configuration reads the same hints: bounds are written once.
+The configuration reads the same hints: a bound is written once.
 """
 
 import math
 import numbers
+from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -25,22 +26,31 @@ class Bounds:
     at_least: float | None = None
     below: float | None = None
 
-    def rule(self, value: float) -> str | None:
-        """What a number must be that is out of the bounds; None for all others."""
+    def find_problem(self, value: float) -> str | None:
+        """What a number out of the bounds must be; None if it is inside."""
         if self.above is not None and not value > self.above:
-            return f"greater than {self.above}"
+            return f"be greater than {self.above}"
         if self.at_least is not None and not value >= self.at_least:
-            return f"at least {self.at_least}"
+            return f"be at least {self.at_least}"
         if self.below is not None and not value < self.below:
-            return f"less than {self.below}"
+            return f"be less than {self.below}"
         return None
+
+
+@dataclass(frozen=True)
+class NotEmpty:
+    """Part of the type hint of a sequence or a mapping with at least one entry."""
+
+    def find_problem(self, value: Sized) -> str | None:
+        """What an empty collection must have; None if there is an entry."""
+        return None if len(value) else "have at least one entry"
 
 
 # TensorFlow's sizes are of 32 bits.
 Size = Annotated[int, Bounds(above=0, below=2**31)]
 NotNegative = Annotated[float, Bounds(at_least=0)]
-AboveZero = Annotated[float, Bounds(above=0)]
-# Of a dropout, for example.
+Positive = Annotated[float, Bounds(above=0)]
+# Such as the rate of a dropout.
 Share = Annotated[float, Bounds(at_least=0, below=1)]
 
 
@@ -56,31 +66,29 @@ def check_fields(values: Any) -> None:
     """
     for name, hint in get_type_hints(type(values), include_extras=True).items():
         value = getattr(values, name)
-        rule = None if value is None else _broken_rule(hint, value)
-        if rule:
-            raise HomeError(f"`{name}` must be {rule}. Received: {value!r}")
+        problem = None if value is None else _find_problem(hint, value)
+        if problem:
+            raise HomeError(f"`{name}` must {problem}. Received: {value!r}")
 
 
-def _broken_rule(hint: Any, value: Any) -> str | None:
+def _find_problem(hint: Any, value: Any) -> str | None:
+    if get_origin(hint) is Annotated:
+        kind, *rules = get_args(hint)
+        found = (rule.find_problem(value) for rule in rules)
+        return _find_problem(kind, value) or next(filter(None, found), None)
     if get_origin(hint) is Literal:
         choices = get_args(hint)
-        return None if value in choices else " or ".join(map(repr, choices))
-    if get_origin(hint) is Annotated:
-        kind, *extras = get_args(hint)
-        bounds = [one for one in extras if isinstance(one, Bounds)]
-        return _broken_rule(kind, value) or next(
-            filter(None, (one.rule(value) for one in bounds)), None
-        )
+        return None if value in choices else f"be {' or '.join(map(repr, choices))}"
     if hint in (int, float):
-        return _broken_rule_of_numbers(hint, value)
+        return _find_problem_of_number(hint, value)
     optional = [one for one in get_args(hint) if one is not type(None)]
-    if len(optional) == 1 and len(get_args(hint)) == 2:
-        return _broken_rule(optional[0], value)
+    if len(optional) == 1 and type(None) in get_args(hint):
+        return _find_problem(optional[0], value)
     return None
 
 
-def _broken_rule_of_numbers(hint: Any, value: Any) -> str | None:
+def _find_problem_of_number(hint: Any, value: Any) -> str | None:
     kind = numbers.Integral if hint is int else numbers.Real
     if isinstance(value, bool) or not isinstance(value, kind):
-        return "a whole number" if hint is int else "a number"
-    return None if math.isfinite(value) else "a finite number"
+        return "be a whole number" if hint is int else "be a number"
+    return None if math.isfinite(value) else "be a finite number"

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from home_tf.config import Config, load_config
+from home_tf.config import peek_framework
 from home_tf.errors import HomeError
 from home_tf.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from home_tf.config import Config
 
 
 @dataclass(frozen=True)
@@ -47,18 +50,33 @@ class Run:
         """What the run was trained on, by which revision and Keras, and how fast."""
         return self.folder / "run.json"
 
-    def load_config(self) -> Config:
+    def load_config(self) -> "Config":
         """The configuration of the run.
 
         Raises:
             HomeError: If there is no run in the folder.
         """
+        # Imports Keras, which one only starts when it is known which.
+        from home_tf.config import load_config
+
+        self._check()
+        return load_config(self.config_file)
+
+    def peek_framework(self) -> str:
+        """`training.framework` of the configuration, without an import of Keras.
+
+        Raises:
+            HomeError: If there is no run in the folder.
+        """
+        self._check()
+        return peek_framework(self.config_file)
+
+    def _check(self) -> None:
         if not self.config_file.is_file():
             raise HomeError(
                 f"{self.folder}: no run here (no config.yaml). Run `home-tf train` "
                 "first, or name another folder"
             )
-        return load_config(self.config_file)
 
     def load_state(self) -> dict[str, Any]:
         """What `save_state` wrote; empty before the first epoch."""

@@ -17,7 +17,7 @@ from home_tf.cli.prepare import prepare_kuairand
 from home_tf.cli.run_command import run_command
 from home_tf.cli.start_tensorflow import start_tensorflow
 from home_tf.cli.train import train
-from home_tf.config import load_config
+from home_tf.config import peek_framework
 from home_tf.lab.cli.generate import generate_kuairand
 
 CONFIG = Path(__file__).with_name("kuairand.yaml")
@@ -32,7 +32,10 @@ def pipeline(
     """Prepare, train, measure and export HoME."""
     name = "kuairand" if data else "demo"
     run, working = Path("runs") / name, Path("runs") / f"{name}-data"
-    start_tensorflow(load_config(config).training.framework)
+    start_tensorflow(peek_framework(config))
+    from home_tf.config import load_config
+
+    load_config(config)  # a mistake in it is told before anything is written
     if data is None:
         data = working / "logs"
         generate_kuairand(data)

@@ -13,6 +13,7 @@ FLOORS = {
     "types": set(),
     "extras": {"errors"},
     "files": {"errors"},
+    "hints": {"errors"},
     "backend": {"extras", "types"},
     "layers": {"backend", "errors", "types"},
     "losses": {"backend"},

@@ -18,7 +18,7 @@ def open_run(folder: Path) -> "Run":
     from home_tf.run import Run
 
     run = Run(folder)
-    framework = run.load_config().training.framework
+    framework = run.peek_framework()
     # Legacy Keras can train the framework `keras` too, from Python.
     start_tensorflow("tfrs" if run.legacy_keras else framework)
     return run

@@ -26,12 +26,14 @@ def train(
     ] = None,
 ) -> None:
     """Train a model, or resume an interrupted training."""
+    from home_tf.config import peek_framework
+
+    start_tensorflow(framework or peek_framework(config))
     from home_tf.config import load_config
 
     given = {"framework": framework, "epochs": epochs, "seed": seed}
     overrides = {f"training.{k}": v for k, v in given.items() if v is not None}
     loaded = load_config(config, overrides)
-    start_tensorflow(loaded.training.framework)
     from home_tf.training import train as train_run
 
     run = train_run(loaded, data, out, console=console)

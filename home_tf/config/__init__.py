@@ -1,17 +1,50 @@
-"""The YAML configuration: one schema, read into checked dataclasses."""
+"""The YAML configuration: sections made from constructors, read into plain objects.
+
+`peek_framework` needs neither TensorFlow nor Keras. The other names are loaded on first
+use and import both, as the constructors of the layers do.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from home_tf.extras import extra
 
 with extra("pipeline"):
-    from home_tf.config.architectures import ARCHITECTURES as ARCHITECTURES
-    from home_tf.config.architectures import HoMEConfig as HoMEConfig
+    from home_tf.config.read_yaml import peek_framework as peek_framework
+
+if TYPE_CHECKING:
+    from home_tf.config.architecture import ARCHITECTURES as ARCHITECTURES
+    from home_tf.config.architecture import Architecture as Architecture
+    from home_tf.config.candidates_config import CandidatesConfig as CandidatesConfig
+    from home_tf.config.config import Config as Config
+    from home_tf.config.evaluation_config import EvaluationConfig as EvaluationConfig
     from home_tf.config.load import dump_config as dump_config
     from home_tf.config.load import load_config as load_config
+    from home_tf.config.load import make_config as make_config
     from home_tf.config.load import override_config as override_config
-    from home_tf.config.schema import CandidatesConfig as CandidatesConfig
-    from home_tf.config.schema import Config as Config
-    from home_tf.config.schema import EvaluationConfig as EvaluationConfig
-    from home_tf.config.schema import ModelConfig as ModelConfig
-    from home_tf.config.schema import ScoreConfig as ScoreConfig
-    from home_tf.config.schema import ServingConfig as ServingConfig
-    from home_tf.config.schema import TrainingConfig as TrainingConfig
+    from home_tf.config.model_config import ModelConfig as ModelConfig
+    from home_tf.config.score_config import ScoreConfig as ScoreConfig
+    from home_tf.config.serving_config import ServingConfig as ServingConfig
+    from home_tf.config.training_config import TrainingConfig as TrainingConfig
+
+_MODULES = {
+    "ARCHITECTURES": "architecture",
+    "Architecture": "architecture",
+    "CandidatesConfig": "candidates_config",
+    "Config": "config",
+    "EvaluationConfig": "evaluation_config",
+    "ModelConfig": "model_config",
+    "ScoreConfig": "score_config",
+    "ServingConfig": "serving_config",
+    "TrainingConfig": "training_config",
+    **dict.fromkeys(
+        ("dump_config", "load_config", "make_config", "override_config"), "load"
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with extra("pipeline"):
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

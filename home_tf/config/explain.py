@@ -1,35 +1,36 @@
 """What is wrong with a configuration, in the terms of its YAML file."""
 
+import re
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from home_tf.config.schema import Config
+from home_tf.config.read_yaml import shown
+from home_tf.config.schema import config_adapter
 
-# What a value should be, by pydantic's type of the error.
+# What a value must be, by pydantic's type of the error.
 _RULES = {
     **dict.fromkeys(
-        ("dict_type", "dataclass_type", "model_attributes_type"),
-        "a mapping, `key: value`",
+        ("dict_type", "model_type", "model_attributes_type"),
+        "be a mapping, `key: value`",
     ),
     **dict.fromkeys(
-        ("string_type", "invalid_key"), "text, in quotes if it looks like a number"
+        ("string_type", "invalid_key"), "be text, in quotes if it looks like a number"
     ),
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
-    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
-    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
-    "finite_number": "a finite number",
-    "tuple_type": "a list",
-    "greater_than": "greater than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "less than {lt}",
-    "literal_error": "{expected}",
-    "too_short": "of one entry at least",
-    "union_tag_invalid": "one of {expected_tags}",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "be true or false"),
+    "finite_number": "be a finite number",
+    "tuple_type": "be a list",
+    "greater_than": "be greater than {gt}",
+    "greater_than_equal": "be at least {ge}",
+    "less_than": "be less than {lt}",
+    "literal_error": "be {expected}",
+    "too_short": "have at least one entry",
+    "union_tag_invalid": "be one of {expected_tags}",
 }
-_UNKNOWN = ("unexpected_keyword_argument", "invalid_key")
-_SHOWN = 100
+_UNKNOWN = ("extra_forbidden", "invalid_key")
 
 
 def explain(error: ValidationError) -> str:
@@ -42,25 +43,19 @@ def explain(error: ValidationError) -> str:
     return _line(first) + more
 
 
-def shown(value: Any) -> str:
-    """A value from a file as a message shows it: not longer than a line."""
-    text = "null" if value is None else repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
 def _line(problem: ErrorDetails) -> str:
-    kind, location, received = problem["type"], problem["loc"], problem["input"]
-    keys = _keys(location)
-    if kind == "value_error":  # one of the schema, which tells the rest itself
-        rule = problem["msg"].removeprefix("Value error, ")
-        return f"`{'.'.join(keys)}`: {rule}" if keys else rule
-    if kind == "unexpected_keyword_argument":
-        allowed = ", ".join(_node(location[:-1])["properties"])
+    kind, received = problem["type"], problem["input"]
+    keys, node = _find(problem["loc"])
+    if kind == "value_error":  # of a constructor, which tells the rest itself
+        return _line_of_constructor(keys, problem["msg"].removeprefix("Value error, "))
+    if kind == "extra_forbidden":
+        _, section = _find(problem["loc"][:-1])
+        allowed = ", ".join(section["properties"])
         rule = f"unknown key. Received: {shown(received)}. The keys here: {allowed}"
-    elif kind in ("missing", "missing_argument"):
+    elif kind == "missing":
         rule = "this key is required"
     elif kind == "union_tag_not_found":
-        tags = ", ".join(map(repr, _node(location)["discriminator"]["mapping"]))
+        tags = ", ".join(map(repr, node["discriminator"]["mapping"]))
         keys = [*keys, "type"]
         rule = f"this key is required; one of {tags}"
     elif kind == "union_tag_invalid":
@@ -71,39 +66,36 @@ def _line(problem: ErrorDetails) -> str:
     return f"`{'.'.join(keys)}`: {rule}"
 
 
+def _line_of_constructor(keys: list[str], message: str) -> str:
+    # "`epochs` must be ..." of the section `training` is of the key `training.epochs`.
+    of_argument = re.match(r"`(\w+)` (must .*)", message)
+    if keys and of_argument:
+        keys, message = [*keys, of_argument[1]], of_argument[2]
+    return f"`{'.'.join(keys)}`: {message}" if keys else message
+
+
 def _rule(problem: ErrorDetails) -> str:
-    if problem["type"] not in _RULES:  # such as `rule`, one of the schema
-        return problem["msg"].replace("Input should", "should")
+    if problem["type"] not in _RULES:  # such as `rule`, one of a section
+        return problem["msg"].replace("Input should", "must")
     context = {k: str(v).removesuffix(".0") for k, v in problem.get("ctx", {}).items()}
-    return "should be " + _RULES[problem["type"]].format(**context)
+    return "must " + _RULES[problem["type"]].format(**context)
 
 
-def _keys(location: tuple[int | str, ...]) -> list[str]:
-    """The keys of the file in the location of a problem."""
-    # A feature and the architecture are unions, and after the key of a union pydantic
-    # puts the type.
-    is_union = location[:1] == ("features",) or location[:2] == (
-        "model",
-        "architecture",
-    )
-    if is_union:
-        location = location[:2] + location[3:]
-    return [str(key) for key in location if key != "[key]"]
-
-
-def _node(location: tuple[int | str, ...]) -> dict[str, Any]:
-    """The JSON schema of what is at a location."""
-    whole = TypeAdapter(Config).json_schema()
+def _find(location: tuple[int | str, ...]) -> tuple[list[str], dict[str, Any]]:
+    """The keys of the file at the location of a problem, and its JSON schema."""
+    whole = config_adapter().json_schema()
+    keys: list[str] = []
     node = _resolved(whole, whole)
-    for key in location:
+    for step in location:
         if "discriminator" in node:
-            node = {"$ref": node["discriminator"]["mapping"][key]}
-        elif "properties" in node:
-            node = node["properties"][key]
-        else:
-            node = node["additionalProperties"]
+            # After the key of a union pydantic puts the type, which is no key.
+            node = {"$ref": node["discriminator"]["mapping"][step]}
+        elif step != "[key]":
+            keys.append(str(step))
+            properties = node.get("properties", {})
+            node = properties.get(step) or node.get("additionalProperties") or {}
         node = _resolved(node, whole)
-    return node
+    return keys, node
 
 
 def _resolved(node: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from home_tf.config import Config, ScoreConfig
-from home_tf.config.schema import SCORE
+from home_tf.config.score_config import SCORE
 
 Floats = npt.NDArray[np.float64]
 

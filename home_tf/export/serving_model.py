@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from home_tf.backend.variables import named_variables
 from home_tf.config import ScoreConfig
-from home_tf.config.schema import SCORE
+from home_tf.config.score_config import SCORE
 from home_tf.data import RecordSchema
 from home_tf.export.candidates import Candidates, CandidateTable
 from home_tf.export.quantized_tables import QuantizedTable

@@ -93,7 +93,7 @@ class HoME(GatedArchitecture):
         feature_gate: Levels = "both",
         feature_gate_scope: Literal["group", "expert"] = "group",
         num_loras: int = 2,
-        lora_rank: Rank | Sequence[int] = None,
+        lora_rank: Rank | tuple[int, int] = None,
         self_gate: Levels = "both",
         hierarchy_mask: bool = True,
         **kwargs: Any,

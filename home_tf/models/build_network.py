@@ -1,7 +1,5 @@
 """The network that a configuration describes."""
 
-from dataclasses import asdict
-from importlib import import_module
 from typing import Any
 
 from home_tf.config import Config
@@ -60,12 +58,11 @@ def build_network(config: Config, preprocessor: Preprocessor) -> RankingNetwork:
 
 
 def _representations(config: Config) -> Any:
-    section = config.model.architecture
-    arguments = asdict(section)
-    name = arguments.pop("type")
-    layer = getattr(import_module(f"home_tf.layers.{name}"), section.layer)
+    architecture = config.model.architecture
     dtype = config.training.mixed_precision
-    return layer(config.task_groups, **arguments, dtype=dtype, name=name)
+    return architecture.make_layer(
+        config.task_groups, dtype=dtype, name=architecture.type
+    )
 
 
 def _initial_rates(

@@ -91,7 +91,7 @@ def test_generate_writes_logs(tmp_path):
 def test_missing_and_empty_folders(folder, tmp_path):
     config = folder / "config.yaml"
     for data, message in (
-        (tmp_path / "none", "no such folder"),
+        (tmp_path / "none", "no such directory"),
         (tmp_path, "is empty"),
     ):
         arguments = ("--config", config, "--data", data, "--out", folder / "x")

@@ -1,9 +1,21 @@
 """The configuration: what it accepts, and what it says of what it does not."""
 
-import pytest
+import subprocess
+import sys
 
-from home_tf.config import dump_config, load_config, override_config
+import pytest
+from ruamel.yaml import YAML
+
+from home_tf.config import (
+    ARCHITECTURES,
+    dump_config,
+    load_config,
+    make_config,
+    override_config,
+    peek_framework,
+)
 from home_tf.errors import HomeError
+from home_tf.layers import Expert
 
 
 def test_a_written_configuration_reads_back_the_same(small_config, tmp_path):
@@ -38,30 +50,42 @@ def test_groups_follow_from_tasks(small_config):
     }
 
 
-@pytest.mark.parametrize(
-    ("type_", "name"),
-    [
-        ("home", "HoMEConfig"),
-        ("shared_bottom", "SharedBottomConfig"),
-        ("single_task", "SingleTaskConfig"),
-        ("mmoe", "MMoEConfig"),
-        ("cgc", "CGCConfig"),
-        ("ple", "PLEConfig"),
-        ("adatt", "AdaTTConfig"),
-    ],
-)
-def test_the_type_names_the_architecture(small_config, tmp_path, type_, name):
+@pytest.mark.parametrize("type_", ARCHITECTURES)
+def test_the_type_names_the_architecture(small_config, tmp_path, type_):
     config = small_config(model__architecture={"type": type_, "expert": {"units": [3]}})
-    assert type(config.model.architecture).__name__ == name
-    assert config.model.architecture.expert.units == (3,)
+    layer = config.model.architecture.make_layer(config.task_groups)
+    assert type(layer) is ARCHITECTURES[type_]
+    assert layer.expert.units == (3,)
     dump_config(config, tmp_path / "dumped.yaml")
     assert load_config(tmp_path / "dumped.yaml") == config
+
+
+def test_an_expert_has_the_keys_of_the_architectures_default(small_config):
+    section = {"type": "mmoe", "expert": {"units": [6, 3]}}
+    config = small_config(model__architecture=section)
+    expert = config.model.architecture.arguments["expert"]
+    assert expert == Expert.relu(units=(6, 3))
+    named = small_config(model__architecture={"type": "mmoe", "expert": "swish"})
+    assert named.model.architecture.arguments["expert"] == Expert.swish()
+
+
+def test_an_expert_is_written_with_all_its_keys(small_config, tmp_path):
+    dump_config(small_config(model__architecture={"expert": "relu"}), tmp_path / "c")
+    values = YAML(typ="safe").load((tmp_path / "c").read_text())
+    assert values["model"]["architecture"]["expert"] == {
+        "units": [128, 64],
+        "activation": "relu",
+        "batch_norm": False,
+        "batch_norm_momentum": 0.9,
+        "batch_norm_initial_scale": 1.0,
+        "batch_norm_epsilon": 0.001,
+    }
 
 
 def test_without_a_type_the_architecture_is_home(small_config):
     config = small_config(model__architecture={"num_group_experts": 3})
     assert config.model.architecture.type == "home"
-    assert config.model.architecture.num_group_experts == 3
+    assert config.model.architecture.arguments["num_group_experts"] == 3
 
 
 HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
@@ -72,7 +96,7 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
     [
         (
             {"model.architecture": {"type": "moe"}},
-            r"`model.architecture.type`: should be one of 'home', .*'mmoe'.*'moe'$",
+            r"`model.architecture.type`: must be one of 'home', .*'mmoe'.*'moe'$",
         ),
         ({"model.architecture": "mmoe"}, r"`model.architecture`: .*Received: 'mmoe'"),
         (
@@ -178,7 +202,7 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
         ),
         (
             {"tasks": {"is like": {"group": "inter"}}},
-            r"name of a task should be of letters, .* Received: 'is like'$",
+            r"name of a task must be of letters, .* Received: 'is like'$",
         ),
         ({"tasks": {"": {"group": "inter"}}}, r"name of a task .* Received: ''$"),
         ({"training.monitor_tasks": ["clik"]}, r"names unknown tasks \['clik'\]"),
@@ -194,41 +218,41 @@ def test_a_wrong_configuration_names_the_key(write_config, overrides, message):
         load_config(write_config(), overrides)
 
 
-TEXT = "should be text, in quotes if it looks like a number. Received:"
-MAPPING = "should be a mapping, `key: value`. Received:"
-RANK = "should be a whole number greater than 0, two in a list, or 'paper'. Received:"
+TEXT = "must be text, in quotes if it looks like a number. Received:"
+MAPPING = "must be a mapping, `key: value`. Received:"
+RANK = "must be a whole number greater than 0, 'paper' or a list of 2. Received:"
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("training.epochs", "many", "should be a whole number. Received: 'many'"),
-        ("training.epochs", 1.5, "should be a whole number. Received: 1.5"),
-        ("training.epochs", [1], "should be a whole number. Received: [1]"),
-        ("training.epochs", None, "should be a whole number. Received: null"),
-        ("training.epochs", True, "should be a number. Received: True"),
-        ("training.epochs", -1, "should be greater than 0. Received: -1"),
-        ("training.epochs", 2**31, "should be less than 2147483648. Received: 2147"),
-        ("training.learning_rate", "fast", "should be a number. Received: 'fast'"),
-        ("training.learning_rate", -1, "should be greater than 0. Received: -1"),
+        ("training.epochs", "many", "must be a whole number. Received: 'many'"),
+        ("training.epochs", 1.5, "must be a whole number. Received: 1.5"),
+        ("training.epochs", [1], "must be a whole number. Received: [1]"),
+        ("training.epochs", None, "must be a whole number. Received: null"),
+        ("training.epochs", True, "must be a number. Received: True"),
+        ("training.epochs", -1, "must be greater than 0. Received: -1"),
+        ("training.epochs", 2**31, "must be less than 2147483648. Received: 2147"),
+        ("training.learning_rate", "fast", "must be a number. Received: 'fast'"),
+        ("training.learning_rate", -1, "must be greater than 0. Received: -1"),
         (
             "training.learning_rate",
             float("inf"),
-            "should be a finite number. Received: inf",
+            "must be a finite number. Received: inf",
         ),
-        ("training.jit_compile", "maybe", "should be true or false. Received: 'maybe'"),
-        ("training.seed", -1, "should be at least 0. Received: -1"),
-        ("training.seed", 2**32, "should be less than 4294967296. Received: 4294"),
-        ("training.optimizer", "sgd", "should be 'adam' or 'lazy_adam'. Received: 'sg"),
-        ("training.monitor_tasks", "is_like", "should be a list. Received: 'is_like'"),
-        ("training.monitor_tasks", [], "should be of one entry at least. Received: []"),
+        ("training.jit_compile", "maybe", "must be true or false. Received: 'maybe'"),
+        ("training.seed", -1, "must be at least 0. Received: -1"),
+        ("training.seed", 2**32, "must be less than 4294967296. Received: 4294"),
+        ("training.optimizer", "sgd", "must be 'adam' or 'lazy_adam'. Received: 'sg"),
+        ("training.monitor_tasks", "is_like", "must be a list. Received: 'is_like'"),
+        ("training.monitor_tasks", [], "must have at least one entry. Received: []"),
         ("training", None, f"{MAPPING} null"),
         (
             "training",
             {"epoch": 7},
             "unknown key. Received: 7. The keys here: framework, epochs, patience, ",
         ),
-        ("tasks", {}, "should be of one entry at least. Received: {}"),
+        ("tasks", {}, "must have at least one entry. Received: {}"),
         ("tasks", ["is_like"], f"{MAPPING} ['is_like']"),
         ("tasks.is_like", "inter", f"{MAPPING} 'inter'"),
         ("tasks.is_like.group", 3, f"{TEXT} 3"),
@@ -240,15 +264,28 @@ RANK = "should be a whole number greater than 0, two in a list, or 'paper'. Rece
         (
             "features.x",
             {"type": "numeric", "min_count": 2},
-            "The keys here: column, transform, encoding, buckets, width, type",
+            "The keys here: type, column, transform, encoding, buckets, width",
         ),
         ("model.architecture", 3, f"{MAPPING} 3"),
-        ("model.architecture.expert.units", 8, "should be a list. Received: 8"),
+        ("model.architecture.expert.units", 8, "must be a list. Received: 8"),
+        (
+            "model.architecture.expert",
+            "tanh",
+            "must be 'home', 'swish', 'relu' or a mapping, `key: value`. Received: 'ta",
+        ),
+        ("model.architecture.expert.units", [], "must be a sequence of at least 1"),
+        ("model.architecture.expert.units", [0], "must be greater than 0. Received: 0"),
+        (
+            "model.architecture.expert.batch_norm_momentum",
+            1,
+            "must be in [0, 1). Received: 1.0",
+        ),
+        ("model.architecture.feature_gate", "all", "must be 'both', 'meta' or 'none'"),
         ("model.architecture.lora_rank", 0, f"{RANK} 0"),
         ("model.architecture.lora_rank", [1, 2, 3], f"{RANK} [1, 2, 3]"),
         ("model.architecture.lora_rank", [1, 0], f"{RANK} [1, 0]"),
         ("model.architecture.lora_rank", "x", f"{RANK} 'x'"),
-        ("model.dropout", 1, "should be less than 1. Received: 1"),
+        ("model.dropout", 1, "must be less than 1. Received: 1"),
         ("serving.score", {"weights": {1: 1}}, f"{TEXT} 1"),
         ("serving.score", {"wights": 1}, "The keys here: form, weights"),
     ],
@@ -275,7 +312,7 @@ def test_a_long_value_is_cut_and_further_problems_are_counted(write_config):
 def test_a_lora_rank_is_one_or_two_numbers(small_config):
     for rank in (3, (3, 2), None):
         config = small_config(model__architecture__lora_rank=rank)
-        assert config.model.architecture.lora_rank == rank
+        assert config.model.architecture.arguments["lora_rank"] == rank
 
 
 def test_a_value_set_inside_a_value_names_file_and_key(write_config):
@@ -283,7 +320,7 @@ def test_a_value_set_inside_a_value_names_file_and_key(write_config):
     with pytest.raises(HomeError) as error:
         load_config(path, {"training.epochs.x": 1})
     assert str(error.value) == (
-        f"{path}: `training.epochs.x` cannot be set: `epochs` should be a mapping. "
+        f"{path}: `training.epochs.x` cannot be set: `epochs` must be a mapping. "
         "Received: 2"
     )
 
@@ -305,7 +342,7 @@ def test_a_task_named_twice_is_an_error(write_config):
         ("a: 2022-13-01\n", "config.yaml: not valid YAML .month must be in 1..12"),
         ("- a\n", r"a configuration is a mapping .* Received: \['a'\]"),
         ("", "a configuration is a mapping .* Received: null"),
-        ("3: 1\n", "config.yaml: `3`: should be text"),
+        ("3: 1\n", "config.yaml: `3`: must be text"),
     ],
 )
 def test_a_file_that_is_no_configuration(tmp_path, text, message):
@@ -328,3 +365,42 @@ def test_a_binary_file_is_an_error(tmp_path):
         load_config(path)
     with pytest.raises(HomeError, match=r"cannot be read \(Is a directory\)"):
         load_config(tmp_path)
+
+
+def test_a_configuration_is_made_of_a_dict(small_config, write_config):
+    values = YAML(typ="safe").load(write_config().read_text())
+    assert make_config(values) == small_config()
+    with pytest.raises(HomeError, match=r"^the configuration: `features`: .* required"):
+        make_config({})
+
+
+@pytest.mark.parametrize(
+    ("replace", "framework"),
+    [
+        ({}, "tfrs"),
+        ({"training:": "training:\n  framework: keras"}, "keras"),
+        ({"training:": "train:"}, "tfrs"),
+    ],
+)
+def test_the_framework_is_known_before_keras_is(write_config, replace, framework):
+    path = write_config(replace=replace)
+    script = (
+        "import sys; from home_tf.config import peek_framework\n"
+        f"print(peek_framework({str(path)!r}))\n"
+        "print({'tensorflow', 'keras', 'tf_keras'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [framework, "set()"]
+
+
+def test_an_unknown_framework_is_told_before_keras_is_imported(write_config, tmp_path):
+    path = write_config(replace={"training:": "training:\n  framework: jax"})
+    with pytest.raises(HomeError) as error:
+        peek_framework(path)
+    assert str(error.value) == (
+        f"{path}: `training.framework`: must be 'tfrs' or 'keras'. Received: 'jax'"
+    )
+    with pytest.raises(HomeError, match=r"nowhere.yaml: no such configuration file"):
+        peek_framework(tmp_path / "nowhere.yaml")

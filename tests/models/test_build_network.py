@@ -1,7 +1,5 @@
 """From the configuration of an architecture to its layer."""
 
-import inspect
-from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 from support.backends import to_numpy
 
 from home_tf import layers
-from home_tf.config import ARCHITECTURES as SECTIONS
+from home_tf.config import ARCHITECTURES as TYPES
 from home_tf.features import EmbeddedFeature, EmbeddingTable
 from home_tf.layers import Expert
 from home_tf.models.build_network import build_network
@@ -25,30 +23,10 @@ ARCHITECTURES = {
 }
 
 
-def config_of(name):
-    (section,) = (one for one in SECTIONS.values() if one.layer == name)
-    return section
-
-
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_the_configuration_has_the_layers_arguments_with_their_defaults(name):
-    parameters = inspect.signature(getattr(layers, name)).parameters
-    of_layer = {
-        argument: parameter.default
-        for argument, parameter in parameters.items()
-        if argument not in ("task_groups", "gate_initializer", "kwargs")
-    }
-    of_config = asdict(config_of(name)())
-    of_config.pop("type")
-    of_config["expert"] = Expert.of(of_config["expert"])
-    of_layer["expert"] = Expert.of(of_layer["expert"])
-    assert of_config == of_layer
-
-
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_network_has_the_architecture_of_the_configuration(small_config, name):
     arguments = ARCHITECTURES[name]
-    kind = config_of(name)().type
+    (kind,) = (one for one, layer in TYPES.items() if layer.__name__ == name)
     section = {"type": kind, "expert": {"units": [4]}, **arguments}
     config = small_config(model__architecture=section)
     preprocessor = SimpleNamespace(

@@ -13,13 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from home_tf.backend.variables import tf_variable
-from home_tf.config import (
-    Config,
-    EvaluationConfig,
-    HoMEConfig,
-    ModelConfig,
-    TrainingConfig,
-)
+from home_tf.config import Config, make_config
 from home_tf.data import DatasetDirectory
 from home_tf.features import Preprocessor
 from home_tf.lab.bench.input_wait import wait_shares
@@ -137,20 +131,22 @@ class _Bench:
                 }
         labels = [name for name in columns if name.startswith("label")]
         half = len(labels) // 2
-        tasks: Any = {
+        tasks = {
             name: {"group": "watch" if index < half else "inter"}
             for index, name in enumerate(labels)
         }
-        return Config(
-            features=features,
-            tasks=tasks,
-            evaluation=EvaluationConfig(group_by="integer_0"),
-            model=ModelConfig(
-                architecture=HoMEConfig(
-                    expert={"units": sizes.expert_units}, lora_rank=sizes.lora_rank
-                )
-            ),
-            training=TrainingConfig(framework=self._framework, **training),
+        architecture = {
+            "expert": {"units": list(sizes.expert_units)},
+            "lora_rank": sizes.lora_rank,
+        }
+        return make_config(
+            {
+                "features": features,
+                "tasks": tasks,
+                "evaluation": {"group_by": "integer_0"},
+                "model": {"architecture": architecture},
+                "training": {"framework": self._framework, **training},
+            }
         )
 
     def _dataset(self, config: Config, **options: Any) -> tf.data.Dataset:

@@ -53,10 +53,10 @@ def compare(
     ] = False,
 ) -> None:
     """Compare architectures on KuaiRand; finished cells are kept."""
+    start_tensorflow("keras")
     from home_tf.config import load_config
 
     loaded = load_config(config, {"training.epochs": 2} if quick else None)
-    start_tensorflow("keras")
     require_extra("compare", "lightgbm", "matplotlib", "optuna")
     from home_tf.lab.comparison import compare as run_comparison
     from home_tf.lab.comparison import contenders

@@ -78,7 +78,7 @@ def fit_to_budget(
 
     size = network_size(target, preprocessor)
     wanted = size.params if budget == "same-params" else size.flops
-    start = config.model.architecture.expert.units
+    start = config.model.architecture.arguments["expert"].units
     return with_units(closest_units(start, wanted, measure, what=budget))
 
 

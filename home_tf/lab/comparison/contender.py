@@ -3,13 +3,14 @@
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import RootModel
 
 from home_tf.config import ARCHITECTURES, Config
+from home_tf.config.keys import keys_of
+from home_tf.config.schema import to_values
 from home_tf.errors import HomeError
 from home_tf.layers import Expert
 
@@ -74,12 +75,9 @@ class Contender:
         """
         if self.architecture == LIGHTGBM:
             return {}
-        kind = ARCHITECTURES[self.architecture]
-        dumped = RootModel[Any](config.model.architecture).model_dump(
-            mode="json", exclude_none=True
-        )
-        known = {field.name for field in fields(kind)}
-        values = {key: value for key, value in dumped.items() if key in known}
+        known = keys_of(ARCHITECTURES[self.architecture])
+        configured = to_values(config.model.architecture)
+        values = {key: value for key, value in configured.items() if key in known}
         values["type"] = self.architecture
         if self.architecture == HOME:
             return {**values, **_home_variant(self.variant, values)}

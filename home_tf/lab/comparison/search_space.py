@@ -23,7 +23,7 @@ def network_defaults(config: Config) -> dict[str, Any]:
         "training.learning_rate": config.training.learning_rate,
         "model.embedding_l2": config.model.embedding_l2,
         "model.dropout": config.model.dropout,
-        MOMENTUM: config.model.architecture.expert.batch_norm_momentum,
+        MOMENTUM: config.model.architecture.arguments["expert"].batch_norm_momentum,
     }
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from home_tf.config import HoMEConfig
+from home_tf.config import ARCHITECTURES
 from home_tf.errors import HomeError
 from home_tf.lab.comparison import contender as module
 from home_tf.lab.comparison import contenders
@@ -19,15 +19,14 @@ def expert(name, **arguments):
 
 
 @dataclass
-class OtherConfig:
-    type: str = "other"
+class Other:
     expert: str = "relu"
     num_heads: int = 3
 
 
 @pytest.fixture
 def two_kinds(monkeypatch):
-    kinds = {"home": HoMEConfig, "other": OtherConfig}
+    kinds = {"home": ARCHITECTURES["home"], "other": Other}
     monkeypatch.setattr(module, "ARCHITECTURES", kinds)
 
 

@@ -1,0 +1,119 @@
+"""How the sections of a configuration must fit together."""
+
+import fnmatch
+import re
+from typing import TYPE_CHECKING
+
+from home_tf.config.score_config import SCORE
+from home_tf.errors import HomeError
+from home_tf.features import CategoricalFeature, check_references
+
+if TYPE_CHECKING:
+    from home_tf.config.config import Config
+
+_TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
+
+
+def check_config(config: "Config") -> None:
+    """Checks what no section can check alone.
+
+    Raises:
+        HomeError: If a name refers to nothing, or two settings exclude one another.
+    """
+    _check_task_names(config)
+    check_references(config.features)
+    _check_request_features(config)
+    _check_candidates(config)
+    _check_score(config)
+    _check_outcomes(config)
+    _check_monitor_tasks(config)
+
+
+def _check_task_names(config: "Config") -> None:
+    for name in config.tasks:
+        if not _TASK_NAME.fullmatch(name):
+            raise HomeError(
+                "the name of a task must be of letters, digits, `_`, `-`, `.` and `/`, "
+                "and begin with a letter or digit, as TensorFlow's names do. Received: "
+                f"{name!r}"
+            )
+
+
+def _check_request_features(config: "Config") -> None:
+    for pattern in config.serving.request_features:
+        if not fnmatch.filter(config.features, pattern):
+            raise HomeError(
+                f"`serving.request_features` has {pattern!r}, which is no feature"
+            )
+    of_requests = config.request_columns
+    if of_requests and all(map(config.is_of_request, config.features)):
+        raise HomeError(
+            "`serving.request_features` has all features: leave those of the "
+            "candidates out"
+        )
+    for name, feature in config.features.items():
+        column = feature.column or name
+        if column in of_requests and not config.is_of_request(name):
+            raise HomeError(
+                f"feature `{name}` reads `{column}` as one of "
+                "`serving.request_features` does: name both there, or neither"
+            )
+
+
+def _check_candidates(config: "Config") -> None:
+    candidates = config.serving.candidates
+    if candidates is None:
+        return
+    if not config.serving.request_features:
+        raise HomeError(
+            "`serving.candidates` goes with `serving.request_features`: name the "
+            "features of the user and the context there"
+        )
+    of_candidates = {
+        feature.column or name
+        for name, feature in config.features.items()
+        if isinstance(feature, CategoricalFeature) and not config.is_of_request(name)
+    }
+    if candidates.column not in of_candidates:
+        raise HomeError(
+            f"`serving.candidates.column` is {candidates.column!r}, which no "
+            "categorical feature of the candidates reads; they read "
+            f"{sorted(of_candidates)}"
+        )
+
+
+def _check_score(config: "Config") -> None:
+    score = config.serving.score
+    if score is None:
+        return
+    unknown = sorted(set(score.weights) - set(config.tasks))
+    if unknown:
+        raise HomeError(
+            f"`serving.score.weights` names unknown tasks {unknown}; the tasks are "
+            f"{sorted(config.tasks)}"
+        )
+    if SCORE in config.tasks:
+        raise HomeError(
+            f"`serving.score` gives an output `{SCORE}`, and so does the task of that "
+            "name: rename the task"
+        )
+
+
+def _check_outcomes(config: "Config") -> None:
+    outcomes = {task.label or name for name, task in config.tasks.items()}
+    for name, feature in config.features.items():
+        column = feature.column or name
+        if column in outcomes:
+            raise HomeError(
+                f"feature `{name}` reads `{column}`, which is the label of a task: an "
+                "outcome is never a feature"
+            )
+
+
+def _check_monitor_tasks(config: "Config") -> None:
+    unknown = set(config.training.monitor_tasks or ()) - set(config.tasks)
+    if unknown:
+        raise HomeError(
+            f"`training.monitor_tasks` names unknown tasks {sorted(unknown)}; the "
+            f"tasks are {sorted(config.tasks)}"
+        )

@@ -1,0 +1,31 @@
+"""The section `model`: the network between the features and the logits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from home_tf.config.architecture import Architecture
+from home_tf.hints import NotNegative, Share, check_fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The network between the features and the logits.
+
+    Attributes:
+        architecture: The layer from the features to the tasks' representations: its
+            `type` and arguments, below; without a `type` it is `home`.
+        tower_units: Widths of the hidden layers of every task's tower.
+        initial_rates: Whether towers start at their tasks' rates in the training rows,
+            and not near 0.5, from where rare tasks have far to go.
+        embedding_l2: Factor of the mean squared norm of a row's embeddings in the loss.
+        dropout: Rate of the dropout on the concatenated features, in training.
+    """
+
+    architecture: Architecture = field(default_factory=Architecture.of)
+    tower_units: Sequence[int] = (32,)
+    initial_rates: bool = False
+    embedding_l2: NotNegative = 0.0
+    dropout: Share = 0.0
+
+    def __post_init__(self) -> None:
+        check_fields(self)

@@ -1,0 +1,24 @@
+"""The section `serving`: what a request for a ranking sends."""
+
+from dataclasses import dataclass
+
+from home_tf.config.candidates_config import CandidatesConfig
+from home_tf.config.score_config import ScoreConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingConfig:
+    """What a request for a ranking sends.
+
+    Attributes:
+        request_features: Features that all candidates of a request share, those of the
+            user and of the context; names or patterns such as `user_*`. The signature
+            `rank` takes their columns once. Without any there is no such signature.
+        candidates: Candidates that an export holds, below, which the signature
+            `rank_by_id` looks up; without it there is no such signature.
+        score: The output `score` of all signatures, below; without it there is none.
+    """
+
+    request_features: tuple[str, ...] = ()
+    candidates: CandidatesConfig | None = None
+    score: ScoreConfig | None = None

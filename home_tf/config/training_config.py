@@ -1,0 +1,69 @@
+"""The section `training`: how the model is trained."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from home_tf.errors import HomeError
+from home_tf.hints import (
+    Bounds,
+    NotEmpty,
+    NotNegative,
+    Positive,
+    Size,
+    check_fields,
+)
+
+Framework = Literal["tfrs", "keras"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How the model is trained.
+
+    Attributes:
+        framework: `tfrs` (legacy Keras) or `keras` (Keras 3).
+        epochs: Passes over the training rows, at most.
+        patience: Epochs without a better validation score before training stops.
+        monitor_tasks: Tasks whose mean validation AUC picks the best checkpoint; by
+            default all. Leave out tasks with few positives: their AUC is noise.
+        loss_weighting: How the tasks' losses become one: `sum`, `uncertainty`,
+            `gradnorm` or `pcgrad`. The two in the middle learn the weights, so
+            `loss_weight` of the tasks must be left out.
+        gradnorm_alpha: Pull of `gradnorm` towards tasks that train slowly, by default
+            1.5.
+        batch_size: Rows a step, over all replicas.
+        optimizer: `adam`, or `lazy_adam`, which updates only the rows of embedding
+            tables that a batch looks up: its step does not slow down with the
+            vocabulary.
+        learning_rate: Of the optimizer.
+        learning_rate_decay: `cosine` to zero over all epochs, or `none`.
+        clip_norm: Largest global norm of the gradients, by default none; Keras 3 takes
+            it of each replica's gradients.
+        shuffle_rows: Rows that are shuffled together.
+        jit_compile: Whether XLA compiles the step.
+        mixed_precision: `float32`, `mixed_float16` or `mixed_bfloat16`.
+        steps_per_execution: Steps in one call of the compiled function.
+        seed: Of weights and data order.
+    """
+
+    framework: Framework = "tfrs"
+    epochs: Size = 1
+    patience: Size = 1
+    monitor_tasks: Annotated[tuple[str, ...], NotEmpty()] | None = None
+    loss_weighting: Literal["sum", "uncertainty", "gradnorm", "pcgrad"] = "sum"
+    gradnorm_alpha: NotNegative | None = None
+    batch_size: Size = 1024
+    optimizer: Literal["adam", "lazy_adam"] = "adam"
+    learning_rate: Positive = 1e-3
+    learning_rate_decay: Literal["none", "cosine"] = "none"
+    clip_norm: Positive | None = None
+    shuffle_rows: Annotated[int, Bounds(at_least=0, below=2**31)] = 65536
+    jit_compile: bool = False
+    mixed_precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    steps_per_execution: Size = 1
+    seed: Annotated[int, Bounds(at_least=0, below=2**32)] = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.gradnorm_alpha is not None and self.loss_weighting != "gradnorm":
+            raise HomeError("`gradnorm_alpha` goes with `loss_weighting: gradnorm`")

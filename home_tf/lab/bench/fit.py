@@ -1,7 +1,7 @@
 """How fast `fit` is: against a bare loop, and whatever the vocabulary's size."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle, islice
@@ -39,16 +39,14 @@ class FitSizes:
 
     Attributes:
         records: The columns; labels are tasks, in two groups.
-        expert_units: Widths of an expert's layers.
-        lora_rank: Rank of the feature gates' LoRAs.
+        architecture: The section `model.architecture` of what is trained.
         width: Width of the embedding of an integer column.
         vocabularies: Numbers of ids of the tables whose steps are compared.
         steps: Steps of a round.
     """
 
     records: RecordSizes = field(default_factory=lambda: RecordSizes(rows=100_000))
-    expert_units: tuple[int, ...] = (128, 64)
-    lora_rank: int = 32
+    architecture: Mapping[str, Any] = field(default_factory=lambda: {"lora_rank": 32})
     width: int = 16
     vocabularies: tuple[int, int] = (10**4, 10**7)
     steps: int = 16
@@ -135,16 +133,12 @@ class _Bench:
             name: {"group": "watch" if index < half else "inter"}
             for index, name in enumerate(labels)
         }
-        architecture = {
-            "expert": {"units": list(sizes.expert_units)},
-            "lora_rank": sizes.lora_rank,
-        }
         return make_config(
             {
                 "features": features,
                 "tasks": tasks,
                 "evaluation": {"group_by": "integer_0"},
-                "model": {"architecture": architecture},
+                "model": {"architecture": dict(sizes.architecture)},
                 "training": {"framework": self._framework, **training},
             }
         )

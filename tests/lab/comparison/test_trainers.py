@@ -15,28 +15,41 @@ from home_tf.training import train
 from home_tf.training.evaluate import evaluate_run
 
 HOME, LIGHTGBM = contenders(["lightgbm"])
+# Few operations, with all that a fit changes: batch statistics are HoME's.
+EXPERT = {"units": [8], "activation": "swish", "batch_norm": True}
+FEW_OPERATIONS = {"model.architecture": {"type": "shared_bottom", "expert": EXPERT}}
 
 
 @pytest.fixture(scope="module")
-def trainers(start_comparison, tmp_path_factory):
+def fold(start_comparison, tmp_path_factory):
+    """The plan of a comparison, and its fold."""
     out = tmp_path_factory.mktemp("trainers") / "comparison"
     plan = start_comparison(out, model__dropout=0.2, training__epochs=3)
-    return plan, FoldTrainers(plan, plan.make_folds(out)[0], threads=1)
+    return plan, plan.make_folds(out)[0]
 
 
 @pytest.fixture(scope="module")
-def network(trainers):
-    plan, made = trainers
-    return made.make(HOME, contender_config(plan.config, HOME), {})
+def trainers(fold):
+    plan, first = fold
+    return plan, FoldTrainers(plan, first, threads=1)
+
+
+@pytest.fixture(scope="module")
+def config(fold):
+    return override_config(contender_config(fold[0].config, HOME), FEW_OPERATIONS)
+
+
+@pytest.fixture(scope="module")
+def network(trainers, config):
+    return trainers[1].make(HOME, config, {})
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("loss_weighting", ["sum", "uncertainty", "gradnorm"])
-def test_a_fit_does_not_depend_on_the_fits_before_it(trainers, loss_weighting):
-    plan, made = trainers
+def test_a_fit_does_not_depend_on_the_fits_before_it(trainers, config, loss_weighting):
+    _, made = trainers
     config = override_config(
-        contender_config(plan.config, HOME),
-        {"training.loss_weighting": loss_weighting, "training.epochs": 1},
+        config, {"training.loss_weighting": loss_weighting, "training.epochs": 1}
     )
     network, test = made.make(HOME, config, {}), made.load("test")
     found = []
@@ -79,11 +92,10 @@ def test_a_trial_scores_the_mean_of_its_trainings():
 
 
 @pytest.mark.slow
-def test_a_fit_learns_as_well_as_train_does(trainers, network, tmp_path):
+def test_a_fit_learns_as_well_as_train_does(fold, trainers, config, network, tmp_path):
     """The two shuffle otherwise, so that only their quality can be compared."""
-    plan, made = trainers
-    fold = plan.make_folds(made._folder.parent.parent)[0]
-    run = train(contender_config(plan.config, HOME), fold.folder, tmp_path / "run")
+    made = trainers[1]
+    run = train(config, fold[1].folder, tmp_path / "run")
     expected = evaluate_run(run, splits=["test"])["test"]["auc"]["is_click"]
     network.fit(0)
     test = made.load("test")

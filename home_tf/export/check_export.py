@@ -28,38 +28,7 @@ Answers = Mapping[str, npt.NDArray[Any]]
 _CHECKED_CANDIDATES = 256
 # Predictions that lie closer than this, relatively, are taken for the same.
 _ROUNDING = 1e-6
-
-# Loads as TF Serving does, by tag, and runs a session by the signatures' tensor names.
-# This package must not be needed, so its import is refused. A tensor comes as the bytes
-# of a TensorProto: NumPy's files hold no bytes of any length.
-_SCRIPT = """
-import sys
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("home_tf", "tf_keras", "tensorflow_recommenders"):
-            raise ImportError(name + " is refused: the SavedModel must load without it")
-sys.meta_path.insert(0, Refuse())
-import numpy as np
-import tensorflow.compat.v1 as tf
-from tensorflow.core.framework import tensor_pb2
-folder, requests, answers = sys.argv[1:]
-asked, found = {}, {}
-with np.load(requests, allow_pickle=False) as tensors:
-    for key in tensors.files:
-        number, signature, name = key.split("/", 2)
-        proto = tensor_pb2.TensorProto.FromString(tensors[key].tobytes())
-        asked.setdefault((number, signature), {})[name] = tf.make_ndarray(proto)
-with tf.Session(graph=tf.Graph()) as session:
-    signatures = tf.saved_model.load(session, ["serve"], folder).signature_def
-    for (number, name), inputs in asked.items():
-        signature = signatures[name]
-        fed = {signature.inputs[key].name: values for key, values in inputs.items()}
-        outputs = {key: info.name for key, info in signature.outputs.items()}
-        for key, values in session.run(outputs, fed).items():
-            values = values.astype("S") if values.dtype == object else values
-            found[number + "/" + key] = values
-np.savez(answers, **found)
-"""
+_PROGRAM = Path(__file__).with_name("load_export.py")
 
 
 def check_export(
@@ -178,10 +147,9 @@ def _run(
 ) -> None:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("TF_USE_LEGACY_KERAS", None)
-    command = [python, "-I", "-c", _SCRIPT]
     try:
         done = subprocess.run(
-            [*command, str(folder), str(inputs), str(outputs)],
+            [python, "-I", *map(str, (_PROGRAM, folder, inputs, outputs))],
             env=environment,
             capture_output=True,
             text=True,

@@ -17,6 +17,7 @@ from home_tf.backend import IS_LEGACY
 from home_tf.data import RecordSchema
 from home_tf.errors import HomeError
 from home_tf.export import ServingModel, Versions, check_export, export_run
+from home_tf.export.load_export import RefusingFinder
 
 TASKS = ["long_view", "is_click", "is_like"]
 FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
@@ -191,6 +192,14 @@ def test_the_check_tells_what_is_wrong(trained, tmp_path):
         check_export(version, same, constant)
     with pytest.raises(HomeError, match=r"does not load and answer in a process with"):
         check_export(tmp_path, inputs, expected)
+
+
+def test_the_check_loads_an_export_without_this_package_or_legacy_keras():
+    finder = RefusingFinder()
+    for name in ("home_tf.layers", "tf_keras", "tensorflow_recommenders"):
+        with pytest.raises(ImportError, match=f"{name} is refused: the SavedModel"):
+            finder.find_spec(name)
+    assert finder.find_spec("home_tf_other") is None
 
 
 def test_the_check_tells_how_its_process_ended(trained, tmp_path):

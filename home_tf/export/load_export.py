@@ -1,0 +1,67 @@
+"""Loads an export and asks it, in a process that has nothing but TensorFlow.
+
+A program of its own, which `check_export` runs by its path: this package must not be
+needed to load an export, so its import is refused. Arguments: the SavedModel, a file
+with the requests to read, and one to write the answers to.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+from tensorflow.core.framework import tensor_pb2
+
+_REFUSED = ("home_tf", "tf_keras", "tensorflow_recommenders")
+
+
+class RefusingFinder:
+    """Refuses to import what an export must load without."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        """Raises an `ImportError` for a refused package; finds no other."""
+        if name.split(".")[0] in _REFUSED:
+            raise ImportError(f"{name} is refused: the SavedModel must load without it")
+
+
+def ask(folder: str, requests: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
+    """Answers requests as TF Serving does, by the signatures' tensor names.
+
+    Args:
+        folder: The SavedModel.
+        requests: `{(number, signature): inputs}`.
+
+    Returns:
+        `{number/output: values}`.
+    """
+    answers = {}
+    with tf.Session(graph=tf.Graph()) as session:
+        signatures = tf.saved_model.load(session, ["serve"], folder).signature_def
+        for (number, name), inputs in requests.items():
+            signature = signatures[name]
+            fed = {signature.inputs[key].name: values for key, values in inputs.items()}
+            outputs = {key: info.name for key, info in signature.outputs.items()}
+            for key, values in session.run(outputs, fed).items():
+                values = values.astype("S") if values.dtype == object else values
+                answers[f"{number}/{key}"] = values
+    return answers
+
+
+def read_requests(file: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Reads requests: arrays `number/signature/input`, the bytes of a TensorProto each.
+
+    NumPy's files hold no bytes of any length.
+    """
+    requests: dict[tuple[str, str], dict[str, Any]] = {}
+    with np.load(file, allow_pickle=False) as tensors:
+        for key in tensors.files:
+            number, signature, name = key.split("/", 2)
+            proto = tensor_pb2.TensorProto.FromString(tensors[key].tobytes())
+            inputs = requests.setdefault((number, signature), {})
+            inputs[name] = tf.make_ndarray(proto)
+    return requests
+
+
+if __name__ == "__main__":
+    sys.meta_path.insert(0, RefusingFinder())
+    np.savez(sys.argv[3], **ask(sys.argv[1], read_requests(sys.argv[2])))

@@ -1,25 +1,18 @@
-"""What results and exports are made by, and from."""
+"""The provenance of results and exports."""
 
 import platform
 import subprocess
 from typing import Any
 
-import tensorflow as tf
-
 import home_tf
-from home_tf.backend import keras
-from home_tf.data import DatasetDirectory
 
 
-def made_by(data: DatasetDirectory) -> dict[str, Any]:
-    """The versions, the revision of the code, and the data.
+def collect_provenance() -> dict[str, Any]:
+    """The versions and the revision of the code: `versions` and `git_revision`."""
+    import tensorflow as tf
 
-    Args:
-        data: The dataset directory.
+    from home_tf.backend import keras
 
-    Returns:
-        `versions`, `git_revision` and `data_sha256`.
-    """
     return {
         "versions": {
             "home_tf": home_tf.__version__,
@@ -28,7 +21,6 @@ def made_by(data: DatasetDirectory) -> dict[str, Any]:
             "python": platform.python_version(),
         },
         "git_revision": git_revision(),
-        "data_sha256": data.fingerprint,
     }
 
 

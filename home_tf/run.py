@@ -1,4 +1,8 @@
-"""A run's folder: where everything that belongs to one training lies."""
+"""A run's folder: where everything that belongs to one training lies.
+
+Neither TensorFlow nor Keras is imported here before it is needed: a run says which
+Keras to start.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from home_tf.config import peek_framework
 from home_tf.errors import HomeError
 from home_tf.files import read_json, write_json
+from home_tf.provenance import git_revision
 
 if TYPE_CHECKING:
     from home_tf.config import Config
@@ -62,15 +67,6 @@ class Run:
         self._check()
         return load_config(self.config_file)
 
-    def peek_framework(self) -> str:
-        """`training.framework` of the configuration, without an import of Keras.
-
-        Raises:
-            HomeError: If there is no run in the folder.
-        """
-        self._check()
-        return peek_framework(self.config_file)
-
     def _check(self) -> None:
         if not self.config_file.is_file():
             raise HomeError(
@@ -87,13 +83,8 @@ class Run:
         write_json(self.state_file, {**self.load_state(), **state})
 
     @property
-    def legacy_keras(self) -> bool | None:
-        """Whether legacy Keras trained the run, None before it is trained."""
-        return self.load_state().get("legacy_keras")
-
-    @property
     def data(self) -> Path:
-        """The prepared folder that the run was trained on."""
+        """The dataset directory that the run was trained on."""
         state = self.load_state()
         if "data" not in state:
             raise HomeError(
@@ -101,3 +92,87 @@ class Run:
                 "train` again"
             )
         return Path(state["data"])
+
+    def start(self, config: "Config", data: Path) -> None:
+        """Makes the folder of a new run, or checks that it has one to resume.
+
+        Args:
+            config: The configuration.
+            data: The dataset directory.
+
+        Raises:
+            HomeError: If the folder has a run of another configuration or of the other
+                Keras, or anything else.
+        """
+        from home_tf.config import dump_config, load_config
+
+        if self.config_file.is_file():
+            if load_config(self.config_file) != config:
+                raise HomeError(
+                    f"{self.folder}: holds a run of another configuration (see "
+                    f"{self.config_file.name}). Name another folder, or remove this one"
+                )
+            self._check_keras()
+        elif self.folder.is_dir() and any(self.folder.iterdir()):
+            raise HomeError(
+                f"{self.folder}: is not empty and does not contain a run. Name another "
+                "folder for the run"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.save_state(data=str(data.resolve()))
+        dump_config(config, self.config_file)
+
+    def start_training(self) -> None:
+        """Notes what trains the run from now on."""
+        from home_tf.backend import IS_LEGACY
+
+        self.save_state(git_revision=git_revision(), legacy_keras=IS_LEGACY)
+        # They are of the checkpoint that this training replaces.
+        self.metrics_file.unlink(missing_ok=True)
+
+    def find_best(self) -> Path:
+        """The folder of the best checkpoint.
+
+        Raises:
+            HomeError: If the other Keras trained the run.
+        """
+        self._check_keras()
+        return self.checkpoints / "best"
+
+    def _check_keras(self) -> None:
+        # The two keep the state of an optimizer and of random numbers in other ways.
+        from home_tf.backend import IS_LEGACY, other_keras, this_keras
+
+        if self.load_state().get("legacy_keras") in (None, IS_LEGACY):
+            return
+        remedy = (
+            "Unset TF_USE_LEGACY_KERAS" if IS_LEGACY else "Set TF_USE_LEGACY_KERAS=1"
+        )
+        raise HomeError(
+            f"{self.folder}: was trained by {other_keras()}, and this is "
+            f"{this_keras()}. {remedy} before TensorFlow is imported"
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """What an export of the run says of it: revision, configuration and metrics."""
+        metrics = self.metrics_file
+        return {
+            "training_git_revision": self.load_state().get("git_revision"),
+            "config": self.config_file.read_text(encoding="utf-8"),
+            "metrics": read_json(metrics) if metrics.is_file() else None,
+        }
+
+    @property
+    def framework(self) -> str:
+        """`tfrs` if legacy Keras trained the run, else what the configuration says.
+
+        It is read without an import of Keras.
+
+        Raises:
+            HomeError: If there is no run in the folder.
+        """
+        # Legacy Keras can train the framework `keras` too, from Python.
+        if self.load_state().get("legacy_keras"):
+            return "tfrs"
+        self._check()
+        return peek_framework(self.config_file)

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from home_tf.backend import IS_LEGACY, keras
-from home_tf.types import KerasLayer, Weight
+from home_tf.types import KerasLayer
 
 
 class _Open(threading.local):
@@ -24,12 +24,6 @@ class _Open(threading.local):
 
 
 _OPEN = _Open()
-
-
-def weight_path(weight: Weight) -> str:
-    """The path of a weight, such as `home/meta/shared/experts/kernel_0`."""
-    path: str = weight.name.split(":")[0] if IS_LEGACY else weight.path
-    return path
 
 
 def unique_name(stem: str) -> str:

@@ -3,7 +3,13 @@
 from typing import Any
 
 from home_tf.backend import IS_LEGACY
-from home_tf.backend.names import weight_path
+from home_tf.types import Weight
+
+
+def weight_path(weight: Weight) -> str:
+    """The path of a weight, such as `home/meta/shared/experts/kernel_0`."""
+    path: str = weight.name.split(":")[0] if IS_LEGACY else weight.path
+    return path
 
 
 def tf_variable(weight: Any) -> Any:

@@ -18,7 +18,5 @@ def open_run(folder: Path) -> "Run":
     from home_tf.run import Run
 
     run = Run(folder)
-    framework = run.peek_framework()
-    # Legacy Keras can train the framework `keras` too, from Python.
-    start_tensorflow("tfrs" if run.legacy_keras else framework)
+    start_tensorflow(run.framework)
     return run

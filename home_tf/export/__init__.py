@@ -2,6 +2,7 @@
 
 from home_tf.export.check_export import check_export as check_export
 from home_tf.export.export_run import export_run as export_run
+from home_tf.export.requests import Requests as Requests
 from home_tf.export.serving_model import ServingModel as ServingModel
 from home_tf.export.versions import Versions as Versions
 from home_tf.export.warmup import example_request as example_request

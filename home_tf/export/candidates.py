@@ -1,7 +1,6 @@
 """The candidates whose columns an export holds."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -11,25 +10,55 @@ import tensorflow as tf
 from home_tf.config import CandidatesConfig
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
-from home_tf.export.requests import Columns, as_served
-from home_tf.training.broken_records import explain_broken_records
+from home_tf.export.requests import Columns, to_inputs
+from home_tf.training.experiment import Experiment
 
 # The candidates found so far are sorted anew with each batch.
 _BATCH_ROWS = 2**17
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """Candidates, by the column that names them.
+def read_candidates(experiment: Experiment) -> "Candidates | None":
+    """The candidates that the export of an experiment holds, if it holds any.
 
-    Attributes:
+    Raises:
+        HomeError: See `Candidates.read`.
+    """
+    config, columns = experiment.config, experiment.preprocessor.columns
+    if config.serving.candidates is None:
+        return None
+    names = columns.keys() - config.request_columns
+    return Candidates.read(experiment.data, config.serving.candidates, names)
+
+
+class Candidates(tf.Module):
+    """Candidates, whose columns are looked up by the one that names them.
+
+    Args:
         column: The column that names a candidate.
         columns: `{column: (candidates,)}` or `(candidates, length)`, that one among
             them; each candidate once, as the signature `rank` takes them.
     """
 
-    column: str
-    columns: Columns
+    def __init__(self, column: str, columns: Columns) -> None:
+        super().__init__(name="candidates")
+        self.column = column
+        names = tf.constant(columns[column])
+        rows = tf.range(tf.size(names, tf.int64))
+        self._row_of = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(names, rows), default_value=-1
+        )
+        self._names = names
+        self._values = {
+            name: tf.Variable(values, trainable=False, name=name)
+            for name, values in columns.items()
+            if name != column
+        }
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of all candidates."""
+        tensors = {self.column: self._names, **self._values}
+        return {name: tensor.numpy() for name, tensor in tensors.items()}
 
     def first(self, number: int) -> Columns:
         """The columns of the first candidates, at most so many."""
@@ -37,7 +66,7 @@ class Candidates:
 
     @classmethod
     def read(
-        cls, data: DatasetDirectory, config: CandidatesConfig, columns: Sequence[str]
+        cls, data: DatasetDirectory, config: CandidatesConfig, columns: Collection[str]
     ) -> "Candidates":
         """The latest row of every candidate in a dataset directory, of all splits.
 
@@ -56,60 +85,14 @@ class Candidates:
         names = sorted({*columns, config.latest_by})
         found: Columns = {}
         for split in data.schema.splits:
-            with explain_broken_records(data, split):
-                for batch in data.read(split, batch_size=_BATCH_ROWS, columns=names):
-                    rows = as_served(batch)
-                    named = rows[config.column] != missing
-                    rows = {name: values[named] for name, values in rows.items()}
-                    found = _latest(_joined(found, rows), config)
+            batches = data.read(split, batch_size=_BATCH_ROWS, columns=names)
+            for rows in batches.as_numpy_iterator():
+                named = rows[config.column] != missing
+                rows = {name: values[named] for name, values in rows.items()}
+                found = _latest(_join(found, rows), config)
         if not found or not len(found[config.column]):
             raise HomeError(f"{data}: no row has a `{config.column}`: no candidates")
-        return cls(config.column, {name: found[name] for name in columns})
-
-
-def _check_latest_by(data: DatasetDirectory, name: str) -> None:
-    column = data.columns.get(name)
-    if column is None or column.dtype == "string" or column.shape:
-        kind = column and f"holds {column.dtype} of shape {list(column.shape)}"
-        raise HomeError(
-            f"{data}: `serving.candidates.latest_by` should be a column with a number "
-            f"in each row. Received: {name!r}, which {kind or 'is no column here'}"
-        )
-
-
-def _joined(first: Columns, second: Columns) -> Columns:
-    if not first:
-        return second
-    return {name: np.concatenate([first[name], x]) for name, x in second.items()}
-
-
-def _latest(rows: Columns, config: CandidatesConfig) -> Columns:
-    """Each candidate's row with the largest `latest_by`; of equal ones the last."""
-    order: npt.NDArray[Any] = np.argsort(rows[config.latest_by], kind="stable")[::-1]
-    _, first = np.unique(rows[config.column][order], return_index=True)
-    return {name: values[order[first]] for name, values in rows.items()}
-
-
-class CandidateTable(tf.Module):
-    """Looks the columns of candidates up by the column that names them.
-
-    Args:
-        candidates: The candidates.
-    """
-
-    def __init__(self, candidates: Candidates) -> None:
-        super().__init__(name="candidates")
-        self.column = candidates.column
-        names = tf.constant(candidates.columns[self.column])
-        rows = tf.range(tf.size(names, tf.int64))
-        self._row_of = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(names, rows), default_value=-1
-        )
-        self._values = {
-            name: tf.Variable(values, trainable=False, name=name)
-            for name, values in candidates.columns.items()
-            if name != self.column
-        }
+        return cls(config.column, to_inputs({name: found[name] for name in columns}))
 
     def __call__(self, names: Any) -> dict[str, Any]:
         """All columns of some candidates.
@@ -134,3 +117,26 @@ class CandidateTable(tf.Module):
             rows = tf.identity(rows)
         found = {name: tf.gather(x, rows) for name, x in self._values.items()}
         return {self.column: names, **found}
+
+
+def _check_latest_by(data: DatasetDirectory, name: str) -> None:
+    column = data.columns.get(name)
+    if column is None or column.dtype == "string" or column.shape:
+        kind = column and f"holds {column.dtype} of shape {list(column.shape)}"
+        raise HomeError(
+            f"{data}: `serving.candidates.latest_by` should be a column with a number "
+            f"in each row. Received: {name!r}, which {kind or 'is no column here'}"
+        )
+
+
+def _join(first: Columns, second: Columns) -> Columns:
+    if not first:
+        return second
+    return {name: np.concatenate([first[name], x]) for name, x in second.items()}
+
+
+def _latest(rows: Columns, config: CandidatesConfig) -> Columns:
+    """Each candidate's row with the largest `latest_by`; of equal ones the last."""
+    order: npt.NDArray[Any] = np.argsort(rows[config.latest_by], kind="stable")[::-1]
+    _, first = np.unique(rows[config.column][order], return_index=True)
+    return {name: values[order[first]] for name, values in rows.items()}

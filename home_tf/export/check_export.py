@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from home_tf.errors import HomeError
-from home_tf.export.candidates import Candidates
-from home_tf.export.requests import (
-    Columns,
-    Request,
-    as_examples,
-    by_id,
-    of_one_request,
-)
+from home_tf.export.requests import Request, Requests
 from home_tf.export.warmup import WARMUP_FILE, read_warmup
 
 Answers = Mapping[str, npt.NDArray[Any]]
-_CHECKED_CANDIDATES = 256
 # Predictions that lie closer than this, relatively, are taken for the same.
 _ROUNDING = 1e-6
 _PROGRAM = Path(__file__).with_name("load_export.py")
@@ -33,10 +26,8 @@ _PROGRAM = Path(__file__).with_name("load_export.py")
 
 def check_export(
     folder: str | Path,
-    columns: Columns,
-    expected: Answers,
+    requests: Requests,
     *,
-    candidates: Candidates | None = None,
     tolerance: float = 1e-5,
     timeout: float = 300.0,
     python: str = sys.executable,
@@ -50,9 +41,8 @@ def check_export(
 
     Args:
         folder: The SavedModel.
-        columns: Inputs of its `predict` signature.
-        expected: The trained model's probabilities `{task: (rows,)}` for them.
-        candidates: Those that the export should hold, if it should.
+        requests: Rows, as requests of the signatures that it must have, and what the
+            trained model answers.
         tolerance: The largest difference that passes.
         timeout: Seconds after which the process is given up.
         python: The Python interpreter to load it with, such as one with the TensorFlow
@@ -68,55 +58,25 @@ def check_export(
     """
     folder = Path(folder)
     warmup = read_warmup(folder) if (folder / WARMUP_FILE).is_file() else []
-    requests = [
-        ("predict", columns),
-        ("serving_default", {"examples": as_examples(columns)}),
-        *_rank_and_copies(columns, warmup),
-        *_by_id_and_rank(columns, candidates),
-    ]
-    answers = _ask(python, folder, [*requests, *warmup], timeout)
-    for (signature, _), found in zip([*requests, *warmup], answers, strict=True):
+    pairs = requests.pairs
+    asked = [requests.predict, *chain.from_iterable(pairs), *warmup]
+    answers = _ask(python, folder, asked, timeout)
+    for (signature, _), found in zip(asked, answers, strict=True):
         _check_finite(folder, signature, found)
-    predicted, by_examples = answers[:2]
+    predicted, *rest = answers
     difference = _compare(
-        f"{folder}: `predict`", predicted, "the trained model", expected, tolerance
+        f"{folder}: `predict`",
+        predicted,
+        "the trained model",
+        requests.expected,
+        tolerance,
     )
     _check_varied(folder, predicted)
-    _compare(
-        f"{folder}: `serving_default`", by_examples, "`predict`", predicted, tolerance
-    )
-    pairs = answers[2 : len(requests)]
-    for (signature, _), found, other in zip(
-        requests[2::2], pairs[::2], pairs[1::2], strict=True
+    for ((first, _), (second, _)), found, other in zip(
+        pairs, rest[::2], rest[1::2], strict=False
     ):
-        same = "`predict`" if signature == "rank" else "`rank`"
-        _compare(f"{folder}: `{signature}`", found, same, other, tolerance)
+        _compare(f"{folder}: `{first}`", found, f"`{second}`", other, tolerance)
     return difference
-
-
-def _rank_and_copies(columns: Columns, warmup: Sequence[Request]) -> list[Request]:
-    """A request of `rank`, if the export has it, and the same rows for `predict`."""
-    ranked = [inputs for signature, inputs in warmup if signature == "rank"]
-    if not ranked:
-        return []
-    once = {name for name, values in ranked[-1].items() if len(values) == 1}
-    first = of_one_request(columns, once)
-    rows = max(map(len, first.values()))
-    copies = {
-        name: np.repeat(x, rows, axis=0) if name in once else x
-        for name, x in first.items()
-    }
-    return [("rank", first), ("predict", copies)]
-
-
-def _by_id_and_rank(columns: Columns, candidates: Candidates | None) -> list[Request]:
-    """A request of `rank_by_id`, if there are candidates, and the same for `rank`."""
-    if candidates is None:
-        return []
-    once = set(columns) - set(candidates.columns)
-    named = by_id(columns, once, candidates, _CHECKED_CANDIDATES)
-    whole = {**named, **candidates.first(_CHECKED_CANDIDATES)}
-    return [("rank_by_id", named), ("rank", whole)]
 
 
 def _ask(

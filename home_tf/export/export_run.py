@@ -1,40 +1,35 @@
 """From a run's best checkpoint to a versioned SavedModel."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import tensorflow as tf
 
-from home_tf.config import Config, override_config
+from home_tf.config import override_config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError, check_at_least
-from home_tf.export.candidates import Candidates
+from home_tf.export.candidates import read_candidates
 from home_tf.export.check_export import check_export
-from home_tf.export.expected_answers import expected_answers
-from home_tf.export.manifest import write_manifest
 from home_tf.export.quantized_tables import (
     AucChanges,
-    QuantizedTable,
     TableType,
-    check_auc_changes,
-    quantize_tables,
+    quantize_and_compare,
 )
-from home_tf.export.requests import as_served, warmup_requests
+from home_tf.export.requests import Requests
 from home_tf.export.serving_model import ServingModel
 from home_tf.export.versions import Versions
 from home_tf.export.warmup import write_warmup
 from home_tf.extras import require_extra
-from home_tf.features import Preprocessor
-from home_tf.models import RankingNetwork
+from home_tf.provenance import collect_provenance
 from home_tf.run import Run
-from home_tf.training.broken_records import explain_broken_records
-from home_tf.training.evaluate import load_network
-from home_tf.training.predictions import Predictions, Predictor
-from home_tf.training.ranking_dataset import ranking_dataset
+from home_tf.training.experiment import Experiment
 
-CHECKED_ROWS = 256
+# In a SavedModel, beside what TF Serving itself reads.
+MANIFEST_FILE = Path("assets.extra", "home_tf.json")
 # The server's graph rounds to half precision at other places than the eager network:
 # four units in the last place of the type that it computes in.
 TOLERANCES = {"float32": 1e-5, "mixed_float16": 4e-3, "mixed_bfloat16": 3e-2}
@@ -86,52 +81,54 @@ def export_run(
             be written or fails its check, the AUC falls too far, or another export of
             the model is running; the versions that exist stay as they are.
     """
-    max_auc_loss = _check_arguments(keep, tables, max_auc_loss)
+    limit = _check_arguments(keep, tables, max_auc_loss)
     versions = Versions(out)
-    config = run.load_config()
+    config, best, origin = run.load_config(), run.find_best(), run.describe()
+    data = data or run.data
     if score_weights is not None:
         override = {"serving.score.weights": dict(score_weights)}
         config = override_config(config, override)
-    data = DatasetDirectory.of(data or run.data)
-    _check_validation_rows(data)
-    preprocessor = Preprocessor(config.features, data)
-    network = load_network(run, config, preprocessor)
-    quantized, auc_changes = _quantize(
-        network, config, data, preprocessor, tables=tables, max_auc_loss=max_auc_loss
-    )
+    experiment = Experiment.open(config, data)
+    experiment.check_rows("validation", needed_by="the check of an export")
+    with experiment.explain_broken_records(*experiment.data.schema.splits):
+        network = experiment.load_network(best)
+        quantized, auc_changes = quantize_and_compare(
+            network,
+            tables,
+            lambda: experiment.predict(network, "validation")[0],
+            max_auc_loss=limit,
+        )
+        candidates = read_candidates(experiment)
+        requests = Requests.read(experiment, network, candidates)
     if auc_changes and on_auc_changes is not None:
         on_auc_changes(auc_changes)
-    candidates = _candidates(config, data, preprocessor)
     model = ServingModel(
-        preprocessor,
+        experiment.preprocessor,
         network,
         list(config.tasks),
-        data.schema,
         config.request_columns,
         score=config.serving.score,
         candidates=candidates,
         tables=quantized,
     )
-    batch = _first_rows(data, preprocessor)
-    columns = as_served(batch)
-    expected = expected_answers(network, preprocessor, config, batch)
+    made = collect_provenance()
+    manifest = {
+        **origin,
+        "versions": made["versions"],
+        "export_git_revision": made["git_revision"],
+        "data_sha256": experiment.data.fingerprint,
+        "score": config.serving.score and asdict(config.serving.score),
+        "embedding_tables": tables,
+        "auc_changes": auc_changes,
+    }
     with versions.publish(keep=keep) as (version, aside):
         with _explain_unwritable(aside):
             tf.saved_model.save(model, str(aside), signatures=model.signatures())
-            warmup = warmup_requests(columns, config, candidates)
-            write_warmup(aside, Path(out).name, warmup)
-            write_manifest(
-                aside,
-                run,
-                data,
-                score=config.serving.score,
-                tables=tables,
-                auc_changes=auc_changes,
-            )
+            write_warmup(aside, Path(out).name, requests.warm_up)
+            text = json.dumps(manifest, indent=2, allow_nan=False)
+            (aside / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
         tolerance = TOLERANCES[config.training.mixed_precision]
-        difference = check_export(
-            aside, columns, expected, candidates=candidates, tolerance=tolerance
-        )
+        difference = check_export(aside, requests, tolerance=tolerance)
     if on_check is not None:
         on_check(difference)
     return version
@@ -157,63 +154,6 @@ def _check_arguments(keep: int, tables: str, max_auc_loss: float | None) -> floa
             f"`max_auc_loss` should not be negative. Received: {max_auc_loss}"
         )
     return max_auc_loss
-
-
-def _candidates(
-    config: Config, data: DatasetDirectory, preprocessor: Preprocessor
-) -> Candidates | None:
-    if config.serving.candidates is None:
-        return None
-    columns = [n for n in preprocessor.columns if n not in config.request_columns]
-    return Candidates.read(data, config.serving.candidates, columns)
-
-
-def _check_validation_rows(data: DatasetDirectory) -> None:
-    splits = data.schema.splits
-    if "validation" not in splits or not splits["validation"].rows:
-        raise HomeError(
-            f"{data}: no rows in the split 'validation', which the check of an export "
-            "needs. Prepare the data again, or name other data"
-        )
-
-
-def _quantize(
-    network: RankingNetwork,
-    config: Config,
-    data: DatasetDirectory,
-    preprocessor: Preprocessor,
-    *,
-    tables: TableType,
-    max_auc_loss: float,
-) -> tuple[list[QuantizedTable], AucChanges]:
-    """The network's quantised tables, and by how much the AUC changed with them."""
-    if tables == "float32":
-        return [], {}
-
-    def predict() -> Predictions:
-        dataset = ranking_dataset(
-            data,
-            "validation",
-            preprocessor,
-            config.tasks,
-            batch_size=config.training.batch_size,
-            group_by=config.evaluation.group_by,
-        )
-        with explain_broken_records(data, "validation"):
-            return Predictor(network).predict(dataset)
-
-    exact = predict()
-    quantized = quantize_tables(network, tables)
-    changes = check_auc_changes(exact, predict(), max_auc_loss=max_auc_loss)
-    return quantized, changes
-
-
-def _first_rows(data: DatasetDirectory, preprocessor: Preprocessor) -> dict[str, Any]:
-    """The first validation rows, as the records have them."""
-    columns = list(preprocessor.columns)
-    dataset = data.read("validation", batch_size=CHECKED_ROWS, columns=columns)
-    with explain_broken_records(data, "validation"):
-        return dict(next(iter(dataset.take(1))))
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Embedding tables in fewer bits, for serving."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -44,6 +45,34 @@ class QuantizedTable(tf.Module):
         if self.scales is not None:
             vectors *= tf.gather(self.scales, ids)
         return tf.cast(vectors, self._dtype)
+
+
+def quantize_and_compare(
+    network: Any,
+    stored_as: TableType,
+    predict: Callable[[], Predictions],
+    *,
+    max_auc_loss: float,
+) -> tuple[list[QuantizedTable], AucChanges]:
+    """Quantises a network's tables, and measures what that costs.
+
+    Args:
+        network: A `RankingNetwork`, which uses the quantised tables from now on.
+        stored_as: `"float16"` or `"int8"`; with `"float32"` nothing is done.
+        predict: Predicts the validation rows with the network as it is.
+        max_auc_loss: By how much the AUC of a task may fall.
+
+    Returns:
+        The tables, and the AUC that each task gained.
+
+    Raises:
+        HomeError: See `quantize_tables` and `check_auc_changes`.
+    """
+    if stored_as == "float32":
+        return [], {}
+    exact = predict()
+    tables = quantize_tables(network, stored_as)
+    return tables, check_auc_changes(exact, predict(), max_auc_loss=max_auc_loss)
 
 
 def quantize_tables(network: Any, stored_as: TableType) -> list[QuantizedTable]:

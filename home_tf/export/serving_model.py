@@ -9,8 +9,7 @@ import tensorflow as tf
 from home_tf.backend.variables import named_variables
 from home_tf.config import ScoreConfig
 from home_tf.config.score_config import SCORE
-from home_tf.data import RecordSchema
-from home_tf.export.candidates import Candidates, CandidateTable
+from home_tf.export.candidates import Candidates
 from home_tf.export.quantized_tables import QuantizedTable
 from home_tf.features import Preprocessor
 
@@ -42,7 +41,6 @@ class ServingModel(tf.Module):
             module.
         network: From there to logits `{task: (batch, 1)}`.
         tasks: Names of the tasks, which are the names of the outputs.
-        schema: The schema of the records, for parsing examples.
         request_columns: Columns that are the same for all candidates of a request.
         score: How the tasks become one score, if they do.
         candidates: The candidates that `rank_by_id` looks up.
@@ -55,7 +53,6 @@ class ServingModel(tf.Module):
         preprocessor: Preprocessor,
         network: Any,
         tasks: Sequence[str],
-        schema: RecordSchema,
         request_columns: Collection[str] = (),
         score: ScoreConfig | None = None,
         candidates: Candidates | None = None,
@@ -73,10 +70,10 @@ class ServingModel(tf.Module):
         self._columns = preprocessor.columns
         self._request_columns = set(request_columns)
         self._score = score
-        self.candidates = CandidateTable(candidates) if candidates else None
+        self.candidates = candidates
         self._example_features = {
             name: feature
-            for name, feature in schema.example_features().items()
+            for name, feature in preprocessor.data.schema.example_features().items()
             if name in self._columns
         }
 

@@ -1,7 +1,8 @@
 """The callbacks of `train`: validation, checkpoints, speed and progress."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,46 @@ from home_tf.evaluation import auc, gauc, mean_of_defined
 from home_tf.run import Run
 from home_tf.training.best_epoch import BestEpoch
 from home_tf.training.checkpoint import Checkpoint
-from home_tf.training.predictions import Predictions
+from home_tf.training.experiment import Experiment
+from home_tf.training.predictions import Predictor
 
 WARM_UP_STEPS = 5
+
+
+@contextmanager
+def training_callbacks(
+    run: Run,
+    experiment: Experiment,
+    checkpoints: "Checkpoints",
+    console: Console | None = None,
+) -> Iterator[Sequence[Any]]:
+    """Lends the callbacks of a training, and saves its speed if it does not fail.
+
+    Args:
+        run: The run's folder.
+        experiment: The experiment.
+        checkpoints: The run's checkpoints, restored.
+        console: Where progress is shown; by default nowhere.
+
+    Yields:
+        The callbacks, in their order: the later ones read what the earlier ones add to
+        the logs.
+    """
+    training = experiment.config.training
+    resumed = checkpoints.best_epoch.epochs_done > 0
+    speed = Speed(training.batch_size)
+    history = History(str(run.history_file), append=resumed)
+    board = keras.callbacks.TensorBoard(str(run.folder / "logs"), write_graph=False)
+    bar = ProgressBar(
+        training.epochs,
+        experiment.steps_per_epoch,
+        speed,
+        console or Console(quiet=True),
+    )
+    with closing(history), closing(bar):
+        yield speed, Validation(experiment), checkpoints, history, board, bar
+    if speed.examples_per_second is not None:
+        run.save_state(examples_per_second=round(speed.examples_per_second, 1))
 
 
 class Validation(keras.callbacks.Callback):
@@ -33,21 +71,24 @@ class Validation(keras.callbacks.Callback):
     `val_mean_auc` and `val_mean_gauc`, leaving out tasks for which they are undefined.
 
     Args:
-        predict: Returns the model's predictions on the validation rows.
-        monitor_tasks: The tasks that the means are taken over.
+        experiment: The experiment, whose validation rows are predicted.
     """
 
-    def __init__(
-        self, predict: Callable[[], Predictions], monitor_tasks: tuple[str, ...]
-    ) -> None:
+    def __init__(self, experiment: Experiment) -> None:
         super().__init__()
-        self.predict = predict
-        self.monitor_tasks = monitor_tasks
+        self.experiment = experiment
+        training = experiment.config.training
+        self.monitor_tasks = training.monitor_tasks or tuple(experiment.config.tasks)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Prepares what every epoch uses again."""
+        self._dataset = self.experiment.read("validation")
+        self._predictor = Predictor(self.model.network)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measures the model."""
         logs = {} if logs is None else logs
-        found = self.predict()
+        found = self._predictor.predict(self._dataset)
         aucs, gaucs = {}, {}
         for task, labels in found.labels.items():
             aucs[task] = auc(labels, found.probabilities[task])

@@ -21,7 +21,7 @@ from home_tf.backend import IS_LEGACY
 from home_tf.config import load_config
 from home_tf.data import DatasetDirectory
 from home_tf.features import Preprocessor
-from home_tf.models.build_network import build_network
+from home_tf.training import Experiment
 
 ROOT = Path(__file__).parents[2]
 
@@ -157,7 +157,7 @@ def test_the_example_of_own_logs_is_read(tmp_path, monkeypatch):
     np.testing.assert_allclose(outputs["numeric_features"][:, 0], expected, atol=1e-5)
     rate = preprocessor.data.statistics("click").positive_rate
     assert rate == pytest.approx(2 / 3)
-    build_network(config, preprocessor)
+    Experiment(config, preprocessor).make_network()
     names = execute(in_python)
     assert names["features"] == config.features
     assert names["tasks"] == config.tasks

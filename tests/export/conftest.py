@@ -14,11 +14,8 @@ def trained(prepared, tmp_path_factory):
 
     from home_tf.backend import IS_LEGACY
     from home_tf.config import load_config
-    from home_tf.data import DatasetDirectory
     from home_tf.export import export_run
-    from home_tf.features import Preprocessor
-    from home_tf.training import train
-    from home_tf.training.evaluate import load_network
+    from home_tf.training import Experiment, train
 
     folder = tmp_path_factory.mktemp("trained")
     (folder / "config.yaml").write_text(SMALL_CONFIG)
@@ -29,10 +26,9 @@ def trained(prepared, tmp_path_factory):
     )
     run = train(config, prepared, folder / "run")
     version = export_run(run, folder / "model")
-    data = DatasetDirectory(prepared)
-    preprocessor = Preprocessor(config.features, data)
-    network = load_network(run, config, preprocessor)
-    batch = next(iter(data.read("test", batch_size=64)))
-    logits = network(preprocessor(batch), training=False)
+    experiment = Experiment.open(config, prepared)
+    network = experiment.load_network(run.find_best())
+    batch = next(iter(experiment.data.read("test", batch_size=64)))
+    logits = network(experiment.preprocessor(batch), training=False)
     expected = {t: 1 / (1 + np.exp(-logits[t].numpy().ravel())) for t in TASKS}
     return run, version, batch, expected

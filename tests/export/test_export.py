@@ -13,21 +13,18 @@ import tensorflow as tf
 from support.serving_inputs import example_of, serving_inputs
 
 from home_tf.config import ScoreConfig, dump_config, override_config
-from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
-from home_tf.export import ServingModel, Versions, check_export, export_run
-from home_tf.export.manifest import write_manifest
+from home_tf.export import Requests, ServingModel, Versions, check_export, export_run
 from home_tf.export.quantized_tables import (
     QuantizedTable,
     check_auc_changes,
     quantize_tables,
 )
 from home_tf.export.warmup import read_warmup
-from home_tf.features import Preprocessor
 from home_tf.files import write_json
 from home_tf.provenance import git_revision
 from home_tf.run import Run
-from home_tf.training.evaluate import load_network
+from home_tf.training import Experiment
 from home_tf.training.predictions import Predictions
 
 TASKS = ["long_view", "is_click", "is_like"]
@@ -86,20 +83,17 @@ def test_the_score_is_the_weighted_product_of_the_configuration(trained):
 
 def test_the_score_may_be_a_sum(trained):
     run, _, batch, expected = trained
-    config = run.load_config()
-    data = DatasetDirectory(run.data)
-    preprocessor = Preprocessor(config.features, data)
+    experiment = Experiment.open(run.load_config(), run.data)
     score = ScoreConfig(form="sum", weights={"long_view": 2.0, "is_like": -1.0})
     model = ServingModel(
-        preprocessor,
-        load_network(run, config, preprocessor),
+        experiment.preprocessor,
+        experiment.load_network(run.find_best()),
         TASKS,
-        data.schema,
         score=score,
     )
     signatures = model.signatures()
     assert set(signatures) == {"serving_default", "predict", "classify", "regress"}
-    inputs = serving_inputs(batch, preprocessor.columns)
+    inputs = serving_inputs(batch, experiment.preprocessor.columns)
     found = signatures["predict"](**inputs)["score"]
     wanted = 2 * expected["long_view"] - expected["is_like"]
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
@@ -181,7 +175,8 @@ def test_it_loads_in_a_process_that_cannot_import_this_package(trained, tmp_path
     )
     inputs = {k: v.numpy() for k, v in serving_inputs(batch, columns).items()}
     product = expected["is_click"] * expected["is_like"] ** 0.5
-    assert check_export(version, inputs, {**expected, "score": product}) < 1e-6
+    requests = Requests(inputs, {**expected, "score": product})
+    assert check_export(version, requests) < 1e-6
 
 
 def test_it_loads_with_the_loader_of_tf_1_that_tf_serving_uses(trained, tmp_path):
@@ -252,17 +247,14 @@ def test_the_manifest_says_where_an_export_comes_from(trained):
 
 def test_the_manifest_has_the_metrics_and_the_revision_of_the_run(trained, tmp_path):
     run = Run(tmp_path / "run")
-    run.folder.mkdir()
-    shutil.copy(trained[0].config_file, run.config_file)
+    shutil.copytree(trained[0].folder, run.folder)
     run.save_state(git_revision="1" * 40)
     write_json(run.metrics_file, {"test": {"auc": {"is_click": 0.75}}})
-    data = DatasetDirectory(trained[0].data)
-    write_manifest(tmp_path, run, data, score=None, tables="float32", auc_changes={})
-    manifest = json.loads((tmp_path / "assets.extra" / "home_tf.json").read_text())
+    version = export_run(run, tmp_path / "model")
+    manifest = json.loads((version / "assets.extra" / "home_tf.json").read_text())
     assert manifest["metrics"] == {"test": {"auc": {"is_click": 0.75}}}
     assert manifest["training_git_revision"] == "1" * 40
     assert manifest["export_git_revision"] == git_revision()
-    assert manifest["score"] is None
 
 
 def test_weights_of_the_score_may_be_given_with_the_export(trained, tmp_path):
@@ -283,7 +275,7 @@ def test_weights_of_the_score_may_be_given_with_the_export(trained, tmp_path):
     [
         ({"clik": 1.0}, r"`serving.score.weights` names unknown tasks \['clik'\]"),
         ({"is_click": float("nan")}, r"serving.score.weights.is_click`.* finite"),
-        ({}, r"`serving.score.weights`: should be of one entry at least"),
+        ({}, r"`serving.score.weights`: must have at least one entry"),
     ],
 )
 def test_weights_of_the_score_are_checked(trained, tmp_path, weights, message):
@@ -362,9 +354,8 @@ def test_a_quantized_table_is_off_by_half_a_step_of_each_row():
 @pytest.mark.parametrize("value", [np.nan, 1e9])
 def test_a_table_that_the_type_cannot_hold_is_refused(trained, prepared, value):
     run, _, _, _ = trained
-    config = run.load_config()
-    preprocessor = Preprocessor(config.features, DatasetDirectory(prepared))
-    network = load_network(run, config, preprocessor)
+    experiment = Experiment.open(run.load_config(), prepared)
+    network = experiment.load_network(run.find_best())
     table = network.features.embeddings["video_id"].embeddings
     table.assign(np.full(table.shape, value, np.float32))
     with pytest.raises(HomeError, match=r"table 'video_id' has NaN.* int8 cannot hold"):

@@ -16,7 +16,7 @@ from support.serving_inputs import serving_inputs
 from home_tf.backend import IS_LEGACY
 from home_tf.data import RecordSchema
 from home_tf.errors import HomeError
-from home_tf.export import ServingModel, Versions, check_export, export_run
+from home_tf.export import Requests, ServingModel, Versions, check_export, export_run
 from home_tf.export.load_export import RefusingFinder
 
 TASKS = ["long_view", "is_click", "is_like"]
@@ -185,13 +185,13 @@ def test_the_check_tells_what_is_wrong(trained, tmp_path):
     product = expected["is_click"] * expected["is_like"] ** 0.5
     expected = {**expected, "score": product}
     with pytest.raises(HomeError, match=r"`predict` has the outputs \["):
-        check_export(version, inputs, {"is_like": expected["is_like"]})
+        check_export(version, Requests(inputs, {"is_like": expected["is_like"]}))
     same = {name: np.repeat(values[:1], 4, axis=0) for name, values in inputs.items()}
     constant = {task: np.repeat(values[:1], 4) for task, values in expected.items()}
     with pytest.raises(HomeError, match=r"predicts 0\.\d+ for task .*whatever the"):
-        check_export(version, same, constant)
+        check_export(version, Requests(same, constant))
     with pytest.raises(HomeError, match=r"does not load and answer in a process with"):
-        check_export(tmp_path, inputs, expected)
+        check_export(tmp_path, Requests(inputs, expected))
 
 
 def test_the_check_loads_an_export_without_this_package_or_legacy_keras():
@@ -205,12 +205,13 @@ def test_the_check_loads_an_export_without_this_package_or_legacy_keras():
 def test_the_check_tells_how_its_process_ended(trained, tmp_path):
     _, version, batch, expected = trained
     inputs = {k: v.numpy() for k, v in serving_inputs(batch, ["user_id"]).items()}
+    requests = Requests(inputs, expected)
     with pytest.raises(HomeError, match=r"did not load and answer within 0.1 seconds"):
-        check_export(version, inputs, expected, timeout=0.1)
+        check_export(version, requests, timeout=0.1)
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nkill -9 $$\n")
     python.chmod(0o755)
     with pytest.raises(HomeError, match=r"was ended by SIGKILL. If this machine is"):
-        check_export(version, inputs, expected, python=str(python))
+        check_export(version, requests, python=str(python))
     with pytest.raises(HomeError, match=r"only TensorFlow: .*"):
-        check_export(version, inputs, expected)  # columns are missing
+        check_export(version, requests)  # columns are missing

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from support.serving_inputs import serving_inputs
 
-from home_tf.export import check_export
+from home_tf.export import Requests, check_export
 
 OTHER = os.environ.get("HOME_TF_OTHER_ENVIRONMENT")
 pytestmark = pytest.mark.skipif(
@@ -42,7 +42,8 @@ def test_the_other_tensorflow_loads_this_export(trained, other):
     for task, values in expected.items():
         np.testing.assert_allclose(answers[task], values, atol=1e-6)
     python = str(other / "python")
-    assert check_export(version, columns, answers, python=python) <= 1e-5
+    requests = Requests(columns, answers)
+    assert check_export(version, requests, python=python) <= 1e-5
 
 
 def test_this_tensorflow_loads_the_other_export(trained, other, tmp_path):

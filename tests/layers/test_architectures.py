@@ -7,7 +7,7 @@ from support.backends import gradients, randomize, sum_of_squares, to_numpy
 from support.layer_test import run_layer_test
 
 from home_tf.backend import keras
-from home_tf.backend.names import weight_path
+from home_tf.backend.variables import weight_path
 from home_tf.layers import CGC, PLE, AdaTT, Expert, MMoE, SharedBottom, SingleTask
 
 # The order of the groups and tasks is not the alphabet's, which some savers use.

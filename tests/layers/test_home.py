@@ -6,7 +6,7 @@ from support import home_reference
 from support.backends import gradients, randomize, sum_of_squares, to_numpy
 
 from home_tf.backend import keras
-from home_tf.backend.names import weight_path
+from home_tf.backend.variables import weight_path
 from home_tf.layers import Expert, HoME
 
 # The order of the groups and tasks is not the alphabet's, which some savers use.

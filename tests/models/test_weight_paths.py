@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from home_tf.backend.names import weight_path
+from home_tf.backend.variables import weight_path
 from home_tf.features import EmbeddedFeature, EmbeddingTable, FeatureEmbedding
 from home_tf.layers import Expert, HoME, TaskTowers
 from home_tf.models import RankingNetwork

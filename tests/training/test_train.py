@@ -15,11 +15,9 @@ from home_tf.backend import IS_LEGACY
 from home_tf.data import DatasetDirectory, RecordWriter
 from home_tf.errors import HomeError
 from home_tf.export import export_run
-from home_tf.features import Preprocessor
 from home_tf.provenance import git_revision
 from home_tf.run import Run
-from home_tf.training import evaluate_run, ranking_dataset, train
-from home_tf.training.evaluate import load_network
+from home_tf.training import Experiment, evaluate_run, train
 from home_tf.training.train import default_strategy
 
 FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
@@ -101,13 +99,10 @@ def test_metrics_are_those_of_the_best_epoch(trained):
 
 def test_metrics_equal_those_of_scikit_learn(config, prepared, trained):
     run, metrics = trained
-    preprocessor = Preprocessor(config.features, DatasetDirectory(prepared))
-    network = load_network(run, config, preprocessor)
+    experiment = Experiment.open(config, prepared)
+    network = experiment.load_network(run.find_best())
     labels, logits = [], []
-    dataset = ranking_dataset(
-        DatasetDirectory(prepared), "test", preprocessor, config.tasks, batch_size=512
-    )
-    for features, y, _ in dataset:
+    for features, y, *_ in experiment.read("test"):
         labels.append(y["is_click"].numpy())
         logits.append(network(features)["is_click"].numpy().ravel())
     exact = roc_auc_score(np.concatenate(labels), np.concatenate(logits))
@@ -124,9 +119,10 @@ def test_training_learns(trained):
 def test_the_best_checkpoint_is_what_was_trained(config, prepared, trained):
     """Every weight comes from the checkpoint, none from the initialisation."""
     run, _ = trained
-    preprocessor = Preprocessor(config.features, DatasetDirectory(prepared))
-    loaded = [load_network(run, config, preprocessor).get_weights() for _ in range(2)]
-    for first, second in zip(*loaded, strict=True):
+    experiment = Experiment.open(config, prepared)
+    first, second = (experiment.load_network(run.find_best()) for _ in range(2))
+    pairs = zip(first.get_weights(), second.get_weights(), strict=True)
+    for first, second in pairs:
         np.testing.assert_array_equal(first, second)
 
 
@@ -297,7 +293,7 @@ def test_a_checkpoint_of_other_data_is_not_gone_on_with(
 
 def test_a_folder_of_something_else_is_left_alone(config, prepared, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(HomeError, match=r"is not empty, and no run"):
+    with pytest.raises(HomeError, match=r"is not empty and does not contain a run"):
         train(config, prepared, tmp_path)
     assert [path.name for path in tmp_path.iterdir()].count("thesis.txt") == 1
 

@@ -20,7 +20,7 @@ from home_tf.lab.bench.input_wait import wait_shares
 from home_tf.lab.bench.memory import peak_memory
 from home_tf.lab.bench.records import RecordSizes, make_rows, write_records
 from home_tf.lab.bench.timing import quartiles, ratio, time_in_turn
-from home_tf.training.build_model import build_model
+from home_tf.training.experiment import Experiment
 from home_tf.training.ranking_dataset import ranking_dataset
 
 # Those whose step with a table of many ids is compared with that of few.
@@ -157,7 +157,7 @@ class _Bench:
         return next(iter(self._dataset(config)))
 
     def _build(self, config: Config) -> Any:
-        return build_model(config, Preprocessor(config.features, self._data))
+        return Experiment.open(config, self._data).make_model()
 
     def input_wait(self, rounds: int) -> dict[str, Any]:
         """The share of an epoch of `fit` on the records that waits for input."""

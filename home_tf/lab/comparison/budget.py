@@ -11,7 +11,7 @@ from home_tf.config import Config, override_config
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
 from home_tf.lab.comparison.flops import flops_per_example
-from home_tf.models.build_network import build_network
+from home_tf.training.experiment import Experiment
 
 Budget = Literal["paper", "same-params", "same-flops"]
 TOLERANCE = 0.02
@@ -33,7 +33,7 @@ class Size:
 
 def network_size(config: Config, preprocessor: Preprocessor) -> Size:
     """Builds the network of a configuration and measures it."""
-    network = build_network(config, preprocessor)
+    network = Experiment(config, preprocessor).make_network()
     return Size(params=count_weights(network), flops=flops_per_example(network))
 
 
@@ -71,7 +71,7 @@ def fit_to_budget(
         return override_config(config, {"model.architecture.expert.units": [*units]})
 
     def measure(units: Sequence[int]) -> int:
-        network = build_network(with_units(units), preprocessor)
+        network = Experiment(with_units(units), preprocessor).make_network()
         if budget == "same-params":
             return count_weights(network)
         return flops_per_example(network)

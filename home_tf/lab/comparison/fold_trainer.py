@@ -12,7 +12,7 @@ from home_tf.lab.comparison.lightgbm_trainer import LightGBMTrainer
 from home_tf.lab.comparison.network_trainer import NetworkTrainer
 from home_tf.lab.comparison.plan import Plan
 from home_tf.lab.comparison.split_data import SplitData
-from home_tf.provenance import made_by
+from home_tf.provenance import collect_provenance
 
 
 class FoldTrainers:
@@ -28,7 +28,10 @@ class FoldTrainers:
         self._plan, self._threads = plan, threads
         self._data = DatasetDirectory(fold.folder)
         self.preprocessor = Preprocessor(plan.config.features, self._data)
-        self.made_by = made_by(self._data)
+        self.made_by = {
+            **collect_provenance(),
+            "data_sha256": self._data.fingerprint,
+        }
         self._train = self.load("train")
         self._validation = self.load("validation")
 

@@ -10,10 +10,9 @@ from home_tf.features import Preprocessor
 from home_tf.lab.comparison.budget import count_weights
 from home_tf.lab.comparison.fitted import Fitted, Probabilities, validation_score
 from home_tf.lab.comparison.split_data import SplitData
-from home_tf.models.build_network import build_network
 from home_tf.training.best_epoch import BestEpoch
-from home_tf.training.build_model import build_model
 from home_tf.training.callbacks import Speed
+from home_tf.training.experiment import Experiment
 from home_tf.training.predictions import Predictor
 
 
@@ -41,13 +40,12 @@ class NetworkTrainer:
         validation: SplitData,
         metric: str,
     ) -> None:
-        self._config, self._preprocessor = config, preprocessor
+        self._config = config
         self._train, self._metric = train, metric
         self._validation = validation
         self._steps = -(-train.rows // config.training.batch_size)
-        self._model = build_model(
-            config, preprocessor, steps=self._steps * config.training.epochs
-        )
+        self._experiment = Experiment(config, preprocessor)
+        self._model = self._experiment.make_model()
         self._predictor = Predictor(self._model.network)
         # Beside the network: moments, iterations and learning rate, and the weights of
         # losses that are learnt.
@@ -107,7 +105,7 @@ class NetworkTrainer:
 
     def _start_afresh(self, seed: int) -> None:
         keras.utils.set_random_seed(seed)
-        fresh = build_network(self._config, self._preprocessor)
+        fresh = self._experiment.make_network()
         # `variables` are the weights and the states of the generators of dropout.
         for variable, new in zip(
             self._model.network.variables, fresh.variables, strict=True

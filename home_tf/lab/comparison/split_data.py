@@ -10,8 +10,7 @@ import tensorflow as tf
 from home_tf.config import Config
 from home_tf.data import DatasetDirectory
 from home_tf.features import Preprocessor
-from home_tf.training import ranking_dataset
-from home_tf.training.broken_records import explain_broken_records
+from home_tf.training.experiment import Experiment
 
 _ROWS_AT_ONCE = 8192
 
@@ -41,15 +40,9 @@ class SplitData:
         preprocessor: Preprocessor,
     ) -> "SplitData":
         """Reads a split of a dataset directory, and no other."""
-        dataset = ranking_dataset(
-            data,
-            split,
-            preprocessor,
-            config.tasks,
-            batch_size=_ROWS_AT_ONCE,
-            group_by=config.evaluation.group_by,
-        )
-        with explain_broken_records(data, split):
+        experiment = Experiment(config, preprocessor)
+        with experiment.explain_broken_records(split):
+            dataset = experiment.read(split, _ROWS_AT_ONCE)
             batches = list(dataset.as_numpy_iterator())
         return cls(*tf.nest.map_structure(lambda *x: np.concatenate(x), *batches))
 

@@ -1,4 +1,4 @@
-"""From the configuration of an architecture to its layer."""
+"""From a configuration to the network."""
 
 from types import SimpleNamespace
 
@@ -10,7 +10,7 @@ from home_tf import layers
 from home_tf.config import ARCHITECTURES as TYPES
 from home_tf.features import EmbeddedFeature, EmbeddingTable
 from home_tf.layers import Expert
-from home_tf.models.build_network import build_network
+from home_tf.training import Experiment
 
 ARCHITECTURES = {
     "HoME": {"num_shared_experts": 1, "num_group_experts": 1, "lora_rank": 2},
@@ -34,7 +34,7 @@ def test_the_network_has_the_architecture_of_the_configuration(small_config, nam
         embedded_features={"user": EmbeddedFeature("user")},
         numeric_features=["duration"],
     )
-    network = build_network(config, preprocessor)
+    network = Experiment(config, preprocessor).make_network()
     layer = network.representations
     assert type(layer) is getattr(layers, name)
     for argument, value in arguments.items():
@@ -65,5 +65,5 @@ def test_towers_start_at_the_rates_of_their_labels(small_config):
             )
         ),
     )
-    towers = build_network(config, preprocessor).towers
+    towers = Experiment(config, preprocessor).make_network().towers
     assert towers.initial_rates == {"long_view": 0.3, "is_click": 0.4, "is_like": 0.02}

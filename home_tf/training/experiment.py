@@ -1,0 +1,306 @@
+"""A configuration and the data it is for, as datasets, network and model."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from home_tf.backend import IS_LEGACY, keras
+from home_tf.backend.variables import named_variables
+from home_tf.config import Config
+from home_tf.data import DatasetDirectory
+from home_tf.errors import HomeError
+from home_tf.features import FeatureEmbedding, Preprocessor
+from home_tf.layers import TaskTowers
+from home_tf.loss_weighting import GradNorm
+from home_tf.models import RankingNetwork
+from home_tf.optimizers import LazyAdam
+from home_tf.training.checkpoint import Checkpoint
+from home_tf.training.predictions import Predictions, Predictor
+from home_tf.training.ranking_dataset import ranking_dataset
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a configuration describes, made for a dataset directory.
+
+    Here, and nowhere else, a configuration becomes datasets, a network and a model.
+
+    Args:
+        config: The configuration.
+        preprocessor: The preprocessor of its features, with the dataset directory.
+
+    Example:
+        >>> experiment = Experiment.open(load_config("config.yaml"), "records")
+        >>> network = experiment.make_network()
+        >>> test = experiment.read("test")
+    """
+
+    config: Config
+    preprocessor: Preprocessor
+
+    @classmethod
+    def open(cls, config: Config, data: DatasetDirectory | str | Path) -> "Experiment":
+        """The experiment of a configuration on a dataset directory, or its path.
+
+        Raises:
+            HomeError: If the features do not fit the data.
+        """
+        return cls(config, Preprocessor(config.features, DatasetDirectory.of(data)))
+
+    @property
+    def data(self) -> DatasetDirectory:
+        """The dataset directory."""
+        return self.preprocessor.data
+
+    def check_rows(self, *splits: str, needed_by: str) -> None:
+        """Raises a `HomeError` if a split has no rows.
+
+        Args:
+            *splits: Names of the splits.
+            needed_by: Who reads them, for the message.
+        """
+        found = self.data.schema.splits
+        for split in splits:
+            if split not in found or not found[split].rows:
+                raise HomeError(
+                    f"{self.data}: no rows in the split {split!r}, which {needed_by} "
+                    "needs. Prepare the data again, or name other data"
+                )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch."""
+        rows = self.data.split("train").rows
+        return -(-rows // self.config.training.batch_size)
+
+    def read(self, split: str, batch_size: int | None = None) -> tf.data.Dataset:
+        """A split as batches `(features, labels, sample_weights, groups)`.
+
+        Args:
+            split: Name of the split.
+            batch_size: Rows of a batch; by default as in training.
+
+        Raises:
+            HomeError: If the data lacks a column, or a file is missing or truncated.
+        """
+        return ranking_dataset(
+            self.data,
+            split,
+            self.preprocessor,
+            self.config.tasks,
+            batch_size=batch_size or self.config.training.batch_size,
+            group_by=self.config.evaluation.group_by,
+        )
+
+    @contextmanager
+    def explain_broken_records(self, *splits: str) -> Iterator[None]:
+        """Turns TensorFlow's errors about broken records into one line.
+
+        Args:
+            *splits: The splits that are being read.
+
+        Raises:
+            HomeError: Names the file and the record, or the column with NaN in it.
+        """
+        try:
+            yield
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            for split in splits:
+                found = self.data.find_corrupt_record(split)
+                if found is not None:
+                    raise HomeError(found) from None
+            reason = _find_column(str(error))
+            if reason is None:
+                raise
+            raise HomeError(f"{self.data}: {reason}. Prepare the data again") from None
+
+    def make_network(self) -> RankingNetwork:
+        """Makes the network, its weights created.
+
+        Returns:
+            The network, from the preprocessor's outputs to logits by task.
+
+        Raises:
+            HomeError: If the arguments do not fit together, such as a width that the
+                number of LoRAs does not divide.
+        """
+        model, dtype = self.config.model, self.config.training.mixed_precision
+        rates = self._initial_rates() if model.initial_rates else None
+        try:
+            representations = self._make_representations()
+            features = FeatureEmbedding(
+                self.preprocessor.tables,
+                self.preprocessor.embedded_features,
+                num_numeric=len(self.preprocessor.numeric_features),
+                embedding_l2=model.embedding_l2,
+                dtype=dtype,
+                name="features",
+            )
+            towers = TaskTowers(
+                representations.tasks,
+                hidden_units=model.tower_units,
+                initial_rates=rates,
+                dtype=dtype,
+                name="towers",
+            )
+            network = RankingNetwork(
+                features, representations, towers, dropout=model.dropout, dtype=dtype
+            )
+            network.build(None)
+        except HomeError:
+            raise
+        except ValueError as error:
+            raise HomeError(str(error).splitlines()[0]) from None
+        return network
+
+    def _make_representations(self) -> Any:
+        architecture = self.config.model.architecture
+        return architecture.make_layer(
+            self.config.task_groups,
+            dtype=self.config.training.mixed_precision,
+            name=architecture.type,
+        )
+
+    def _initial_rates(self) -> dict[str, float]:
+        """Each task's share of ones among the training rows' labels."""
+        return {
+            name: self.data.statistics(
+                task.label or name, needed_by=f"task `{name}`"
+            ).positive_rate
+            for name, task in self.config.tasks.items()
+        }
+
+    def load_network(self, folder: Path) -> RankingNetwork:
+        """Makes the network, with the weights of the checkpoint in a folder.
+
+        Raises:
+            HomeError: If there is no checkpoint, or one that does not fit the data.
+        """
+        network = self.make_network()
+        weights = named_variables(network)
+        # The rest of a checkpoint is for resuming the training.
+        if not Checkpoint(network=weights).restore(folder):
+            raise HomeError(
+                f"{folder}: no checkpoint. Run `home-tf train` to the end of an epoch "
+                "first"
+            )
+        return network
+
+    def make_model(self) -> Any:
+        """Makes and compiles the ranking model.
+
+        Returns:
+            A `home_tf.tfrs.RankingModel` or a `home_tf.models.RankingModel`, its
+            weights created, as `training.framework` says.
+
+        Raises:
+            HomeError: If the framework needs another Keras than the one in force, or
+                tasks have loss weights that would be learnt.
+        """
+        training, tasks = self.config.training, self.config.tasks
+        model_class = _model_class(training.framework)
+        optimizer = self._make_optimizer()
+        alpha = training.gradnorm_alpha
+        model = model_class(
+            self.make_network(),
+            list(tasks),
+            loss_weights={name: task.loss_weight for name, task in tasks.items()},
+            loss_weighting=training.loss_weighting
+            if alpha is None
+            else GradNorm(alpha=alpha),
+            dtype=training.mixed_precision,
+        )
+        model.compile(
+            optimizer=optimizer,
+            jit_compile=training.jit_compile,
+            steps_per_execution=training.steps_per_execution,
+        )
+        # Otherwise legacy Keras traces the first step twice, to create the variables.
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    def _make_optimizer(self) -> Any:
+        training = self.config.training
+        rate: Any = training.learning_rate
+        if training.learning_rate_decay == "cosine":
+            steps = self.steps_per_epoch * training.epochs
+            rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=steps)
+        lazy = training.optimizer == "lazy_adam"
+        optimizer = LazyAdam if lazy else keras.optimizers.Adam
+        return optimizer(rate, global_clipnorm=training.clip_norm)
+
+    def fit(self, model: Any, callbacks: Sequence[Any], *, first_epoch: int) -> None:
+        """Trains a model to the last epoch.
+
+        Args:
+            model: What `make_model` returned.
+            callbacks: Callbacks of Keras.
+            first_epoch: The epoch to begin with, counted from 0.
+
+        Raises:
+            HomeError: If the data lacks a column, or a record is broken.
+        """
+        training = self.config.training
+        dataset = ranking_dataset(
+            self.data,
+            "train",
+            self.preprocessor,
+            self.config.tasks,
+            batch_size=training.batch_size,
+            shuffle_rows=training.shuffle_rows,
+            seed=training.seed,
+            epochs=training.epochs,
+            first_epoch=first_epoch,
+        )
+        with self.explain_broken_records("train", "validation"):
+            model.fit(
+                dataset,
+                initial_epoch=first_epoch,
+                epochs=training.epochs,
+                steps_per_epoch=self.steps_per_epoch,
+                callbacks=list(callbacks),
+                shuffle=False,
+                verbose=0,
+            )
+
+    def predict(self, network: Any, *splits: str) -> list[Predictions]:
+        """A network's predictions on splits.
+
+        Args:
+            network: From features to logits `{task: (batch, 1)}`.
+            *splits: Names of the splits.
+
+        Raises:
+            HomeError: If there is no such split, or a record is broken.
+        """
+        predictor = Predictor(network)
+        found = []
+        for split in splits:
+            with self.explain_broken_records(split):
+                found.append(predictor.predict(self.read(split)))
+        return found
+
+
+def _find_column(message: str) -> str | None:
+    """The line about a column, which the checks of this package put into the error."""
+    lines = [line.strip() for line in message.splitlines() if "column" in line]
+    return lines[0][lines[0].index("column") :].rstrip("]") if lines else None
+
+
+def _model_class(framework: str) -> Callable[..., Any]:
+    if framework == "keras":
+        from home_tf.models import RankingModel
+
+        return RankingModel
+    if not IS_LEGACY:
+        raise HomeError(
+            "`training.framework: tfrs` needs legacy Keras: set TF_USE_LEGACY_KERAS=1 "
+            "in the environment, or use `training.framework: keras`"
+        )
+    from home_tf.tfrs import RankingModel as TFRSRankingModel
+
+    return TFRSRankingModel

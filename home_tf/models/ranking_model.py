@@ -12,6 +12,7 @@ from home_tf.models.batch import (
     unpack_batch,
 )
 from home_tf.models.ranking_methods import RankingMethods
+from home_tf.models.saved_parts import deserialize_parts, serialize_parts
 from home_tf.models.task_gradient_step import task_gradient_step
 
 
@@ -145,18 +146,12 @@ class RankingModel(RankingMethods, keras.Model):
         """Returns the arguments that rebuild the model."""
         return {
             **super().get_config(),
-            "network": keras.saving.serialize_keras_object(self.network),
+            **serialize_parts(self, "network", "loss_weighting"),
             "tasks": self.tasks,
             "loss_weights": dict(self.loss_weights),
-            "loss_weighting": keras.saving.serialize_keras_object(self.loss_weighting),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], **kwargs: Any) -> "RankingModel":
         """Rebuilds the model from `get_config()`."""
-        objects: dict[str, Any] = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("network", "loss_weighting")
-            if name in config  # models saved before there were loss weightings
-        }
-        return cls(**{**config, **objects})
+        return cls(**deserialize_parts(config, "network", "loss_weighting"))

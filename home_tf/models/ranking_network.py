@@ -5,6 +5,9 @@ from typing import Any
 
 from home_tf.backend import keras
 from home_tf.layers.layer import Layer
+from home_tf.models.saved_parts import deserialize_parts, serialize_parts
+
+_PARTS = ("features", "representations", "towers")
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -68,20 +71,13 @@ class RankingNetwork(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""
-        parts = {
-            name: keras.saving.serialize_keras_object(getattr(self, name))
-            for name in ("features", "representations", "towers")
-        }
+        parts = serialize_parts(self, *_PARTS)
         return {**super().get_config(), **parts, "dropout": self.dropout.rate}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "RankingNetwork":
         """Rebuilds the layer from `get_config()`."""
-        parts = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("features", "representations", "towers")
-        }
-        return cls(**{**config, **parts})
+        return cls(**deserialize_parts(config, *_PARTS))
 
 
 def _build(part: Any, shape: Any) -> None:

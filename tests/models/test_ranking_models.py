@@ -9,6 +9,7 @@ import tensorflow as tf
 from support.strategies import two_devices
 
 from home_tf.backend import IS_LEGACY, keras
+from home_tf.errors import HomeError
 from home_tf.features import EmbeddedFeature, EmbeddingTable, FeatureEmbedding
 from home_tf.layers import Expert, HoME, TaskTowers
 from home_tf.models import RankingModel, RankingNetwork
@@ -193,6 +194,23 @@ def test_a_saved_keras_model_predicts_the_same(tmp_path):
     )
     for task in TASKS:
         np.testing.assert_allclose(before[task], after[task], atol=1e-6)
+
+
+def test_a_model_that_an_earlier_version_saved_is_told_in_one_line():
+    config = RankingModel(make_network(), TASKS).get_config()
+    representations = config["network"]["config"]["representations"]["config"]
+    representations["an_old_argument"] = 1
+    with pytest.raises(HomeError) as error:
+        RankingModel.from_config(config)
+    message = str(error.value)
+    assert message.startswith("the saved model was written by an earlier version of")
+    assert "'an_old_argument'" in message
+    assert message.endswith("). Build and train it again")
+    assert "\n" not in message
+    without = RankingModel(make_network(), TASKS).get_config()
+    del without["loss_weighting"]
+    with pytest.raises(HomeError, match=r"were others \('loss_weighting'\)"):
+        RankingModel.from_config(without)
 
 
 @pytest.mark.parametrize("model_class", model_classes())

@@ -72,8 +72,7 @@ class ParallelMLPs:
     @property
     def first(self) -> fused.LinearMap:
         """The first layer of all MLPs: what reads the input."""
-        bias = self.biases[0] if self.biases else None
-        return fused.LinearMap(self.kernels[0], bias)
+        return fused.first_map(self.kernels, self.biases)
 
     def __call__(
         self, inputs: Tensor | list[Tensor], readers: Sequence[int] = ()
@@ -90,4 +89,5 @@ class ParallelMLPs:
         """
         if not isinstance(inputs, (list, tuple)):
             inputs, readers = [inputs], [self.num_mlps]
-        return fused.parallel_mlps(self, list(inputs), readers or [1] * len(inputs))
+        readers = readers or [1] * len(inputs)
+        return fused.parallel_mlps(inputs, readers, self.kernels, self.biases)

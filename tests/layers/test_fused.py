@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from support.backends import to_numpy
 
-from home_tf.backend import IS_TENSORFLOW, keras, ops
+from home_tf.backend import IS_TENSORFLOW, ops
 from home_tf.layers import fused
 from home_tf.layers.fused import plain
 from home_tf.layers.fused.mix import Term
-from home_tf.layers.parallel_mlps import ParallelMLPs
 
 
 def random(*shape, seed=0):
@@ -91,32 +90,29 @@ def test_a_map_that_was_not_shared_is_multiplied_by_itself():
     np.testing.assert_allclose(to_numpy(found), to_numpy(expected), atol=1e-5)
 
 
-class Owner(keras.layers.Layer):
-    """Has MLPs, as experts, gates and towers do."""
-
-    def __init__(self, mlps):
-        super().__init__()
-        self.mlps = mlps
-
-    def build(self, width):
-        self.mlps.build(self, width)
-        self.built = True
-
-
 @pytest.mark.parametrize("use_last_bias", [True, False])
 @pytest.mark.parametrize("units", [(4,), (6, 4), (6, 3, 4)])
 @pytest.mark.parametrize("readers", [[3], [1, 1, 1], [2, 1]])
 def test_mlps_side_by_side_are_as_many_alone(readers, units, use_last_bias):
-    mlps = ParallelMLPs(3, units, use_last_bias=use_last_bias)
-    owner = Owner(mlps)
-    owner.build(5)
-    for seed, bias in enumerate(mlps.biases):
-        bias.assign(random(*bias.shape, seed=seed))
+    kernels = [
+        random(width, 3 * columns, seed=i)
+        for i, (width, columns) in enumerate(zip((5, *units), units, strict=False))
+    ]
+    biases = [random(3 * columns, seed=7) for columns in units]
+    biases = biases if use_last_bias else biases[:-1]
     inputs = [random(7, 5, seed=i) for i in range(len(readers))]
+
+    def call(form):
+        def outputs(*tensors):
+            x, rest = tensors[: len(readers)], tensors[len(readers) :]
+            return [form(x, readers, rest[: len(units)], rest[len(units) :])]
+
+        return outputs
+
     check_same(
-        lambda *x: [fused.parallel_mlps(mlps, list(x), readers)],
-        lambda *x: [plain.parallel_mlps(mlps, list(x), readers)],
-        inputs,
+        call(fused.parallel_mlps),
+        call(plain.parallel_mlps),
+        [*inputs, *kernels, *biases],
     )
 
 

@@ -9,6 +9,7 @@ from home_tf.layers.fused.feature_gates import feature_gates as feature_gates
 from home_tf.layers.fused.feature_gates import num_down_parts as num_down_parts
 from home_tf.layers.fused.mix import Term as Term
 from home_tf.layers.fused.mix import mix as mix
+from home_tf.layers.fused.parallel_mlps import first_map as first_map
 from home_tf.layers.fused.parallel_mlps import parallel_mlps as parallel_mlps
 from home_tf.layers.fused.shared_input import LinearMap as LinearMap
 from home_tf.layers.fused.shared_input import SharedInput as SharedInput

@@ -1,63 +1,71 @@
 """MLPs side by side, those that read one input as one product."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from home_tf.backend import ops
 from home_tf.layers.fused.shared_input import (
+    LinearMap,
     SharedInput,
     linear,
     split_columns,
     tensor_of,
 )
-from home_tf.types import Tensor
-
-if TYPE_CHECKING:
-    from home_tf.layers.parallel_mlps import ParallelMLPs
+from home_tf.types import Tensor, Weight
 
 
 def parallel_mlps(
-    mlps: "ParallelMLPs",
     inputs: Sequence[Tensor | SharedInput],
     readers: Sequence[int],
+    kernels: Sequence[Weight],
+    biases: Sequence[Weight],
 ) -> Tensor:
-    """Computes all MLPs.
+    """Computes MLPs of one shape, with ReLU between their layers.
 
     Those that read the same input are one matrix product; the others are plain products
     on slices, which on a CPU are faster than one batched product.
 
     Args:
-        mlps: The MLPs.
         inputs: What they read, `(batch, features)` each.
         readers: How many MLPs read each of the inputs, in the order of the MLPs.
+        kernels: A kernel for each depth, `(width, mlps * units)`, side by side.
+        biases: A bias for each depth, `(mlps * units,)`; the last may be left out.
 
     Returns:
-        `(batch, num_mlps * units[-1])`, the MLPs side by side.
+        `(batch, mlps * units)`, the MLPs side by side.
     """
+    num_mlps = sum(readers)
     if len(inputs) == 1:
-        outputs = linear(inputs[0], mlps.first)
+        outputs = linear(inputs[0], first_map(kernels, biases))
     else:
-        outputs = _layer(mlps, [tensor_of(x) for x in inputs], readers, depth=0)
-    for depth in range(1, len(mlps.units)):
-        outputs = [ops.relu(x) for x in outputs]
-        width = mlps.units[depth - 1]
+        bias = biases[0] if biases else None
+        tensors = [tensor_of(x) for x in inputs]
+        outputs = _layer(tensors, readers, kernels[0], bias)
+    for depth, kernel in enumerate(kernels[1:], start=1):
+        width = int(kernel.shape[0])
         outputs = [
             one
             for x, count in zip(outputs, readers, strict=True)
-            for one in split_columns(x, [width] * count)
+            for one in split_columns(ops.relu(x), [width] * count)
         ]
-        readers = [1] * mlps.num_mlps
-        outputs = _layer(mlps, outputs, readers, depth)
+        readers = [1] * num_mlps
+        bias = biases[depth] if depth < len(biases) else None
+        outputs = _layer(outputs, readers, kernel, bias)
     return outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=-1)
 
 
+def first_map(kernels: Sequence[Weight], biases: Sequence[Weight]) -> LinearMap:
+    """The first layer of all MLPs: what reads the input."""
+    return LinearMap(kernels[0], biases[0] if biases else None)
+
+
 def _layer(
-    mlps: "ParallelMLPs", inputs: list[Tensor], readers: Sequence[int], depth: int
+    inputs: list[Tensor], readers: Sequence[int], kernel: Weight, bias: Weight | None
 ) -> list[Tensor]:
-    columns = [count * mlps.units[depth] for count in readers]
-    kernels = split_columns(mlps.kernels[depth], columns)
+    units = int(kernel.shape[-1]) // sum(readers)
+    columns = [count * units for count in readers]
+    kernels = split_columns(kernel, columns)
     outputs = [ops.matmul(x, k) for x, k in zip(inputs, kernels, strict=True)]
-    if depth == len(mlps.biases):
+    if bias is None:
         return outputs
-    biases = split_columns(mlps.biases[depth], columns)
-    return [ops.add(x, bias) for x, bias in zip(outputs, biases, strict=True)]
+    biases = split_columns(bias, columns)
+    return [ops.add(x, b) for x, b in zip(outputs, biases, strict=True)]

@@ -4,15 +4,11 @@ What tests compare the merged forms with; nothing else uses it.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from home_tf.backend import ops
 from home_tf.layers.fused.mix import Term
 from home_tf.layers.fused.shared_input import LinearMap
-from home_tf.types import Tensor
-
-if TYPE_CHECKING:
-    from home_tf.layers.parallel_mlps import ParallelMLPs
+from home_tf.types import Tensor, Weight
 
 
 def linear(x: Tensor, linear_map: LinearMap) -> list[Tensor]:
@@ -25,22 +21,23 @@ def linear(x: Tensor, linear_map: LinearMap) -> list[Tensor]:
 
 
 def parallel_mlps(
-    mlps: "ParallelMLPs", inputs: Sequence[Tensor], readers: Sequence[int]
+    inputs: Sequence[Tensor],
+    readers: Sequence[int],
+    kernels: Sequence[Weight],
+    biases: Sequence[Weight],
 ) -> Tensor:
     """Every MLP on its input, by itself."""
     each = [x for x, count in zip(inputs, readers, strict=True) for _ in range(count)]
-    return ops.concatenate([_mlp(mlps, i, x) for i, x in enumerate(each)], axis=-1)
-
-
-def _mlp(mlps: "ParallelMLPs", number: int, x: Tensor) -> Tensor:
-    for depth, units in enumerate(mlps.units):
-        columns = slice(number * units, (number + 1) * units)
-        x = ops.matmul(x, mlps.kernels[depth][:, columns])
-        if depth < len(mlps.biases):
-            x = x + mlps.biases[depth][columns]
-        if depth < len(mlps.units) - 1:
-            x = ops.relu(x)
-    return x
+    outputs = []
+    for number, x in enumerate(each):
+        for depth, kernel in enumerate(kernels):
+            units = int(kernel.shape[-1]) // len(each)
+            columns = slice(number * units, (number + 1) * units)
+            x = ops.matmul(x if depth == 0 else ops.relu(x), kernel[:, columns])
+            if depth < len(biases):
+                x = x + biases[depth][columns]
+        outputs.append(x)
+    return ops.concatenate(outputs, axis=-1)
 
 
 def feature_gates(

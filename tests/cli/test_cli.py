@@ -1,17 +1,19 @@
-"""The command line, in fresh processes: the whole way, and what it refuses."""
+"""The command line: the whole way in fresh processes, and what it refuses in this."""
 
 import json
+import logging
 import os
 import re
-import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+from support.processes import run_python
 from support.small_config import SMALL_CONFIG
 from support.tensorflow_log import without_cost_estimates
 from typer.testing import CliRunner
 
-from home_tf.__main__ import make_app
+from home_tf.__main__ import main, make_app
 from home_tf.backend import IS_LEGACY
 
 pytestmark = pytest.mark.skipif(
@@ -20,19 +22,30 @@ pytestmark = pytest.mark.skipif(
 
 
 app = make_app()
+KERAS = ("--framework", "keras")
 
 
-def home_tf(*arguments, cwd=None):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
-    return subprocess.run(
-        [sys.executable, "-m", "home_tf", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**environment, "COLUMNS": "80", "NO_COLOR": "1"},
-        cwd=cwd,
-        check=False,
-        timeout=300,
-    )
+def home_tf(*arguments):
+    """Runs a command in a process of its own."""
+    return run_python("-m", "home_tf", *arguments)
+
+
+@pytest.fixture
+def home_tf_here(monkeypatch, capfd):
+    """Runs a command in this process, whose Keras is that of the framework `keras`."""
+    # What the command sets is as it was after the test.
+    monkeypatch.setattr("os.environ", {**os.environ, "COLUMNS": "80"})
+    level = logging.getLogger("tensorflow").level
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["home-tf", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        return SimpleNamespace(returncode=ended.value.code, stdout=out, stderr=err)
+
+    yield run
+    logging.getLogger("tensorflow").setLevel(level)
 
 
 def assert_one_line_error(done, *parts):
@@ -51,80 +64,99 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("framework", ["tfrs", "keras"])
-def test_from_logs_to_a_saved_model(folder, logs, framework):
-    run = folder / framework
-    for arguments in (
-        ["prepare", "kuairand", "--source", logs, "--out", folder / "records"],
-        ["train", "--config", folder / "config.yaml", "--data", folder / "records",
-         "--out", run, "--framework", framework, "--epochs", 1],
-        ["evaluate", "--run", run, "--split", "test"],
-        ["export", "--run", run, "--out", folder / "model", "--tables", "float16",
-         "--score-weights", "is_click=1,is_like=2"],
-    ):  # fmt: skip
+@pytest.fixture(scope="module")
+def ran(folder, logs):
+    """Runs a command that must go well, in a process of its own, and checks it."""
+
+    def run(*arguments):
         done = home_tf(*arguments)
         assert done.returncode == 0, done.stderr
         assert without_cost_estimates(done.stderr) == ""
         assert max(map(len, done.stdout.splitlines())) <= 100
         assert "wrote " in done.stdout
-        if arguments[0] == "evaluate":
-            assert "is_click" in done.stdout
-            assert all(len(line) <= 80 for line in done.stdout.splitlines()[:-1])
-        if arguments[0] == "export":
-            assert "change of AUC" in done.stdout
-            assert re.search(r"is_click +[+-]0\.\d{5}$", done.stdout, re.MULTILINE)
+        return done.stdout
+
+    run("prepare", "kuairand", "--source", logs, "--out", folder / "records")
+    return run
+
+
+@pytest.fixture(scope="module", params=["tfrs", "keras"])
+def run(request, folder, ran):
+    """A run of each framework."""
+    out = folder / request.param
+    ran("train", "--config", folder / "config.yaml", "--data", folder / "records",
+        "--out", out, "--framework", request.param, "--epochs", 1)  # fmt: skip
+    return out
+
+
+def test_from_records_to_metrics(ran, run):
+    table = ran("evaluate", "--run", run, "--split", "test")
+    assert "is_click" in table
+    assert all(len(line) <= 80 for line in table.splitlines()[:-1])
     metrics = json.loads((run / "metrics.json").read_text())
     assert 0.4 < metrics["test"]["auc"]["is_click"] < 1
+
+
+@pytest.mark.parametrize("run", ["keras"], indirect=True)
+def test_from_a_run_to_a_saved_model(folder, ran, run):
+    options = ("--tables", "float16", "--score-weights", "is_click=1,is_like=2")
+    said = ran("export", "--run", run, "--out", folder / "model", *options)
+    assert "change of AUC" in said
+    assert re.search(r"is_click +[+-]0\.\d{5}$", said, re.MULTILINE)
     assert (folder / "model" / "1" / "saved_model.pb").is_file()
     manifest = folder / "model" / "1" / "assets.extra" / "home_tf.json"
     weights = json.loads(manifest.read_text())["score"]["weights"]
     assert weights == {"is_click": 1, "is_like": 2}
 
 
-def test_generate_writes_logs(tmp_path):
-    done = home_tf("generate", "kuairand", "--out", tmp_path / "logs", "--users", 50,
-                   "--videos", 30, "--days", 4, "--rows", 300)  # fmt: skip
+def test_generate_writes_logs(home_tf_here, tmp_path):
+    done = home_tf_here(
+        "generate", "kuairand", "--out", tmp_path / "logs", "--users", 50,
+        "--videos", 30, "--days", 4, "--rows", 300,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "logs").glob("log_standard_*"))
 
 
-def test_missing_and_empty_folders(folder, tmp_path):
+def test_missing_and_empty_folders(home_tf_here, folder, tmp_path):
     config = folder / "config.yaml"
     for data, message in (
         (tmp_path / "none", "no such directory"),
         (tmp_path, "is empty"),
     ):
-        arguments = ("--config", config, "--data", data, "--out", folder / "x")
-        assert_one_line_error(home_tf("train", *arguments), str(data), message)
-    done = home_tf(
+        done = home_tf_here(
+            "train", "--config", config, "--data", data, "--out", folder / "x", *KERAS
+        )
+        assert_one_line_error(done, str(data), message)
+    done = home_tf_here(
         "prepare", "kuairand", "--source", tmp_path, "--out", tmp_path / "out"
     )
     assert_one_line_error(done, str(tmp_path), "log_standard")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_wrong_configuration(folder, prepared, tmp_path):
+def test_a_wrong_configuration(home_tf_here, folder, prepared, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(SMALL_CONFIG.replace("width: 4", "widht: 4", 1))
-    done = home_tf(
-        "train", "--config", config, "--data", prepared, "--out", folder / "x"
+    done = home_tf_here(
+        "train", "--config", config, "--data", prepared, "--out", folder / "x", *KERAS
     )
     assert_one_line_error(done, "config.yaml", "`features.user_id.widht`: unknown key")
     missing = tmp_path / "no.yaml"
-    done = home_tf(
-        "train", "--config", missing, "--data", prepared, "--out", folder / "x"
+    done = home_tf_here(
+        "train", "--config", missing, "--data", prepared, "--out", folder / "x", *KERAS
     )
     assert_one_line_error(done, "no.yaml: no such configuration file")
 
 
-def test_a_run_or_a_split_that_is_not_there(prepared, tmp_path):
-    assert_one_line_error(home_tf("evaluate", "--run", tmp_path), "no run here")
+def test_a_run_or_a_split_that_is_not_there(home_tf_here, tmp_path):
+    assert_one_line_error(home_tf_here("evaluate", "--run", tmp_path), "no run here")
     assert_one_line_error(
         home_tf("export", "--run", tmp_path, "--out", tmp_path / "m"), "no run here"
     )
 
 
-def test_a_rollback_goes_back_a_version_and_takes_nothing_else(tmp_path):
+def test_a_rollback_goes_back_a_version_and_takes_nothing_else(home_tf_here, tmp_path):
     for number in (3, 4):
         (tmp_path / "model" / str(number)).mkdir(parents=True)
     export = ("export", "--out", tmp_path / "model")
@@ -134,30 +166,34 @@ def test_a_rollback_goes_back_a_version_and_takes_nothing_else(tmp_path):
         ("--tables", "float32"),
         ("--score-weights", "is_click=1"),
     ):
-        done = home_tf(*export, "--rollback", option, value)
+        done = home_tf_here(*export, "--rollback", option, value)
         assert_one_line_error(done, f"`{option}` does not go with `--rollback`")
-    assert_one_line_error(home_tf(*export), "needs --run, to export one, or --rollback")
-    done = home_tf(*export, "--rollback")
+    assert_one_line_error(
+        home_tf_here(*export), "needs --run, to export one, or --rollback"
+    )
+    done = home_tf_here(*export, "--rollback")
     assert done.returncode == 0, done.stderr
     assert "version 4 is withdrawn, 3 is current again" in done.stdout
     assert not (tmp_path / "model" / "4").exists()
-    done = home_tf(*export, "--rollback")
+    done = home_tf_here(*export, "--rollback")
     assert_one_line_error(done, "no version to go back to. Its versions: 3")
 
 
-def test_weights_of_the_score_that_are_none(tmp_path):
+def test_weights_of_the_score_that_are_none(home_tf_here, tmp_path):
     for weights in ("is_click", "is_click=much", "a=1=2", ""):
-        done = home_tf(
+        done = home_tf_here(
             "export", "--run", tmp_path, "--out", tmp_path, "--score-weights", weights
         )
         assert_one_line_error(done, "`--score-weights`", f"Received: {weights!r}")
 
 
-def test_a_folder_that_cannot_be_written(folder, prepared, tmp_path):
+def test_a_folder_that_cannot_be_written(home_tf_here, folder, prepared, tmp_path):
     (tmp_path / "file").write_text("in the way")
     out = tmp_path / "file" / "run"
     config = folder / "config.yaml"
-    done = home_tf("train", "--config", config, "--data", prepared, "--out", out)
+    done = home_tf_here(
+        "train", "--config", config, "--data", prepared, "--out", out, *KERAS
+    )
     assert_one_line_error(done, str(out))
     assert (tmp_path / "file").read_text() == "in the way"
 
@@ -184,8 +220,8 @@ def test_every_help_fits_in_80_columns(command, monkeypatch):
     assert all(len(line) <= 80 for line in done.output.splitlines())
 
 
-def test_wrong_options_are_told_without_a_trace():
-    done = home_tf("train", "--epoch", 3)
+def test_wrong_options_are_told_without_a_trace(home_tf_here):
+    done = home_tf_here("train", "--epoch", 3)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 
@@ -197,9 +233,11 @@ def test_a_comparison_takes_no_number_below_one(option):
     assert f"Invalid value for '--{option}'" in done.output
 
 
-def test_an_unknown_architecture_is_told_before_logs_are_generated(folder, tmp_path):
+def test_an_unknown_architecture_is_told_before_logs_are_generated(
+    home_tf_here, folder, tmp_path
+):
     config = ["--config", folder / "config.yaml", "--out", tmp_path / "out"]
-    done = home_tf("compare", "--quick", *config, "--architectures", "mmo")
+    done = home_tf_here("compare", "--quick", *config, "--architectures", "mmo")
     assert_one_line_error(done, "'mmo'")
     assert not list(tmp_path.iterdir())
 

@@ -1,11 +1,9 @@
 """What the tests of the benchmarks share."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from home_tf.lab.bench.check import load_expected
+from support.processes import run_python
 
 KEPT = Path(__file__).parents[2] / "benchmarks" / "expected.json"
 
@@ -23,16 +21,3 @@ def run_bench(what, *arguments, **environment):
     """Runs `home-tf bench`; see `bench_command.py`."""
     script = Path(__file__).with_name("bench_command.py")
     return run_python(script, what, *arguments, **environment)
-
-
-def run_python(*arguments, **environment):
-    """Runs Python in a process of its own; variables of TensorFlow left out."""
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**variables, "COLUMNS": "80", **environment},
-        check=False,
-        timeout=300,
-    )

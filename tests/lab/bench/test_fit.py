@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.benchmarks import is_ratio, kept_keys, run_python
+from support.benchmarks import is_ratio, kept_keys
+from support.processes import run_python
 
 from home_tf.backend import keras
 from home_tf.lab.bench.fit import OPTIONS, FitSizes, bench_fit

@@ -1,6 +1,6 @@
-"""Prints the MiB by which the process grows at most while it prepares logs.
+"""Prints the MiB by which the process has grown at most when it has prepared logs.
 
-Usage: python prepare_memory.py SMALL_LOGS OUT LOGS OUT
+Usage: python prepare_memory.py FOLDER SMALL_LOGS LOGS...
 """
 
 import sys
@@ -20,7 +20,9 @@ def peak():
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-prepare(sys.argv[1], sys.argv[2])  # a small one: what is loaded only once
+out, small, *rest = map(Path, sys.argv[1:])
+prepare(small, out / small.name)  # what is loaded only once
 before = peak()
-prepare(sys.argv[3], sys.argv[4])
-print(peak() - before)
+for logs in rest:
+    prepare(logs, out / logs.name)
+    print(peak() - before)

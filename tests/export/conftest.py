@@ -32,3 +32,20 @@ def trained(prepared, tmp_path_factory):
     logits = network(experiment.preprocessor(batch), training=False)
     expected = {t: 1 / (1 + np.exp(-logits[t].numpy().ravel())) for t in TASKS}
     return run, version, batch, expected
+
+
+@pytest.fixture(scope="session")
+def loaded(trained):
+    """The export, which takes seconds to load."""
+    import tensorflow as tf
+
+    return tf.saved_model.load(str(trained[1]))
+
+
+@pytest.fixture
+def checked_here():
+    """Exports are checked in this process; one of its own takes seconds to start."""
+    from support.check_here import check_here
+
+    with check_here():
+        yield

@@ -2,19 +2,17 @@
 
 import json
 import logging
-import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.check_here import check_here
 from support.serving_inputs import example_of, serving_inputs
 
 from home_tf.config import ScoreConfig, dump_config, override_config
 from home_tf.errors import HomeError
-from home_tf.export import Requests, ServingModel, Versions, check_export, export_run
+from home_tf.export import ServingModel, Versions, export_run
 from home_tf.export.quantized_tables import (
     QuantizedTable,
     check_auc_changes,
@@ -28,11 +26,12 @@ from home_tf.training import Experiment
 from home_tf.training.predictions import Predictions
 
 TASKS = ["long_view", "is_click", "is_like"]
+pytestmark = pytest.mark.usefixtures("checked_here")
 
 
-def test_both_signatures_predict_what_the_trained_model_does(trained):
-    _, version, batch, expected = trained
-    signatures = tf.saved_model.load(str(version)).signatures
+def test_both_signatures_predict_what_the_trained_model_does(trained, loaded):
+    _, _, batch, expected = trained
+    signatures = loaded.signatures
     names = signatures["predict"].structured_input_signature[1]
     by_columns = signatures["predict"](**serving_inputs(batch, names))
     examples = tf.constant([example_of(batch, row) for row in range(64)])
@@ -49,9 +48,9 @@ REQUEST |= {"user_liked_videos", "user_is_click_rate"}
 
 
 @pytest.mark.parametrize("candidates", [0, 1, 50])
-def test_rank_predicts_the_candidates_of_one_request(trained, candidates):
-    _, version, batch, _ = trained
-    signatures = tf.saved_model.load(str(version)).signatures
+def test_rank_predicts_the_candidates_of_one_request(trained, loaded, candidates):
+    _, _, batch, _ = trained
+    signatures = loaded.signatures
     inputs = serving_inputs(batch, signatures["predict"].structured_input_signature[1])
     for user in (0, 7):
         once = {name: inputs[name][user : user + 1] for name in REQUEST}
@@ -65,9 +64,9 @@ def test_rank_predicts_the_candidates_of_one_request(trained, candidates):
             np.testing.assert_allclose(found[task], expected[task], atol=1e-6)
 
 
-def test_the_score_is_the_weighted_product_of_the_configuration(trained):
-    _, version, batch, expected = trained
-    signatures = tf.saved_model.load(str(version)).signatures
+def test_the_score_is_the_weighted_product_of_the_configuration(trained, loaded):
+    _, _, batch, expected = trained
+    signatures = loaded.signatures
     inputs = serving_inputs(batch, signatures["predict"].structured_input_signature[1])
     product = expected["is_click"] * expected["is_like"] ** 0.5
     found = signatures["predict"](**inputs)["score"]
@@ -99,9 +98,9 @@ def test_the_score_may_be_a_sum(trained):
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
 
 
-def test_classify_and_regress_answer_in_the_terms_of_tf_serving(trained):
-    _, version, batch, expected = trained
-    signatures = tf.saved_model.load(str(version)).signatures
+def test_classify_and_regress_answer_in_the_terms_of_tf_serving(trained, loaded):
+    _, _, batch, expected = trained
+    signatures = loaded.signatures
     examples = tf.constant([example_of(batch, row) for row in range(5)])
     found = signatures["classify"](inputs=examples)
     assert found["classes"].numpy().tolist() == [[t.encode() for t in TASKS]] * 5
@@ -112,18 +111,16 @@ def test_classify_and_regress_answer_in_the_terms_of_tf_serving(trained):
     np.testing.assert_allclose(outputs, product[:5], rtol=1e-4)
 
 
-def test_rank_takes_one_request(trained):
-    _, version, _, _ = trained
-    signature = tf.saved_model.load(str(version)).signatures["rank"]
+def test_rank_takes_one_request(loaded):
+    signature = loaded.signatures["rank"]
     specs = signature.structured_input_signature[1]
     assert {name for name, spec in specs.items() if spec.shape[0] == 1} == REQUEST
     assert specs["user_watched_videos"].shape.rank == 2
     assert all(s.shape[0] is None for n, s in specs.items() if n not in REQUEST)
 
 
-def test_inputs_are_the_features_and_no_label(trained):
-    _, version, _, _ = trained
-    signature = tf.saved_model.load(str(version)).signatures["predict"]
+def test_inputs_are_the_features_and_no_label(loaded):
+    signature = loaded.signatures["predict"]
     names = set(signature.structured_input_signature[1])
     assert {"user_id", "tag", "user_watched_videos", "duration_ms"} <= names
     assert not names & {*TASKS, "date", "is_follow"}
@@ -140,9 +137,9 @@ def test_loading_warns_of_no_gradients_that_are_not_saved(trained, caplog):
     assert not caplog.messages
 
 
-def test_a_batch_of_one_and_an_empty_batch(trained):
-    _, version, batch, expected = trained
-    signature = tf.saved_model.load(str(version)).signatures["predict"]
+def test_a_batch_of_one_and_an_empty_batch(trained, loaded):
+    _, _, batch, expected = trained
+    signature = loaded.signatures["predict"]
     names = signature.structured_input_signature[1]
     for rows in (1, 0):
         inputs = {k: v[:rows] for k, v in serving_inputs(batch, names).items()}
@@ -152,11 +149,11 @@ def test_a_batch_of_one_and_an_empty_batch(trained):
             np.testing.assert_allclose(found[task], expected[task][:rows], atol=1e-6)
 
 
-def test_an_id_beyond_32_bits_is_an_unknown_one(trained):
+def test_an_id_beyond_32_bits_is_an_unknown_one(trained, loaded):
     """Also of a column that the records hold in 32."""
-    _, version, batch, _ = trained
+    _, _, batch, _ = trained
     assert batch["tag"].dtype == tf.int32
-    signature = tf.saved_model.load(str(version)).signatures["predict"]
+    signature = loaded.signatures["predict"]
     inputs = serving_inputs(batch, signature.structured_input_signature[1])
     known, beyond, unknown = (
         signature(**{**inputs, "tag": inputs["tag"] + change})["is_click"].numpy()
@@ -166,54 +163,9 @@ def test_an_id_beyond_32_bits_is_an_unknown_one(trained):
     assert np.abs(known - unknown).max() > 1e-4
 
 
-def test_it_loads_in_a_process_that_cannot_import_this_package(trained, tmp_path):
-    _, version, batch, expected = trained
-    columns = list(
-        tf.saved_model.load(str(version))
-        .signatures["predict"]
-        .structured_input_signature[1]
-    )
-    inputs = {k: v.numpy() for k, v in serving_inputs(batch, columns).items()}
-    product = expected["is_click"] * expected["is_like"] ** 0.5
-    requests = Requests(inputs, {**expected, "score": product})
-    assert check_export(version, requests) < 1e-6
-
-
-def test_it_loads_with_the_loader_of_tf_1_that_tf_serving_uses(trained, tmp_path):
-    _, version, batch, expected = trained
-    # As objects: the arrays of bytes that NumPy has drop zeros at the end.
-    examples = np.array([example_of(batch, row) for row in range(8)], object)
-    np.save(tmp_path / "examples.npy", examples)
-    script = """
-import sys, numpy as np, tensorflow.compat.v1 as tf
-folder, examples, out = sys.argv[1:]
-with tf.Session(graph=tf.Graph()) as session:
-    meta = tf.saved_model.load(session, ["serve"], folder)
-    signature = meta.signature_def["serving_default"]
-    outputs = {k: v.name for k, v in signature.outputs.items()}
-    fed = {signature.inputs["examples"].name: np.load(examples, allow_pickle=True)}
-    np.savez(out, **session.run(outputs, fed))
-"""
-    out = tmp_path / "out.npz"
-    environment = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
-    command = [
-        sys.executable,
-        "-I",
-        "-c",
-        script,
-        version,
-        tmp_path / "examples.npy",
-        out,
-    ]
-    subprocess.run(list(map(str, command)), check=True, env=environment, timeout=300)
-    with np.load(out) as found:
-        for task in TASKS:
-            np.testing.assert_allclose(found[task], expected[task][:8], atol=1e-6)
-
-
-def test_warm_up_requests_are_what_the_signatures_answer(trained):
+def test_warm_up_requests_are_what_the_signatures_answer(trained, loaded):
     _, version, _, _ = trained
-    signatures = tf.saved_model.load(str(version)).signatures
+    signatures = loaded.signatures
     requests = read_warmup(version)
     assert {name for name, _ in requests} == set(signatures)
     answers = {}
@@ -245,29 +197,37 @@ def test_the_manifest_says_where_an_export_comes_from(trained):
     assert (version / "fingerprint.pb").is_file()
 
 
-def test_the_manifest_has_the_metrics_and_the_revision_of_the_run(trained, tmp_path):
-    run = Run(tmp_path / "run")
+WEIGHTS = {"long_view": 2.0, "is_click": -0.5}
+
+
+@pytest.fixture(scope="module")
+def weighted(trained, tmp_path_factory):
+    """An export with weights of its own, of a run with metrics of another revision."""
+    folder = tmp_path_factory.mktemp("weighted")
+    run = Run(folder / "run")
     shutil.copytree(trained[0].folder, run.folder)
     run.save_state(git_revision="1" * 40)
     write_json(run.metrics_file, {"test": {"auc": {"is_click": 0.75}}})
-    version = export_run(run, tmp_path / "model")
-    manifest = json.loads((version / "assets.extra" / "home_tf.json").read_text())
+    with check_here():
+        return export_run(run, folder / "model", score_weights=WEIGHTS)
+
+
+def test_the_manifest_has_the_metrics_and_the_revision_of_the_run(weighted):
+    manifest = json.loads((weighted / "assets.extra" / "home_tf.json").read_text())
     assert manifest["metrics"] == {"test": {"auc": {"is_click": 0.75}}}
     assert manifest["training_git_revision"] == "1" * 40
     assert manifest["export_git_revision"] == git_revision()
 
 
-def test_weights_of_the_score_may_be_given_with_the_export(trained, tmp_path):
-    run, _, batch, expected = trained
-    weights = {"long_view": 2.0, "is_click": -0.5}
-    version = export_run(run, tmp_path / "model", score_weights=weights)
-    signature = tf.saved_model.load(str(version)).signatures["predict"]
+def test_weights_of_the_score_may_be_given_with_the_export(trained, weighted):
+    _, _, batch, expected = trained
+    signature = tf.saved_model.load(str(weighted)).signatures["predict"]
     names = signature.structured_input_signature[1]
     found = signature(**serving_inputs(batch, names))["score"]
     wanted = expected["long_view"] ** 2 / expected["is_click"] ** 0.5
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
-    manifest = json.loads((version / "assets.extra" / "home_tf.json").read_text())
-    assert manifest["score"] == {"form": "product", "weights": weights}
+    manifest = json.loads((weighted / "assets.extra" / "home_tf.json").read_text())
+    assert manifest["score"] == {"form": "product", "weights": WEIGHTS}
 
 
 @pytest.mark.parametrize(
@@ -363,16 +323,16 @@ def test_a_table_that_the_type_cannot_hold_is_refused(trained, prepared, value):
 
 
 def test_tables_that_cost_too_much_auc_are_refused(trained, tmp_path, monkeypatch):
-    run, _, _, _ = trained
+    run, version, _, _ = trained
     folder = tmp_path / "model"
-    first = export_run(run, folder)
+    shutil.copytree(version, folder / "1")
     # A table of zeros: whatever it had learnt is lost.
     monkeypatch.setattr(
         "home_tf.export.quantized_tables.np.rint", lambda values: 0 * values
     )
     with pytest.raises(HomeError, match=r"AUC of task '\w+' falls by 0\.\d+ .* 0.0001"):
         export_run(run, folder, tables="int8", max_auc_loss=0.0001)
-    assert Versions(folder).numbers() == [int(first.name)]
+    assert Versions(folder).numbers() == [1]
 
 
 def predictions(**labels):

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support.benchmarks import kept_keys
+from support.check_here import check_here
 from support.serving_inputs import example_of, serving_inputs
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -95,7 +96,8 @@ def without_rank(trained, tmp_path_factory):
     shutil.copytree(trained[0].folder, run.folder)
     override = {"serving.request_features": [], "serving.candidates": None}
     dump_config(override_config(run.load_config(), override), run.config_file)
-    return export_run(run, folder / "model")
+    with check_here():
+        return export_run(run, folder / "model")
 
 
 def inputs_of(trained, rows=64):

@@ -104,8 +104,8 @@ def _share_of_product(model: Any) -> float:
     """Operations of the network's products with kernels, over the large product's."""
     kernels = [
         weight
-        for weight in model.network_weights
-        if len(weight.shape) == 2 and "embeddings" not in weight.name
+        for path, weight in model.network_weights.items()
+        if len(weight.shape) == 2 and "embeddings" not in path
     ]
     elements = sum(int(np.prod(kernel.shape)) for kernel in kernels)
     return elements / (_FEATURES * COLUMNS)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -90,10 +91,19 @@ def train(model_class, strategy, weights=None):
     }
 
 
+@cache
+def on_one_device(model_class):
+    """The training of a model on one device; all begin with the same weights."""
+    start = None
+    if model_class is not RankingModel:
+        start = on_one_device(RankingModel)["start"]
+    return train(model_class, tf.distribute.get_strategy(), start)
+
+
 @pytest.mark.parametrize("model_class", model_classes())
 def test_two_devices_agree_with_one(model_class):
     """Loss, gradients, BatchNorm moments and metrics, for the same global batch."""
-    one = train(model_class(), tf.distribute.get_strategy())
+    one = on_one_device(model_class())
     two = train(model_class(), two_devices(), one["start"])
     for a, b in zip(one["weights"], two["weights"], strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)
@@ -111,8 +121,7 @@ def test_two_devices_agree_with_one(model_class):
 def test_the_twins_train_alike():
     from home_tf.tfrs import RankingModel as TFRSRankingModel
 
-    keras_run = train(RankingModel, tf.distribute.get_strategy())
-    tfrs_run = train(TFRSRankingModel, tf.distribute.get_strategy(), keras_run["start"])
+    keras_run, tfrs_run = map(on_one_device, (RankingModel, TFRSRankingModel))
     for a, b in zip(keras_run["weights"], tfrs_run["weights"], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
     for key in ("history", "evaluation", "prediction"):
@@ -125,7 +134,7 @@ def test_the_twins_train_alike():
 
 @pytest.mark.parametrize("model_class", model_classes())
 def test_the_reported_loss_is_the_weighted_sum_of_the_log_losses(model_class):
-    results = train(model_class(), tf.distribute.get_strategy())["evaluation"]
+    results = on_one_device(model_class())["evaluation"]
     expected = sum(
         weight * results[f"{task}_log_loss"]
         for task, weight in {"long_view": 1, "like": 2, "click": 1}.items()

@@ -81,7 +81,7 @@ CASES = {
 
 # Each way in which HoME is put together, for what the forward pass does not show.
 HOMES = {
-    "relu": {"expert": "relu"},
+    "relu": {"expert": Expert.relu(units=(4,))},
     "without-second-feature-gates": {"feature_gate": "meta"},
     "with-a-feature-gate-an-expert": {"feature_gate_scope": "expert"},
     "bare": {"feature_gate": "none", "self_gate": "none", "hierarchy_mask": False},

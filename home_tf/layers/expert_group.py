@@ -106,7 +106,9 @@ class ExpertGroup(Layer):
         maps = [gate.mlps.first for gate in gates if gate is not None]
         if self.feature_gates is None:
             return [*maps, self.experts.mlps.first]
-        return [*maps, *self.feature_gates.maps]
+        # Their `B` are wide products already: to copy them side by side in each call
+        # costs small requests more than it gives.
+        return [*maps, self.feature_gates.gate.mlps.first]
 
     def outputs(self, x: fused.SharedInput, training: bool | None) -> Tensor:
         """All experts on their gated input (eq. 4, 5, 8-10): `(batch, n, D)`."""

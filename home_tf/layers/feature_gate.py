@@ -114,11 +114,6 @@ class FeatureGate(Layer):
         return max(1, width // self.num_loras)
 
     @property
-    def maps(self) -> list[fused.LinearMap]:
-        """What reads the input: `B` of all maps, and the mixtures' gates."""
-        return [self._down, self.gate.mlps.first]
-
-    @property
     def _down(self) -> fused.LinearMap:
         parts = fused.num_down_parts(self.down_kernel.shape[0], self._num_maps)
         return fused.LinearMap(self.down_kernel, parts=parts)

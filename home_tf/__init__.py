@@ -8,6 +8,8 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from home_tf.saved_classes import know_classes
+
 if TYPE_CHECKING:
     from home_tf import config as config
     from home_tf import data as data
@@ -52,3 +54,6 @@ def __getattr__(name: str) -> ModuleType:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_SUBPACKAGES})
+
+
+know_classes()

@@ -9,6 +9,10 @@ class HomeError(ValueError):
     """
 
 
+class Interrupted(KeyboardInterrupt):
+    """An interruption, by Ctrl-C or SIGTERM, that says what is saved in one line."""
+
+
 def check_at_least(name: str, value: float, least: float) -> None:
     """Checks an argument.
 

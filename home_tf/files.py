@@ -10,8 +10,9 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def atomic_directory(
         path.parent.mkdir(parents=True, exist_ok=True)
     with locked(_beside(path, "lock"), busy):
         with _explain_unwritable(path):
+            _remove_strangers(path)
             _recover(path)
             _check_replaceable(path, replaceable)
             partial.mkdir()
@@ -106,6 +108,21 @@ def locked(file: Path, busy: str) -> Iterator[None]:
             file.unlink(missing_ok=True)
 
 
+def recover_directory(path: Path) -> None:
+    """Puts back what a killed `atomic_directory` was about to replace, if it was.
+
+    Call it before reading a directory that is written again and again.
+    """
+    replaced = _beside(path, "replaced")
+    for _ in range(50):
+        if path.exists() or not replaced.is_dir():
+            return
+        # Another process that writes holds the lock, for no longer than a moment.
+        with suppress(HomeError), locked(_beside(path, "lock"), "is being written"):
+            _put_back(path)
+        time.sleep(0.1)
+
+
 def remove_directory(path: Path) -> None:
     """Removes a directory: it goes by a rename, so nobody sees a part of it."""
     shutil.rmtree(path.rename(_beside(path, "removed")))
@@ -131,12 +148,16 @@ def read_json(path: Path) -> dict[str, Any]:
     """Reads a JSON object.
 
     Raises:
-        HomeError: If the file is no JSON.
+        HomeError: If the file is no JSON, or of something else.
     """
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise HomeError(f"{path}: cannot be read as JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise HomeError(
+            f"{path}: must be a JSON object. Received: {type(values).__name__}"
+        )
     return values
 
 
@@ -170,10 +191,29 @@ def _recover(path: Path) -> None:
     partial, replaced = _beside(path, "partial"), _beside(path, "replaced")
     if partial.exists():
         shutil.rmtree(partial)
-    if replaced.exists() and not path.exists():
-        replaced.rename(path)
-    elif replaced.exists():
+    _put_back(path)
+    if replaced.exists():
         shutil.rmtree(replaced)
+
+
+def _put_back(path: Path) -> None:
+    replaced = _beside(path, "replaced")
+    if replaced.is_dir() and not path.exists():
+        replaced.rename(path)
+
+
+def _remove_strangers(path: Path) -> None:
+    """Removes what killed calls left of other directories beside this one.
+
+    Their locks went with their processes, and the files of the locks did not.
+    """
+    for lock in path.parent.glob(".*.lock"):
+        other = path.with_name(lock.name[1 : -len(".lock")])
+        partial = _beside(other, "partial")
+        if other == path or not partial.is_dir():
+            continue
+        with suppress(HomeError), locked(lock, "is being written"):
+            shutil.rmtree(partial)
 
 
 def _put_in_place(partial: Path, path: Path) -> None:

@@ -27,12 +27,15 @@ def collect_provenance() -> dict[str, Any]:
 def git_revision() -> str | None:
     """The revision of the repository that this was called in, if it is one.
 
+    Git is asked for nothing that looks at the files: hooks and filters, which a
+    repository's configuration can name, do not run.
+
     Returns:
-        40 hexadecimal digits, with `-dirty` if a tracked file is changed, or a tag.
+        40 hexadecimal digits.
     """
     try:
         done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            ["git", "--no-optional-locks", "rev-parse", "--verify", "HEAD"],
             capture_output=True,
             text=True,
             check=True,

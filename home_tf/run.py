@@ -4,17 +4,22 @@ Neither TensorFlow nor Keras is imported here before it is needed: a run says wh
 Keras to start.
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from home_tf.config import peek_framework
 from home_tf.errors import HomeError
-from home_tf.files import read_json, write_json
+from home_tf.files import atomic_directory, locked, read_json, write_json
 from home_tf.provenance import git_revision
 
 if TYPE_CHECKING:
     from home_tf.config import Config
+    from home_tf.data import DatasetDirectory
+
+# What may differ when a run is gone on with: they only say when to stop.
+_STOPPING = {"training.epochs", "training.patience"}
 
 
 @dataclass(frozen=True)
@@ -82,45 +87,103 @@ class Run:
         """Adds to the state of the run."""
         write_json(self.state_file, {**self.load_state(), **state})
 
-    @property
-    def data(self) -> Path:
-        """The dataset directory that the run was trained on."""
-        state = self.load_state()
-        if "data" not in state:
-            raise HomeError(
-                f"{self.state_file}: the run does not name its data. Run `home-tf "
-                "train` again"
-            )
-        return Path(state["data"])
-
-    def start(self, config: "Config", data: Path) -> None:
-        """Makes the folder of a new run, or checks that it has one to resume.
+    def open_data(
+        self, path: "DatasetDirectory | str | Path | None" = None
+    ) -> "DatasetDirectory":
+        """The dataset directory that the run was trained on.
 
         Args:
-            config: The configuration.
+            path: Where it is; by default where it was.
+
+        Raises:
+            HomeError: If there is none, or other data.
+        """
+        from home_tf.data import DatasetDirectory
+
+        found = self.load_state().get("data")
+        if path is None and not isinstance(found, str):
+            raise HomeError(
+                f"{self.state_file}: does not say what data the run was trained on. "
+                "Name it by `data`"
+            )
+        data = DatasetDirectory.of(path or str(found))
+        self._check_data(data)
+        return data
+
+    def _check_data(self, data: "DatasetDirectory") -> None:
+        state = self.load_state()
+        if state.get("data_sha256") != data.fingerprint:
+            raise HomeError(
+                f"{self.folder}: was trained on other data, which was at "
+                f"{state.get('data')}. Received: {data}, whose schema, vocabularies or "
+                "statistics differ. Name the data of the run, or train another run"
+            )
+
+    def start(self, config: "Config", data: "DatasetDirectory") -> None:
+        """Makes the folder of a new run, or checks that it has one to go on with.
+
+        Args:
+            config: The configuration; more epochs than those of the run, or another
+                patience, extend it.
             data: The dataset directory.
 
         Raises:
-            HomeError: If the folder has a run of another configuration or of the other
-                Keras, or anything else.
+            HomeError: If the folder has a run of another configuration, of other data
+                or of the other Keras, or anything else.
         """
-        from home_tf.config import dump_config, load_config
+        from home_tf.config import dump_config
 
+        where = {"data": str(data.path.resolve()), "data_sha256": data.fingerprint}
         if self.config_file.is_file():
-            if load_config(self.config_file) != config:
-                raise HomeError(
-                    f"{self.folder}: holds a run of another configuration (see "
-                    f"{self.config_file.name}). Name another folder, or remove this one"
-                )
             self._check_keras()
-        elif self.folder.is_dir() and any(self.folder.iterdir()):
+            self._check_config(config)
+            self._check_data(data)
+            self.save_state(**where)
+            dump_config(config, self.config_file)
+            return
+        if self.folder.exists() and (
+            not self.folder.is_dir() or any(self.folder.iterdir())
+        ):
             raise HomeError(
                 f"{self.folder}: is not empty and does not contain a run. Name another "
                 "folder for the run"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.save_state(data=str(data.resolve()))
-        dump_config(config, self.config_file)
+        with atomic_directory(self.folder) as aside:
+            write_json(aside / self.state_file.name, where)
+            dump_config(config, aside / self.config_file.name)
+
+    def _check_config(self, config: "Config") -> None:
+        from home_tf.config import differing_keys, load_config
+
+        found = load_config(self.config_file)
+        different = differing_keys(found, config)
+        fewer = config.training.epochs < found.training.epochs
+        decayed = config.training.learning_rate_decay != "none"
+        if set(different) <= _STOPPING and not fewer:
+            if not decayed or "training.epochs" not in different:
+                return
+            raise HomeError(
+                f"{self.folder}: `training.learning_rate_decay` has brought the "
+                f"learning rate to zero over {found.training.epochs} epochs, so the "
+                "run cannot be extended. Train another run"
+            )
+        raise HomeError(
+            f"{self.folder}: holds a run of another configuration, which differs in "
+            f"{', '.join(different)}. Name another folder, or go on with the run's "
+            f"own {self.config_file.name}; only more epochs extend a run"
+        )
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keeps other trainings out of the run meanwhile.
+
+        Raises:
+            HomeError: On entry, if another training of the run is going on.
+        """
+        busy = (
+            f"{self.folder}: another training of this run is going on. Wait for its "
+            "end, or name another folder"
+        )
+        return locked(self.folder / ".lock", busy)
 
     def start_training(self) -> None:
         """Notes what trains the run from now on."""

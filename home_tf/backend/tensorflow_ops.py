@@ -18,7 +18,6 @@ log = tf.math.log
 log1p = tf.math.log1p
 matmul = tf.matmul
 maximum = tf.maximum
-relu = tf.nn.relu
 reshape = tf.reshape
 shape = tf.shape
 sigmoid = tf.sigmoid
@@ -39,8 +38,8 @@ zeros_like = tf.zeros_like
 def add(x1: Any, x2: Any) -> Any:
     """Adds a bias, `x2`, to the last axis.
 
-    As such it becomes one operation with a product before it and a ReLU after it, and
-    has a gradient of one operation.
+    As such it becomes one operation with a product before it, and has a gradient of one
+    operation.
     """
     return tf.nn.bias_add(x1, x2)
 
@@ -63,6 +62,20 @@ def einsum(subscripts: str, *operands: Any) -> Any:
 def flip(x: Any, axis: int) -> Any:
     """Reverses the order of a tensor's elements along an axis."""
     return tf.reverse(x, [axis])
+
+
+def relu(x: Any) -> Any:
+    """The positive part of a tensor; NaN stays NaN.
+
+    With oneDNN, TensorFlow makes one operation of a product, its bias and its own
+    ReLU, which takes NaN for 0.
+    """
+    return tf.maximum(x, tf.zeros((), x.dtype))
+
+
+def segment_sum(data: Any, segment_ids: Any, num_segments: int) -> Any:
+    """Sums the elements of each segment; `(num_segments,)`."""
+    return tf.math.unsorted_segment_sum(data, segment_ids, num_segments)
 
 
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> Any:

@@ -1,5 +1,6 @@
 """What TensorFlow does with the variables of either Keras."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from home_tf.backend import IS_LEGACY
@@ -81,6 +82,18 @@ def named_optimizer_variables(model: Any) -> dict[str, Any]:
         state = optimizer._loss_scale
         found |= {"loss_scale": state.current_loss_scale, "counter": state.counter}
     return {name: tf_variable(variable) for name, variable in found.items()}
+
+
+def find_not_finite(variables: Mapping[str, Any]) -> list[str]:
+    """The names of the floating-point variables with NaN or infinity in them."""
+    import tensorflow as tf
+
+    return [
+        name
+        for name, variable in variables.items()
+        if variable.dtype.is_floating
+        and not bool(tf.reduce_all(tf.math.is_finite(variable)))
+    ]
 
 
 def add_at(variable: Any, indices: Any, values: Any) -> None:

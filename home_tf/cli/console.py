@@ -1,5 +1,6 @@
 """What the commands print, and where."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,10 @@ from rich.progress import (
     TextColumn,
 )
 
+from home_tf.errors import Interrupted
+
+LINE_SECONDS = 30.0
+
 console = Console(highlight=False)
 
 
@@ -23,8 +28,20 @@ def report_written(path: Path) -> None:
 
 
 @contextmanager
+def say_if_interrupted(line: str) -> Iterator[None]:
+    """What an interruption in the context says; a line that is said already stays."""
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        raise Interrupted(str(interruption) or f"interrupted; {line}") from None
+
+
+@contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Lends a function that shows how much of a stage is done, of how much."""
+    """Lends a function that shows how much of a stage is done, of how much.
+
+    Without a terminal, a line every `LINE_SECONDS` stands for the bars.
+    """
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -34,8 +51,13 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
         disable=not console.is_terminal,
     ) as bars:
         shown: dict[str, TaskID] = {}
+        last_line = time.monotonic()
 
         def show(stage: str, done: int, total: int) -> None:
+            nonlocal last_line
+            if not console.is_terminal and time.monotonic() - last_line > LINE_SECONDS:
+                last_line = time.monotonic()
+                console.print(f"{stage}: {done:,} of {total:,}", soft_wrap=True)
             if stage not in shown:
                 shown[stage] = bars.add_task(stage, total=total)
             bars.update(shown[stage], completed=done, total=total)

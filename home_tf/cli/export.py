@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from home_tf.cli.console import console, report_written
+from home_tf.cli.console import console, report_written, say_if_interrupted
 from home_tf.cli.open_run import open_run
 from home_tf.cli.options import RunDataOption
 from home_tf.cli.start_tensorflow import start_tensorflow
@@ -55,17 +55,18 @@ def export(
     found = open_run(run)
     from home_tf.export import export_run
 
-    version = export_run(
-        found,
-        out,
-        data=data,
-        keep=keep,
-        tables=tables,
-        max_auc_loss=max_auc_loss,
-        score_weights=weights,
-        on_check=_report_check,
-        on_auc_changes=_report_auc_changes,
-    )
+    with say_if_interrupted(f"{out} is as it was. Run the same command again"):
+        version = export_run(
+            found,
+            out,
+            data=data,
+            keep=keep,
+            tables=tables,
+            max_auc_loss=max_auc_loss,
+            score_weights=weights,
+            on_check=_report_check,
+            on_auc_changes=_report_auc_changes,
+        )
     report_written(version)
 
 

@@ -14,26 +14,32 @@ def metrics_table(metrics: Mapping[str, Any], *, title: str) -> Table:
         title: Name of the split.
 
     Returns:
-        A row a task: positives, AUC and GAUC with their 95 % intervals, log loss and
-        calibration; undefined values are shown as "-".
+        A row a task: positives, AUC and, if there are groups, GAUC with their 95 %
+        intervals, log loss and calibration; undefined values are shown as "-".
     """
-    table = Table(title=title, title_justify="left")
+    ranking = [name for name in ("auc", "gauc") if name in metrics]
+    table = Table(title=title, title_justify="left", caption=_caption(metrics))
     table.add_column("task", no_wrap=True)
-    for name in ("pos.", "AUC [95 %]", "GAUC [95 %]", "loss", "cal."):
+    intervals = [f"{name.upper()} [95 %]" for name in ranking]
+    for name in ("pos.", *intervals, "loss", "cal."):
         table.add_column(name, justify="right", no_wrap=True)
     for task in metrics["auc"]:
         table.add_row(
             task,
             f"{metrics['positives'][task]:,}",
-            _with_interval(metrics, "auc", task),
-            _with_interval(metrics, "gauc", task),
+            *(_with_interval(metrics, name, task) for name in ranking),
             _number(metrics["log_loss"][task]),
             _three_digits(metrics["calibration"][task]),
         )
-    means = (_number(metrics["mean_auc"]), _number(metrics["mean_gauc"]))
+    means = [f"{_number(metrics[f'mean_{name}'])}          " for name in ranking]
     table.add_section()
-    table.add_row("mean", "", *(f"{mean}          " for mean in means), "", "")
+    table.add_row("mean", "", *means, "", "")
     return table
+
+
+def _caption(metrics: Mapping[str, Any]) -> str | None:
+    rows = metrics.get("rows_without_group")
+    return f"{rows:,} rows have no group, and do not count in GAUC" if rows else None
 
 
 def _with_interval(metrics: Mapping[str, Any], name: str, task: str) -> str:

@@ -5,7 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from home_tf.cli.console import console, progress_bars, report_written
+from home_tf.cli.console import (
+    console,
+    progress_bars,
+    report_written,
+    say_if_interrupted,
+)
 from home_tf.cli.start_tensorflow import start_tensorflow
 
 prepare_app = typer.Typer(no_args_is_help=True, help="Turn logs into TFRecords.")
@@ -37,7 +42,8 @@ def prepare_kuairand(
     start_tensorflow()
     from home_tf.prepare import prepare
 
-    with progress_bars() as progress:
+    nothing = f"{out} is as it was. Run the same command again"
+    with say_if_interrupted(nothing), progress_bars() as progress:
         schema = prepare(
             source,
             out,

@@ -1,7 +1,9 @@
 """Running a command: its errors are one line, and its exit codes say which."""
 
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, NoReturn
 
 from home_tf.errors import HomeError
@@ -11,8 +13,16 @@ def run_command(command: Callable[[], Any]) -> NoReturn:
     """Runs a command of the command line and exits.
 
     A `HomeError`, or an error of the file system, is one line on the standard error and
-    exit code 2; an interruption is exit code 130.
+    exit code 2; an interruption by Ctrl-C is exit code 130, and by SIGTERM 143.
     """
+    received = signal.SIGINT
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        nonlocal received
+        received = signal.SIGTERM
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         command()
     except HomeError as error:
@@ -21,7 +31,8 @@ def run_command(command: Callable[[], Any]) -> NoReturn:
     except OSError as error:  # such as a full disk, or a folder that is not ours
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to resume", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as interruption:
+        line = str(interruption) or "interrupted. Run the same command again"
+        print(line, file=sys.stderr)
+        sys.exit(128 + received)
     sys.exit(0)

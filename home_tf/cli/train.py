@@ -18,6 +18,10 @@ def train(
         Literal["tfrs", "keras"] | None,
         typer.Option(help="Legacy Keras (tfrs) or Keras 3, instead of the file's."),
     ] = None,
+    select_by: Annotated[
+        Literal["auc", "gauc"] | None,
+        typer.Option(help="What picks the best epoch, instead of the file's."),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the rows, instead of the file's.")
     ] = None,
@@ -25,13 +29,18 @@ def train(
         int | None, typer.Option(help="Of weights and order, instead of the file's.")
     ] = None,
 ) -> None:
-    """Train a model, or resume an interrupted training."""
+    """Train a model; resume an interrupted training, or extend one by more epochs."""
     from home_tf.config import peek_framework
 
     start_tensorflow(framework or peek_framework(config))
     from home_tf.config import load_config
 
-    given = {"framework": framework, "epochs": epochs, "seed": seed}
+    given = {
+        "framework": framework,
+        "select_by": select_by,
+        "epochs": epochs,
+        "seed": seed,
+    }
     overrides = {f"training.{k}": v for k, v in given.items() if v is not None}
     loaded = load_config(config, overrides)
     from home_tf.training import train as train_run

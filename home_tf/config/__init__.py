@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from home_tf.config.candidates_config import CandidatesConfig as CandidatesConfig
     from home_tf.config.config import Config as Config
     from home_tf.config.evaluation_config import EvaluationConfig as EvaluationConfig
+    from home_tf.config.load import differing_keys as differing_keys
     from home_tf.config.load import dump_config as dump_config
     from home_tf.config.load import load_config as load_config
     from home_tf.config.load import make_config as make_config
@@ -38,7 +39,14 @@ _MODULES = {
     "ServingConfig": "serving_config",
     "TrainingConfig": "training_config",
     **dict.fromkeys(
-        ("dump_config", "load_config", "make_config", "override_config"), "load"
+        (
+            "differing_keys",
+            "dump_config",
+            "load_config",
+            "make_config",
+            "override_config",
+        ),
+        "load",
     ),
 }
 

@@ -27,6 +27,7 @@ def check_config(config: "Config") -> None:
     _check_score(config)
     _check_outcomes(config)
     _check_monitor_tasks(config)
+    _check_select_by(config)
 
 
 def _check_task_names(config: "Config") -> None:
@@ -116,4 +117,12 @@ def _check_monitor_tasks(config: "Config") -> None:
         raise HomeError(
             f"`training.monitor_tasks` names unknown tasks {sorted(unknown)}; the "
             f"tasks are {sorted(config.tasks)}"
+        )
+
+
+def _check_select_by(config: "Config") -> None:
+    if config.training.select_by == "gauc" and config.evaluation.group_by is None:
+        raise HomeError(
+            "`training.select_by` is gauc, which needs groups: give the column of the "
+            "users as `evaluation.group_by`"
         )

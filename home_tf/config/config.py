@@ -36,7 +36,7 @@ class Config:
 
     features: Annotated[Mapping[str, Feature], NotEmpty()]
     tasks: Annotated[Mapping[str, Task], NotEmpty()]
-    evaluation: EvaluationConfig
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     serving: ServingConfig = field(default_factory=ServingConfig)

@@ -10,11 +10,13 @@ class EvaluationConfig:
     """How the model is measured.
 
     Attributes:
-        group_by: The record column of GAUC's groups, usually the user.
-        bootstrap_replicates: Resamplings of the users behind each interval.
+        group_by: The record column of GAUC's groups, usually the user; by default there
+            is no GAUC.
+        bootstrap_replicates: Resamplings of the groups, or without them of the rows,
+            behind each interval.
     """
 
-    group_by: str
+    group_by: str | None = None
     bootstrap_replicates: Size = 500
 
     def __post_init__(self) -> None:

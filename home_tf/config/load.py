@@ -65,6 +65,33 @@ def override_config(config: Config, overrides: Mapping[str, Any]) -> Config:
     return _checked(to_values(config), overrides, where="the configuration")
 
 
+def differing_keys(first: Config, second: Config) -> list[str]:
+    """The keys, such as `training.epochs`, whose values differ; in their order.
+
+    The order of features and of tasks has a meaning, too.
+    """
+    one, other = _flat(to_values(first)), _flat(to_values(second))
+    found = [key for key in {**one, **other} if one.get(key) != other.get(key)]
+    if found:
+        return found
+    ordered = ("features", "tasks")
+    return [
+        f"the order of `{section}`"
+        for section in ordered
+        if list(getattr(first, section)) != list(getattr(second, section))
+    ]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
 def dump_config(config: Config, path: str | Path) -> None:
     """Writes a configuration, defaults included, as YAML that `load_config` reads."""
     text = io.StringIO()

@@ -24,21 +24,24 @@ class TrainingConfig:
         framework: `tfrs` (legacy Keras) or `keras` (Keras 3).
         epochs: Passes over the training rows, at most.
         patience: Epochs without a better validation score before training stops.
-        monitor_tasks: Tasks whose mean validation AUC picks the best checkpoint; by
-            default all. Leave out tasks with few positives: their AUC is noise.
+        select_by: `auc` or `gauc`, whose mean over the monitored tasks on the
+            validation rows picks the best checkpoint.
+        monitor_tasks: The tasks that pick the best checkpoint; by default all. Leave
+            out tasks with few positives: their AUC is noise.
         loss_weighting: How the tasks' losses become one: `sum`, `uncertainty`,
             `gradnorm` or `pcgrad`. The two in the middle learn the weights, so
             `loss_weight` of the tasks must be left out.
         gradnorm_alpha: Pull of `gradnorm` towards tasks that train slowly, by default
             1.5.
-        batch_size: Rows a step, over all replicas.
+        batch_size: Rows a step, over all replicas. An epoch's last batch is left out
+            if it has less than a quarter of these.
         optimizer: `adam`, or `lazy_adam`, which updates only the rows of embedding
             tables that a batch looks up: its step does not slow down with the
             vocabulary.
         learning_rate: Of the optimizer.
         learning_rate_decay: `cosine` to zero over all epochs, or `none`.
-        clip_norm: Largest global norm of the gradients, by default none; Keras 3 takes
-            it of each replica's gradients.
+        clip_norm: Largest norm of the gradient of all weights, summed over all
+            replicas; by default none.
         shuffle_rows: Rows that are shuffled together.
         jit_compile: Whether XLA compiles the step.
         mixed_precision: `float32`, `mixed_float16` or `mixed_bfloat16`.
@@ -49,6 +52,7 @@ class TrainingConfig:
     framework: Framework = "tfrs"
     epochs: Size = 1
     patience: Size = 1
+    select_by: Literal["auc", "gauc"] = "auc"
     monitor_tasks: Annotated[tuple[str, ...], NotEmpty()] | None = None
     loss_weighting: Literal["sum", "uncertainty", "gradnorm", "pcgrad"] = "sum"
     gradnorm_alpha: NotNegative | None = None

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -36,7 +37,7 @@ class ColumnStatistics:
     @property
     def variance(self) -> float:
         """The variance, divided by the number of rows."""
-        return self._number("variance")
+        return self._not_negative("variance")
 
     @property
     def log1p_mean(self) -> float:
@@ -46,16 +47,27 @@ class ColumnStatistics:
     @property
     def log1p_variance(self) -> float:
         """The variance of `log(1 + x)`."""
-        return self._number("log1p_variance")
+        return self._not_negative("log1p_variance")
 
     @property
     def quantiles(self) -> list[float]:
         """Quantiles at equal steps from the least to the greatest value."""
         found = self._values.get("quantiles")
-        if not isinstance(found, list) or not found or not all(map(_is_number, found)):
+        if found == []:
             raise HomeError(
-                f"{self._place('quantiles')} must be a list of finite numbers, those "
-                f"at equal steps from 0 to 100 %. Received: {str(found)[:100]}"
+                f"{self._place('quantiles')} is empty: no training row has a number "
+                "in this column. Leave it out of the features, or prepare other data"
+            )
+        if (
+            not isinstance(found, list)
+            or len(found) < 2
+            or not all(map(_is_number, found))
+            or any(second < first for first, second in pairwise(found))
+        ):
+            raise HomeError(
+                f"{self._place('quantiles')} must be a list of at least two finite "
+                "numbers in ascending order, those at equal steps from 0 to 100 %. "
+                f"Received: {str(found)[:100]}"
             )
         return [float(value) for value in found]
 
@@ -69,7 +81,7 @@ class ColumnStatistics:
         mean = self.mean
         # Of a label quantiles may be left out.
         given = self._values.get("quantiles")
-        lowest = min([mean, *self.quantiles]) if given else mean
+        lowest = min(mean, self.quantiles[0]) if given else mean
         if lowest < 0 or mean > 1:
             raise HomeError(
                 f"{self._place('mean')} must be the share of ones, between 0 and 1. "
@@ -77,6 +89,14 @@ class ColumnStatistics:
                 "(NaN or -1) out of its statistics, or set `initial_rates: false`"
             )
         return min(max(mean, 1e-6), 1 - 1e-6)
+
+    def _not_negative(self, key: str) -> float:
+        found = self._number(key)
+        if found < 0:
+            raise HomeError(
+                f"{self._place(key)} must not be negative. Received: {found}"
+            )
+        return found
 
     def _number(self, key: str) -> float:
         found = self._values.get(key)

@@ -117,7 +117,7 @@ class DatasetDirectory:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A SHA-256 of the schema, with the files' sizes, and of what was counted."""
+        """A SHA-256 of the schema, which has the files', and of what was counted."""
         vocabularies = sorted(self.path.glob("vocabularies/*.csv"))
         hashed = hashlib.sha256()
         for file in (self.path / FILE_NAME, *vocabularies, self._statistics_file):
@@ -134,6 +134,7 @@ class DatasetDirectory:
         seed: int = 0,
         epochs: int = 1,
         first_epoch: int = 0,
+        smallest_batch: int = 1,
         drop_remainder: bool = False,
         input_context: tf.distribute.InputContext | None = None,
     ) -> tf.data.Dataset:
@@ -153,6 +154,8 @@ class DatasetDirectory:
             epochs: The epoch at which to end, counted from 0: the number of epochs of
                 an uninterrupted run.
             first_epoch: The epoch to begin with.
+            smallest_batch: The fewest rows of an epoch's last batch; with fewer it is
+                dropped.
             drop_remainder: Whether to drop an epoch's last batch if it is not full.
             input_context: Of `tf.distribute`: this pipeline's share. Files are shared
                 out, or records if there are fewer files than pipelines.
@@ -160,18 +163,19 @@ class DatasetDirectory:
         Returns:
             A dataset of `{column: (batch, *shape)}` in the columns' dtypes. Each epoch
             ends with a partial batch of its own. A broken record raises
-            `tf.errors.DataLossError` while reading; `find_corrupt_record` says where it
-            is.
+            `tf.errors.DataLossError` while reading, and a record too many or too few
+            `tf.errors.FailedPreconditionError`; `find_corrupt_record` says where.
 
         Raises:
-            HomeError: If the split or a column is unknown, a file is missing or
-                truncated, or an argument is out of its range.
+            HomeError: If the split or a column is unknown, a file is missing or not
+                what was written, or an argument is out of its range.
         """
         check_at_least("batch_size", batch_size, 1)
         check_at_least("shuffle_rows", shuffle_rows, 0)
         check_at_least("first_epoch", first_epoch, 0)
         check_at_least("epochs", epochs, first_epoch)
-        check_files(self.path, self.split(split))
+        check_at_least("smallest_batch", smallest_batch, 1)
+        check_files(self.path, self.schema, self.split(split))
         return read_batches(
             self.path,
             self.schema,
@@ -181,6 +185,7 @@ class DatasetDirectory:
             shuffle_rows=shuffle_rows,
             seed=seed,
             epochs=range(first_epoch, epochs),
+            smallest_batch=smallest_batch,
             drop_remainder=drop_remainder,
             input_context=input_context,
         )

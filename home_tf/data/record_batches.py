@@ -12,9 +12,11 @@ from home_tf.data.schema import (
     FILE_NAME,
     ROWS_FEATURE,
     Column,
+    RecordFile,
     RecordSchema,
     Split,
     example_dtype,
+    fingerprint_file,
 )
 from home_tf.errors import HomeError
 
@@ -39,6 +41,7 @@ def read_batches(
     shuffle_rows: int,
     seed: int,
     epochs: range,
+    smallest_batch: int,
     drop_remainder: bool,
     input_context: tf.distribute.InputContext | None,
 ) -> tf.data.Dataset:
@@ -62,32 +65,64 @@ def read_batches(
         decoded = _decoded(chunks, columns, seeds[2] if window else None)
         return decoded.rebatch(batch_size, drop_remainder)
 
-    return (
-        tf.data.Dataset.range(epochs.start, epochs.stop)
-        .flat_map(one_epoch)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
+    if smallest_batch > 1:
+        batches = batches.filter(_has_rows(smallest_batch))
+    return batches.prefetch(tf.data.AUTOTUNE)
+
+
+def _has_rows(least: int) -> Callable[[Tensors], Any]:
+    @tf.autograph.experimental.do_not_convert
+    def has_rows(batch: Tensors) -> Any:
+        return tf.shape(next(iter(batch.values())))[0] >= least
+
+    return has_rows
 
 
 def find_corrupt_record(folder: Path, schema: RecordSchema, split: Split) -> str | None:
     """Where the first broken record of a split is, and why, in one line."""
-    for file in split.files:
-        path, found = folder / file.name, 0
-        try:
-            for _ in _open(str(path), schema):
-                found += 1
-        except tf.errors.OpError as error:
-            return (
-                f"{path}: record {found} (of {file.records}, from 0) is broken: "
-                f"{_cause(error)}"
-            )
-        if found != file.records:
-            return f"{path}: has {found} records where {FILE_NAME} has {file.records}"
+    problems = (_find_problem(folder / file.name, file, schema) for file in split.files)
+    return next(filter(None, problems), None)
+
+
+def _find_problem(path: Path, file: RecordFile, schema: RecordSchema) -> str | None:
+    count_rows = _row_counter(schema)
+    found = rows = 0
+    try:
+        for record in _open(str(path), schema):
+            rows += count_rows(record)
+            found += 1
+    except tf.errors.OpError as error:
+        return (
+            f"{path}: record {found} (of {file.records}, from 0) is broken: "
+            f"{_cause(error)}"
+        )
+    if (found, rows) != (file.records, file.rows):
+        return (
+            f"{path}: has {rows} rows in {found} records, and in {FILE_NAME} "
+            f"{file.rows} in {file.records}: it is another file. Copy the "
+            "directory again, or run `home-tf prepare` again"
+        )
     return None
 
 
-def check_files(folder: Path, split: Split) -> None:
-    """Raises a `HomeError` if a file of a split is missing or truncated."""
+def _row_counter(schema: RecordSchema) -> Callable[[Any], int]:
+    """A function that counts a record's rows; no `tf.train.Example` is an error."""
+    features = (
+        {ROWS_FEATURE: tf.io.FixedLenFeature((), tf.int64)}
+        if schema.layout == "packed"
+        else schema.example_features()
+    )
+
+    def count(record: Any) -> int:
+        parsed = tf.io.parse_single_example(record, features)
+        return int(parsed[ROWS_FEATURE]) if schema.layout == "packed" else 1
+
+    return count
+
+
+def check_files(folder: Path, schema: RecordSchema, split: Split) -> None:
+    """Raises a `HomeError` if a file of a split is missing, or not what was written."""
     for file in split.files:
         path = folder / file.name
         if not path.is_file():
@@ -97,6 +132,13 @@ def check_files(folder: Path, split: Split) -> None:
             raise HomeError(
                 f"{path}: the file must have {file.bytes} bytes. Received: {size}; "
                 "copy the directory again, or run `home-tf prepare` again"
+            )
+        if fingerprint_file(path) != file.fingerprint:
+            raise HomeError(
+                _find_problem(path, file, schema)
+                or f"{path}: is not the file that {FILE_NAME} describes, though it has "
+                "as many bytes and rows. Copy the directory again, or run `home-tf "
+                "prepare` again"
             )
 
 
@@ -114,11 +156,12 @@ def _record_source(
 ) -> Callable[[Any], tf.data.Dataset]:
     """Makes a function from a seed to this pipeline's serialised records."""
     paths = [str(folder / file.name) for file in split.files]
+    counts = [file.records for file in split.files]
     pipelines = context.num_input_pipelines if context else 1
     pipeline = context.input_pipeline_id if context else 0
     by_file = len(paths) >= pipelines
     if by_file:
-        paths = paths[pipeline::pipelines]
+        paths, counts = paths[pipeline::pipelines], counts[pipeline::pipelines]
 
     def records_of(seed: Any) -> tf.data.Dataset:
         files = tf.constant(paths)
@@ -133,6 +176,8 @@ def _record_source(
             )
         else:
             records = _open(files, schema)
+        # One record more or less would move every epoch after it.
+        records = records.apply(tf.data.experimental.assert_cardinality(sum(counts)))
         # The order of the records is the same in every pipeline.
         return records if by_file else records.shard(pipelines, pipeline)
 

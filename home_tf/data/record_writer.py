@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -21,6 +22,8 @@ from home_tf.data.schema import (
     RecordSchema,
     Split,
     check_choice,
+    check_column_names,
+    fingerprint_file,
 )
 from home_tf.errors import HomeError, check_at_least
 
@@ -48,7 +51,8 @@ class RecordWriter:
 
     Raises:
         HomeError: If an argument is not as above, or the directory holds
-            records already.
+            records already; while writing, if a file cannot be written, such as for
+            want of space.
 
     Example:
         ```python
@@ -106,9 +110,10 @@ class RecordWriter:
             values = np.asarray(rows[name], dtype)
             _check_shape(where, values, column, arrays)
             arrays[name] = _converted(where, values, column, name in self.nullable)
-        if split not in self._splits:
-            self._splits[split] = _SplitWriter(self, split)
-        self._splits[split].add(arrays)
+        with self._explain_unwritable():
+            if split not in self._splits:
+                self._splits[split] = _SplitWriter(self, split)
+            self._splits[split].add(arrays)
 
     def __enter__(self) -> "RecordWriter":
         return self
@@ -121,13 +126,26 @@ class RecordWriter:
     ) -> None:
         try:
             if exception_type is None:
-                for writer in self._splits.values():
-                    writer.flush()
+                with self._explain_unwritable():
+                    for writer in self._splits.values():
+                        writer.flush()
         finally:
-            for writer in self._splits.values():
-                writer.close()
+            # Of an error before, that one counts.
+            quiet = suppress(HomeError) if exception_type else nullcontext()
+            with quiet, self._explain_unwritable():
+                for writer in self._splits.values():
+                    writer.close()
         if exception_type is None:
             self._schema().save(self.folder)
+
+    @contextmanager
+    def _explain_unwritable(self) -> Iterator[None]:
+        """Turns TensorFlow's errors, such as of a full disk, into one line."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            reason = str(error).splitlines()[0]
+            raise HomeError(f"{self.folder}: cannot be written ({reason})") from None
 
     def _schema(self) -> RecordSchema:
         return RecordSchema(
@@ -138,11 +156,7 @@ class RecordWriter:
         )
 
     def _check_columns(self) -> None:
-        if not self.columns or ROWS_FEATURE in self.columns:
-            raise HomeError(
-                "`columns` must name at least one column, and none "
-                f"{ROWS_FEATURE!r}. Received: {list(self.columns)}"
-            )
+        check_column_names(self.columns)
         for name in sorted(self.nullable):
             if name not in self.columns or self.columns[name].dtype != "float32":
                 raise HomeError(
@@ -219,7 +233,9 @@ class _SplitWriter:
 
     def result(self) -> Split:
         files = (
-            RecordFile(path.name, rows, path.stat().st_size, records)
+            RecordFile(
+                path.name, rows, path.stat().st_size, records, fingerprint_file(path)
+            )
             for path, rows, records in zip(
                 self._paths, self._rows, self._records, strict=True
             )

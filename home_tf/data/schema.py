@@ -1,8 +1,10 @@
 """What a dataset directory holds: its columns, splits and files."""
 
+import hashlib
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,18 @@ from home_tf.errors import HomeError
 from home_tf.files import write_json
 
 FORMAT = "home_tf.records"
-VERSION = 1
+VERSION = 2
 FILE_NAME = "schema.json"
 DTYPES = ("int32", "int64", "float32", "string")
 LAYOUTS = ("packed", "rows")
 COMPRESSIONS = (None, "GZIP")
 # The feature of a packed record that holds its number of rows.
 ROWS_FEATURE = "__rows__"
+FINGERPRINT_BYTES = 2**16
+# What is an input of a served model, a file of a vocabulary and a name in a graph.
+_COLUMN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
+# Of the served model's own inputs and functions.
+_RESERVED = ("examples", "inputs", "self", "weights")
 
 
 @dataclass(frozen=True)
@@ -72,12 +79,15 @@ class RecordFile:
         rows: Number of rows.
         bytes: Size of the file, in bytes.
         records: Number of TFRecord records; a packed record holds many rows.
+        fingerprint: A SHA-256 of the file's first and last bytes, by which one that
+            took the place of another is told.
     """
 
     name: str
     rows: int
     bytes: int
     records: int
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -103,12 +113,18 @@ class RecordSchema:
         compression: `None` or `"GZIP"`.
         columns: The columns by name.
         splits: The splits by name.
+
+    Raises:
+        HomeError: If there is no column, or one has a name that it cannot have.
     """
 
     layout: str
     compression: str | None
     columns: dict[str, Column]
     splits: dict[str, Split]
+
+    def __post_init__(self) -> None:
+        check_column_names(self.columns)
 
     @classmethod
     def load(cls, folder: str | Path) -> "RecordSchema":
@@ -214,6 +230,32 @@ def _from_json(content: Mapping[str, Any]) -> RecordSchema:
             for name, split in content["splits"].items()
         },
     )
+
+
+def fingerprint_file(path: Path) -> str:
+    """A SHA-256 of a file's first and last `FINGERPRINT_BYTES`, in hexadecimal."""
+    with path.open("rb") as file:
+        hashed = hashlib.sha256(file.read(FINGERPRINT_BYTES))
+        file.seek(max(file.tell(), path.stat().st_size - FINGERPRINT_BYTES))
+        hashed.update(file.read())
+    return hashed.hexdigest()
+
+
+def check_column_names(names: Iterable[str]) -> None:
+    """Checks the names of a dataset directory's columns.
+
+    Raises:
+        HomeError: If there is none, or one could not be an input of a served model.
+    """
+    if not names:
+        raise HomeError("`columns` must name at least one column. Received: none")
+    for name in names:
+        if not _COLUMN_NAME.fullmatch(name) or name in _RESERVED:
+            raise HomeError(
+                "the name of a column must be of letters (a to z), digits, `_`, `-` "
+                "and `.`, begin with a letter or digit, and be none of "
+                f"{', '.join(_RESERVED)}. Received: {name!r}"
+            )
 
 
 def check_choice(argument: str, value: object, choices: tuple[object, ...]) -> None:

@@ -1,8 +1,11 @@
 """The values of a column in the training rows, and how often each was seen."""
 
 import csv
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from home_tf.data.schema import Column
 from home_tf.errors import HomeError
@@ -33,11 +36,10 @@ class Vocabulary:
         Raises:
             HomeError: If the file is missing or no vocabulary.
         """
-        convert = str if column.dtype == "string" else int
         try:
             with file.open(newline="", encoding="utf-8") as lines:
                 rows = [
-                    (convert(row["value"]), int(row["count"]))
+                    (_convert(file, row["value"], column), int(row["count"]))
                     for row in csv.DictReader(lines)
                 ]
         except FileNotFoundError:
@@ -45,11 +47,14 @@ class Vocabulary:
                 f"{file}: no such vocabulary. Prepare the data again, or give the "
                 "feature `encoding: hashed`"
             ) from None
-        except (KeyError, TypeError, ValueError):
+        except HomeError:
+            raise
+        except (csv.Error, KeyError, TypeError, ValueError):
             raise HomeError(
                 f"{file}: a vocabulary has the columns value,count. Prepare the data "
                 "again"
             ) from None
+        _check_different(file, [value for value, _ in rows])
         present = [row for row in rows if row[0] != column.missing]
         values, counts = zip(*present, strict=True) if present else ((), ())
         return cls(values, counts)
@@ -58,3 +63,26 @@ class Vocabulary:
         """The values that were seen so often, most frequent first."""
         pairs = zip(self.values, self.counts, strict=True)
         return [value for value, count in pairs if count >= at_least]  # type: ignore[return-value]
+
+
+def _convert(file: Path, text: str, column: Column) -> int | str:
+    if column.dtype == "string":
+        return text
+    # Without spaces, signs of plus and underscores, which Python's `int` takes.
+    value = int(text) if re.fullmatch(r"-?\d+", text, re.ASCII) else None
+    if value is None or not -(2**63) <= value < 2**63:
+        raise HomeError(
+            f"{file}: the values of a column of dtype {column.dtype} must be integers. "
+            f"Received: {text!r}. Prepare the data again"
+        )
+    return value
+
+
+def _check_different(file: Path, values: list[Any]) -> None:
+    if len(set(values)) == len(values):
+        return
+    repeated = next(value for value, count in Counter(values).items() if count > 1)
+    raise HomeError(
+        f"{file}: a vocabulary must have every value once. Received: {repeated!r} "
+        "more than once. Prepare the data again"
+    )

@@ -1,4 +1,4 @@
-"""Intervals of AUC and GAUC by resampling whole groups."""
+"""Intervals of AUC and GAUC by resampling whole groups, or rows."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from home_tf.errors import HomeError, check_at_least
-from home_tf.evaluation.inputs import Floats, group_codes, labelled_rows
+from home_tf.evaluation.inputs import Array, Floats, group_codes, labelled_rows
 from home_tf.evaluation.ranking import (
     auc_of_segments,
     per_group_auc,
@@ -20,7 +20,7 @@ Counts = npt.NDArray[np.intp]
 def bootstrap_over_groups(
     labels: npt.ArrayLike,
     scores: npt.ArrayLike,
-    groups: npt.ArrayLike,
+    groups: npt.ArrayLike | None,
     *,
     replicates: int = 500,
     confidence: float = 0.95,
@@ -32,18 +32,21 @@ def bootstrap_over_groups(
     rows of each drawn user as often as the user was drawn: rows of one user are not
     independent. The draws depend only on the seed and on `groups`, so that tasks and
     models evaluated on the same rows see the same replicates. A replicate without
-    positives or without negatives has no AUC and is left out of the interval.
+    positives or without negatives has no AUC and is left out of the interval. A row
+    without a user is drawn on its own.
 
     Args:
         labels: `(rows,)` or `(rows, 1)`; 0 or 1, NaN or -1 where missing.
         scores: `(rows,)` or `(rows, 1)`; anything that ranks.
-        groups: `(rows,)` of integers or strings: the user of each row.
+        groups: `(rows,)` of integers or strings: the user of each row, -1 or `""` where
+            it is not known; None draws rows.
         replicates: Number of draws.
         confidence: Share of the replicates that lie inside the interval.
         seed: Seed of the draws, not negative.
 
     Returns:
-        `{"auc": (low, high), "gauc": (low, high)}`, NaN where no replicate has a value.
+        `{"auc": (low, high), "gauc": (low, high)}`, NaN where no replicate has a value;
+        without groups there is no `"gauc"`.
 
     Raises:
         HomeError: As in `gauc`, or if `replicates` or `confidence` is out of range.
@@ -62,7 +65,7 @@ def bootstrap_over_groups(
 def bootstrap_values(
     labels: npt.ArrayLike,
     scores: npt.ArrayLike,
-    groups: npt.ArrayLike,
+    groups: npt.ArrayLike | None,
     *,
     replicates: int = 500,
     seed: int = 0,
@@ -75,28 +78,45 @@ def bootstrap_values(
     Args:
         labels: As in `bootstrap_over_groups`, as are the other arguments.
         scores: Anything that ranks.
-        groups: The user of each row.
+        groups: The user of each row, or None.
         replicates: Number of draws.
         seed: Seed of the draws.
 
     Returns:
-        `{"auc": (replicates,), "gauc": (replicates,)}`, NaN where undefined.
+        `{"auc": (replicates,), "gauc": (replicates,)}`, NaN where undefined; without
+        groups there is no `"gauc"`.
 
     Raises:
         HomeError: As in `gauc`, or if `replicates` is out of range.
     """
     check_at_least("replicates", replicates, 1)
     known, predicted, valid = labelled_rows(labels, scores)
-    users, codes = group_codes(groups, len(valid))
-    present, aucs, impressions = per_group_auc(known, predicted, codes[valid])
+    units, users, codes = _number_units(groups, len(valid))
+    if users is not None:
+        named = np.where(codes < len(users), codes, -1)
+        present, aucs, impressions = per_group_auc(known, predicted, named[valid])
     order = np.argsort(predicted)
     known, predicted, codes = known[order], predicted[order], codes[valid][order]
     ties = starts_of_runs(predicted) if known.size else np.empty(0, np.intp)
     values = np.full((2, replicates), np.nan)
-    for i, drawn in enumerate(_draws(len(users), replicates, seed)):
+    for i, drawn in enumerate(_draws(units, replicates, seed)):
         values[0, i] = _weighted_auc(known, drawn[codes], ties)
-        values[1, i] = weighted_mean(aucs, impressions * drawn[present])
-    return {"auc": values[0], "gauc": values[1]}
+        if users is not None:
+            values[1, i] = weighted_mean(aucs, impressions * drawn[present])
+    found = {"auc": values[0]}
+    return found if users is None else {**found, "gauc": values[1]}
+
+
+def _number_units(
+    groups: npt.ArrayLike | None, rows: int
+) -> tuple[int, Array | None, npt.NDArray[np.intp]]:
+    """What is drawn: how many, the users among it, and of which each row is."""
+    if groups is None:
+        return rows, None, np.arange(rows)
+    users, codes = group_codes(groups, rows)
+    alone = codes < 0
+    codes = np.where(alone, len(users) + np.cumsum(alone) - 1, codes)
+    return len(users) + int(alone.sum()), users, codes
 
 
 def _draws(users: int, replicates: int, seed: int) -> Iterator[Counts]:

@@ -86,12 +86,13 @@ def group_codes(groups: npt.ArrayLike, rows: int) -> tuple[Array, npt.NDArray[np
     """Numbers the groups.
 
     Args:
-        groups: `(rows,)` or `(rows, 1)` of integers or strings.
+        groups: `(rows,)` or `(rows, 1)` of integers or strings; -1 or `""` in a row of
+            no group.
         rows: How many there are to be.
 
     Returns:
         The distinct groups in ascending order, and for each row the position of its
-        group among them.
+        group among them; -1 in a row of no group.
 
     Raises:
         HomeError: If the length differs or the groups are not integers or strings.
@@ -104,15 +105,29 @@ def group_codes(groups: npt.ArrayLike, rows: int) -> tuple[Array, npt.NDArray[np
         if values.dtype.kind in "iu" and values.size:
             first = values.min()
             if int(values.max()) - int(first) < 4 * values.size:
-                return _number_close_integers(values, first)
+                return _without_missing(*_number_close_integers(values, first))
         try:
-            return np.unique(values, return_inverse=True)
+            return _without_missing(*np.unique(values, return_inverse=True))
         except TypeError:
             pass  # objects that have no order, such as None among strings
     raise HomeError(
         "`groups` must be a vector of integers or strings, such as user ids. "
         f"Received: shape {values.shape}, dtype {values.dtype}"
     )
+
+
+def _without_missing(
+    names: Array, codes: npt.NDArray[np.intp]
+) -> tuple[Array, npt.NDArray[np.intp]]:
+    """Groups and codes without the group that stands for none; its code becomes -1."""
+    if names.dtype.kind == "b":
+        return names, codes
+    missing = [-1] if names.dtype.kind in "iu" else ["", b""]
+    kept = np.array([name not in missing for name in names.tolist()], bool)
+    if kept.all():
+        return names, codes
+    positions = np.where(kept, np.cumsum(kept) - 1, -1)
+    return names[kept], positions[codes]
 
 
 def _number_close_integers(

@@ -51,12 +51,13 @@ def gauc(labels: npt.ArrayLike, scores: npt.ArrayLike, groups: npt.ArrayLike) ->
 
     `GAUC = sum_u w_u AUC_u`, with `w_u` the share of the rows that are the user's.
     Users without a positive or without a negative have no AUC: they are left out, and
-    the weights of the others are scaled to sum to 1.
+    the weights of the others are scaled to sum to 1. So are rows without a user.
 
     Args:
         labels: As in `auc`.
         scores: As in `auc`.
-        groups: `(rows,)` of integers or strings: the user of each row.
+        groups: `(rows,)` of integers or strings: the user of each row; -1 or `""` where
+            it is not known.
 
     Returns:
         A value in [0, 1]; NaN if no group has both classes.
@@ -76,7 +77,8 @@ def per_group_auc(
     Args:
         labels: As in `auc`.
         scores: As in `auc`.
-        groups: `(rows,)` of integers or strings: the group of each row.
+        groups: `(rows,)` of integers or strings: the group of each row, -1 or `""` for
+            none.
 
     Returns:
         The groups that have a row with a label, in ascending order; the AUC of each,
@@ -89,6 +91,8 @@ def per_group_auc(
     known, predicted, valid = labelled_rows(labels, scores)
     names, codes = group_codes(groups, len(valid))
     codes = codes[valid]
+    grouped = codes >= 0
+    known, predicted, codes = known[grouped], predicted[grouped], codes[grouped]
     if not known.size:
         return names[:0], np.empty(0), np.empty(0, np.int64)
     order = _order_by_group_and_score(codes, predicted)

@@ -18,7 +18,7 @@ from home_tf.evaluation.ranking import auc, gauc
 def evaluate_tasks(
     labels: Mapping[str, npt.ArrayLike],
     probabilities: Mapping[str, npt.ArrayLike],
-    groups: npt.ArrayLike,
+    groups: npt.ArrayLike | None = None,
     *,
     replicates: int = 500,
     seed: int = 0,
@@ -28,9 +28,10 @@ def evaluate_tasks(
     Args:
         labels: For each task `(rows,)` or `(rows, 1)`; 0 or 1, NaN or -1 where missing.
         probabilities: For the same tasks `(rows,)` or `(rows, 1)`, in [0, 1].
-        groups: `(rows,)` of integers or strings: the user of each row.
-        replicates: Draws of the bootstrap over users; 0 leaves the intervals out, which
-            saves most of the time on large data.
+        groups: `(rows,)` of integers or strings: the user of each row, -1 or `""` where
+            it is not known; such rows do not count in GAUC. None leaves GAUC out.
+        replicates: Draws of the bootstrap over users, without them over rows; 0 leaves
+            the intervals out, which saves most of the time on large data.
         seed: Seed of the bootstrap.
 
     Returns:
@@ -38,7 +39,9 @@ def evaluate_tasks(
         `auc`, `gauc`, `log_loss`, `calibration`: `{task: value}`;
         `auc_interval`, `gauc_interval`: `{task: [low, high]}`, 95 % intervals;
         `examples`, `positives`: `{task: number}` of the rows with a label;
-        `mean_auc`, `mean_gauc`: means over the tasks where the metric is defined.
+        `mean_auc`, `mean_gauc`: means over the tasks where the metric is defined;
+        `rows_without_group`: the number of rows whose user is not known.
+        Without groups nothing of GAUC is in it, and no `rows_without_group`.
 
     Raises:
         HomeError: If the tasks or lengths do not match, a label is not 0, 1 or missing,
@@ -47,7 +50,7 @@ def evaluate_tasks(
     _check_tasks(labels, probabilities)
     rows = len(vector("labels", next(iter(labels.values()))))
     # Strings are slow to sort; their codes are not.
-    _, users = group_codes(groups, rows)
+    users = None if groups is None else group_codes(groups, rows)[1]
     results: dict[str, Any] = {}
     for task in labels:
         try:
@@ -59,30 +62,33 @@ def evaluate_tasks(
         for metric, value in values.items():
             results.setdefault(metric, {})[task] = value
     for metric in ("auc", "gauc"):
-        results[f"mean_{metric}"] = _plain(
-            float(mean_of_defined(list(results[metric].values())))
-        )
+        if metric in results:
+            mean = mean_of_defined(list(results[metric].values()))
+            results[f"mean_{metric}"] = _plain(float(mean))
+    if users is not None:
+        results["rows_without_group"] = int((users < 0).sum())
     return results
 
 
 def _evaluate(
     labels: npt.ArrayLike,
     probabilities: npt.ArrayLike,
-    users: npt.NDArray[np.intp],
+    users: npt.NDArray[np.intp] | None,
     replicates: int,
     seed: int,
 ) -> dict[str, Any]:
     known = vector("labels", labels)
     values: dict[str, Any] = {
         "auc": _plain(auc(labels, probabilities)),
-        "gauc": _plain(gauc(labels, probabilities, users)),
         "log_loss": _plain(log_loss(labels, probabilities)),
         "calibration": _plain(calibration(labels, probabilities)),
         "auc_interval": None,
-        "gauc_interval": None,
         "examples": int((known >= 0).sum()),
         "positives": int((known == 1).sum()),
     }
+    if users is not None:
+        values["gauc"] = _plain(gauc(labels, probabilities, users))
+        values["gauc_interval"] = None
     if replicates:
         intervals = bootstrap_over_groups(
             labels, probabilities, users, replicates=replicates, seed=seed

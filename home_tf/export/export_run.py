@@ -76,20 +76,19 @@ def export_run(
         The folder of the new version.
 
     Raises:
-        HomeError: If the run has no checkpoint, the data no validation rows or none of
-            the configured candidates, a weight of the score no task, the export cannot
-            be written or fails its check, the AUC falls too far, or another export of
-            the model is running; the versions that exist stay as they are.
+        HomeError: If the run has no checkpoint or one with weights that are not finite,
+            the data is not the run's or has none of the configured candidates, a weight
+            of the score no task, the export cannot be written or fails its check, the
+            AUC falls too far, or another export of the model is running; the versions
+            that exist stay as they are.
     """
     limit = _check_arguments(keep, tables, max_auc_loss)
     versions = Versions(out)
     config, best, origin = run.load_config(), run.find_best(), run.describe()
-    data = data or run.data
     if score_weights is not None:
         override = {"serving.score.weights": dict(score_weights)}
         config = override_config(config, override)
-    experiment = Experiment.open(config, data)
-    experiment.check_rows("validation", needed_by="the check of an export")
+    experiment = Experiment.open(config, run.open_data(data))
     with experiment.explain_broken_records(*experiment.data.schema.splits):
         network = experiment.load_network(best)
         quantized, auc_changes = quantize_and_compare(

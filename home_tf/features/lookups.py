@@ -4,9 +4,12 @@ from typing import Any
 
 from home_tf.backend import keras
 from home_tf.data import DatasetDirectory
+from home_tf.errors import HomeError
 from home_tf.features.categorical_feature import CategoricalFeature
 from home_tf.features.numeric_feature import NumericFeature
 from home_tf.types import KerasLayer
+
+_OUT_OF_VOCABULARY = "\0out of vocabulary"
 
 
 def make_hashing(column: str, buckets: int, data: DatasetDirectory) -> KerasLayer:
@@ -19,13 +22,33 @@ def make_vocabulary_lookup(
     column: str, feature: CategoricalFeature, data: DatasetDirectory
 ) -> KerasLayer:
     """Numbers the values of the vocabulary; 0 is the missing value."""
-    kind: Any = keras.layers.IntegerLookup
+    arguments: dict[str, Any] = {
+        "vocabulary": _values_to_number(column, feature, data),
+        "mask_token": data.columns[column].missing,
+        "num_oov_indices": feature.oov_buckets,
+    }
     if data.columns[column].dtype == "string":
-        kind = keras.layers.StringLookup
-    return kind(
-        vocabulary=data.vocabulary(column).seen(feature.min_count),
-        mask_token=data.columns[column].missing,
-        num_oov_indices=feature.oov_buckets,
+        # Keras's own token is a value that text may have.
+        return keras.layers.StringLookup(oov_token=_OUT_OF_VOCABULARY, **arguments)
+    return keras.layers.IntegerLookup(**arguments)
+
+
+def _values_to_number(
+    column: str, feature: CategoricalFeature, data: DatasetDirectory
+) -> list[int] | list[str]:
+    vocabulary = data.vocabulary(column)
+    found = vocabulary.seen(feature.min_count)
+    if found:
+        return found
+    if not vocabulary.values:
+        raise HomeError(
+            f"{data}: no training row has a value in column {column!r}, all are "
+            "missing. Leave it out of the features, or prepare other data"
+        )
+    raise HomeError(
+        f"{data}: no value of column {column!r} was seen in `min_count` "
+        f"{feature.min_count} training rows, the most frequent in "
+        f"{max(vocabulary.counts)}. Take a smaller `min_count`"
     )
 
 

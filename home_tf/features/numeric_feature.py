@@ -11,8 +11,13 @@ from home_tf.hints import Size, check_fields
 class NumericFeature:
     """A number a row, normalised, or bucketised and embedded.
 
+    Numbers below the least and above the greatest of the training rows are taken for
+    these.
+
     Attributes:
         column: The record column; by default the feature's name.
+        nullable: Whether a number may be missing, NaN; it is then the mean of the
+            training rows. Elsewhere NaN is an error, as infinity always is.
         transform: `log1p` is applied first, or `none`.
         encoding: `normalized` to mean 0 and variance 1 over the training rows, or
             `bucketized` at the quantiles of the training rows and embedded.
@@ -24,6 +29,7 @@ class NumericFeature:
     """
 
     column: str | None = None
+    nullable: bool = False
     transform: Literal["none", "log1p"] = "none"
     encoding: Literal["normalized", "bucketized"] = "normalized"
     buckets: Size | None = None

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from home_tf.backend import keras
 from home_tf.data import Column, DatasetDirectory
 from home_tf.features.categorical_feature import CategoricalFeature
 from home_tf.features.feature import Feature, check_columns, check_references
@@ -23,6 +22,7 @@ from home_tf.features.lookups import (
     make_hashing,
     make_vocabulary_lookup,
 )
+from home_tf.features.numeric_columns import NumericColumns
 from home_tf.features.numeric_feature import NumericFeature
 from home_tf.types import KerasLayer, Tensor
 
@@ -64,7 +64,10 @@ class Preprocessor(tf.Module):
         self._lookups = self._make_lookups()
         self.tables = self._make_tables()
         self.embedded_features = self._make_embedded_features()
-        self._make_normalization()
+        self.numeric_features, self._normalized = self._numeric_columns("normalized")
+        self._bucketized_features, self._bucketized = self._numeric_columns(
+            "bucketized"
+        )
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -82,24 +85,34 @@ class Preprocessor(tf.Module):
         Returns:
             `{feature: ids}`, `(batch,)` or `(batch, length)`, and `numeric_features`,
             `(batch, n)`.
+
+        Raises:
+            tf.errors.InvalidArgumentError: If a number is infinite, or NaN in a feature
+                that is not `nullable`; the message names the column.
         """
+        numbers = self._bucketized_numbers(columns)
         outputs = {
-            name: self._lookups[name](columns[self.features[name].column or name])
-            for name in self.embedded_features
+            name: lookup(
+                numbers[name]
+                if name in numbers
+                else columns[self.features[name].column or name]
+            )
+            for name, lookup in self._lookups.items()
         }
         if self.numeric_features:
-            outputs[NUMERIC_FEATURES] = self._numbers(columns)
+            outputs[NUMERIC_FEATURES] = self._normalized.normalized(columns)
         return outputs
 
-    def _numbers(self, columns: Mapping[str, Tensor]) -> Tensor:
-        """The normalised numeric features, `(batch, n)`."""
-        numbers = []
-        for name, feature in self._numeric.items():
-            number = tf.cast(columns[feature.column or name], tf.float32)
-            # log1p has no value below -1: a negative count is no more than none at all.
-            log1p = feature.transform == "log1p"
-            numbers.append(tf.math.log1p(tf.maximum(number, 0.0)) if log1p else number)
-        return self._normalization(tf.stack(_as_long(numbers), axis=1))
+    def _bucketized_numbers(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The numbers that are cut into buckets, `(rows,)` each."""
+        if not self._bucketized_features:
+            return {}
+        numbers = tf.unstack(
+            self._bucketized.bounded(columns),
+            num=len(self._bucketized_features),
+            axis=1,
+        )
+        return dict(zip(self._bucketized_features, numbers, strict=True))
 
     def _make_lookups(self) -> dict[str, KerasLayer]:
         own = {
@@ -146,38 +159,10 @@ class Preprocessor(tf.Module):
                 )
         return embedded
 
-    def _make_normalization(self) -> None:
-        self._numeric = {
+    def _numeric_columns(self, encoding: str) -> tuple[list[str], NumericColumns]:
+        chosen = {
             name: feature
             for name, feature in self.features.items()
-            if isinstance(feature, NumericFeature) and name not in self._lookups
+            if isinstance(feature, NumericFeature) and feature.encoding == encoding
         }
-        self.numeric_features = list(self._numeric)
-        if not self._numeric:
-            return
-        moments = [self._moments(name, f) for name, f in self._numeric.items()]
-        means, variances = zip(*moments, strict=True)
-        self._normalization = keras.layers.Normalization(
-            axis=-1, mean=list(means), variance=list(variances)
-        )
-        self._normalization.build((None, len(means)))
-
-    def _moments(self, name: str, feature: NumericFeature) -> tuple[float, float]:
-        """Mean and variance of a number, after its transform."""
-        column = feature.column or name
-        statistics = self.data.statistics(column, needed_by=f"feature `{name}`")
-        if feature.transform == "log1p":
-            return statistics.log1p_mean, statistics.log1p_variance
-        return statistics.mean, statistics.variance
-
-
-def _as_long(columns: list[Tensor]) -> list[Tensor]:
-    """Columns `(batch,)`; one of a single value is repeated for all rows."""
-    longer = [column for column in columns if column.shape[0] != 1]
-    if len(longer) in (0, len(columns)):
-        return columns
-    rows = tf.shape(longer[0])
-    return [
-        tf.broadcast_to(column, rows) if column.shape[0] == 1 else column
-        for column in columns
-    ]
+        return list(chosen), NumericColumns(chosen, self.data)

@@ -1,8 +1,50 @@
-"""Labels that may be missing: NaN or negative."""
+"""Labels that may be missing: NaN or -1."""
 
+import math
 from typing import Any
 
 from home_tf.backend import ops
+from home_tf.backend.checked import checked
+
+
+def check_labels(where: str, labels: Any) -> Any:
+    """Returns labels as float32, missing ones as -1.
+
+    Args:
+        where: What they are of, such as "task 'click'", for the error.
+        labels: Numbers of any shape.
+
+    Raises:
+        ValueError: If they are no numbers.
+        tf.errors.InvalidArgumentError: If one is another number; see `checked`.
+    """
+    labels = ops.convert_to_tensor(labels)
+    dtype = str(getattr(labels.dtype, "name", labels.dtype))
+    if "string" in dtype:
+        raise ValueError(f"{where}: labels must be numbers. Received: dtype {dtype}")
+    labels = ops.cast(labels, "float32")
+    labels = ops.where(ops.isnan(labels), ops.zeros_like(labels) - 1.0, labels)
+    valid = (labels == 0.0) | (labels == 1.0) | (labels == -1.0)
+    return checked(
+        labels, valid, f"{where}: labels must be 0 or 1, NaN or -1 where missing."
+    )
+
+
+def check_weights(where: str, weights: Any) -> Any:
+    """Returns sample weights if none is negative, NaN or infinite.
+
+    Args:
+        where: What they are of, such as "task 'click'", for the error.
+        weights: Numbers of any shape in float32.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If one is wrong; see `checked`.
+    """
+    valid = ops.isfinite(weights) & (weights >= 0.0)
+    weights = checked(
+        weights, valid, f"{where}: sample weights must be finite and not negative."
+    )
+    return ops.where(valid, weights, ops.zeros_like(weights) + math.nan)
 
 
 def split_missing(
@@ -11,7 +53,8 @@ def split_missing(
     """Flattens a task's labels and logits and tells the valid rows apart.
 
     Args:
-        labels: `(batch,)` or `(batch, 1)`; NaN or a negative value where missing.
+        labels: `(batch,)` or `(batch, 1)`; 0 or 1, NaN or -1 where missing. What is
+            none of these becomes NaN, and valid, so that a result shows it.
         logits: `(batch,)` or `(batch, 1)`.
         sample_weight: `(batch,)` or `(batch, 1)`, or None for ones.
 
@@ -21,9 +64,10 @@ def split_missing(
     """
     labels = ops.reshape(ops.cast(labels, "float32"), (-1,))
     logits = ops.reshape(ops.cast(logits, "float32"), (-1,))
-    # NaN fails every comparison, so this catches both kinds of missing label.
-    present = labels >= 0.0
+    present = (labels != -1.0) & ~ops.isnan(labels)
     zeros = ops.zeros_like(labels)
+    wrong = present & (labels != 0.0) & (labels != 1.0)
+    labels = ops.where(wrong, zeros + math.nan, labels)
     valid = ops.where(present, zeros + 1.0, zeros)
     weights = valid
     if sample_weight is not None:

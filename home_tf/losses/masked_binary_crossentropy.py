@@ -4,7 +4,12 @@ from typing import Any
 
 from home_tf.backend import keras, ops
 from home_tf.backend.replicas import sum_over_replicas
-from home_tf.losses.labels import binary_crossentropy, split_missing
+from home_tf.losses.labels import (
+    binary_crossentropy,
+    check_labels,
+    check_weights,
+    split_missing,
+)
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -20,18 +25,21 @@ class MaskedBinaryCrossentropy(keras.losses.Loss):
 
     Args:
         reduction: `"sum"`, which Keras passes when it rebuilds the loss.
-        name: Name of the loss.
+        name: Name of the loss, such as that of the task, which its errors begin with.
 
     Call arguments:
-        y_true: Labels, `(batch,)` or `(batch, 1)`; NaN or -1 where missing.
+        y_true: Labels, `(batch,)` or `(batch, 1)`: 0 or 1, NaN or -1 where missing.
         y_pred: Logits, `(batch,)` or `(batch, 1)`.
-        sample_weight: Weights of the rows, `(batch,)` or `(batch, 1)`, or None.
+        sample_weight: Weights of the rows, `(batch,)` or `(batch, 1)`, not negative, or
+            None for ones.
 
     Returns:
         A scalar, in float32.
 
     Raises:
-        ValueError: If `reduction` is another.
+        ValueError: If `reduction` is another, or labels or weights are no numbers.
+        tf.errors.InvalidArgumentError: If a label or a weight is none of these. Code
+            compiled by XLA raises nothing: the loss is NaN then.
 
     Example:
         >>> model.compile("adam", loss={"click": MaskedBinaryCrossentropy()})
@@ -52,7 +60,10 @@ class MaskedBinaryCrossentropy(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Returns this replica's share of the loss."""
+        y_true = check_labels(self.name, y_true)
         labels, logits, weights, valid = split_missing(y_true, y_pred, sample_weight)
+        if sample_weight is not None:
+            weights = check_weights(self.name, weights)
         total = ops.sum(weights * binary_crossentropy(labels, logits))
         return total / ops.maximum(sum_over_replicas(ops.sum(valid)), 1.0)
 

@@ -1,17 +1,18 @@
 """Streaming GAUC: the AUC within each group, averaged by impressions."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from home_tf.backend import IS_TENSORFLOW, keras, ops
+from home_tf.backend import keras, ops
+from home_tf.backend.checked import checked
 from home_tf.backend.variables import add_at
-from home_tf.errors import check_at_least
 from home_tf.losses.labels import split_missing
+from home_tf.metrics.histogram_auc import HistogramAUC
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class GroupedAUC(keras.metrics.Metric):
+class GroupedAUC(HistogramAUC):
     """GAUC (equation 12 of the paper) from counts of binned logits.
 
     `GAUC = sum_u w_u AUC_u`, with `w_u` the share of the rows that are the group's,
@@ -43,6 +44,8 @@ class GroupedAUC(keras.metrics.Metric):
         logit_range: Lowest and highest logit that the bins tell apart. The default is
             probabilities from 0.00005 to 0.998, in steps of 1/16 in the logit.
         from_logits: Whether predictions are logits; else they are probabilities.
+        missing_group: The id that stands for no group, such as 0 of a lookup with a
+            mask token: its rows do not count. None if every id is a group.
         name: Name of the metric.
         **kwargs: Arguments of `keras.metrics.Metric`.
 
@@ -80,23 +83,19 @@ class GroupedAUC(keras.metrics.Metric):
         num_bins: int = 256,
         logit_range: Sequence[float] = (-10.0, 6.0),
         from_logits: bool = True,
+        missing_group: int | None = -1,
         name: str = "gauc",
         **kwargs: Any,
     ) -> None:
-        _check_arguments(num_groups, num_bins, logit_range)
-        super().__init__(name=name, **kwargs)
-        self.num_groups = num_groups
-        self.num_bins = num_bins
-        self.logit_range = (float(logit_range[0]), float(logit_range[1]))
-        self.from_logits = from_logits
-        self.positives = self._add_histograms("positives")
-        self.negatives = self._add_histograms("negatives")
-
-    def _add_histograms(self, name: str) -> Any:
-        shape = (self.num_groups, self.num_bins)
-        return self.add_weight(
-            name=name, shape=shape, initializer="zeros", dtype="float32"
+        super().__init__(
+            num_groups,
+            num_bins=num_bins,
+            logit_range=logit_range,
+            from_logits=from_logits,
+            name=name,
+            **kwargs,
         )
+        self.missing_group = missing_group
 
     def update_state(
         self, y_true: Any, y_pred: Any, sample_weight: Any = None, *, groups: Any = None
@@ -104,106 +103,34 @@ class GroupedAUC(keras.metrics.Metric):
         """Adds a batch."""
         labels, scores, weights, _ = split_missing(y_true, y_pred, sample_weight)
         groups = _integer_ids(groups)
-        counted = weights != 0.0
+        if self.missing_group is not None:
+            named = groups != self.missing_group
+            weights = ops.where(named, weights, ops.zeros_like(weights))
         in_range = (groups >= 0) & (groups < self.num_groups)
-        groups = _checked(
+        counted = weights != 0.0
+        groups = checked(
             groups,
             in_range | ~counted,
             f"`groups` must be ids from 0 to {self.num_groups - 1}, since "
             f"num_groups={self.num_groups}. Map ids to that range with "
             "`keras.layers.IntegerLookup` or `Hashing`, or raise `num_groups`.",
         )
-        sound = in_range & ~ops.isnan(scores)
-        nothing = ops.zeros_like(groups)
-        cells = ops.stack(
-            [
-                ops.where(sound, groups, nothing),
-                ops.where(sound, self._bins(scores), nothing),
-            ],
-            axis=1,
-        )
         # What cannot be counted makes the result NaN.
-        weights = ops.where(sound, weights, ops.zeros_like(weights) + math.nan)
-        weights = ops.where(counted, weights, ops.zeros_like(weights))
-        add_at(self.positives, cells, weights * labels)
-        add_at(self.negatives, cells, weights * (1.0 - labels))
-
-    def _bins(self, scores: Any) -> Any:
-        logits = scores
-        if not self.from_logits:
-            logits = ops.log(scores) - ops.log1p(-scores)
-        low, high = self.logit_range
-        places = (logits - low) * (self.num_bins / (high - low))
-        return ops.cast(ops.clip(places, 0.0, self.num_bins - 1.0), "int64")
-
-    def result(self) -> Any:
-        """GAUC of the rows seen; NaN if no group has both classes."""
-        positives, negatives = self._tables()
-        below = ops.cumsum(negatives, axis=1) - negatives / 2.0
-        return _mean_over_groups(positives * below, positives, negatives)
-
-    def error_bound(self) -> Any:
-        """How far `result` may be from the exact GAUC of the rows seen.
-
-        Returns:
-            A scalar in [0, 0.5]: half the share of the pairs that are in one bin,
-            averaged over the groups as `result` is; NaN where the result is.
-        """
-        positives, negatives = self._tables()
-        return _mean_over_groups(positives * negatives / 2.0, positives, negatives)
-
-    def _tables(self) -> tuple[Any, Any]:
-        # Read once: under a distribution strategy a reading sums over the replicas.
-        return (
-            ops.convert_to_tensor(self.positives),
-            ops.convert_to_tensor(self.negatives),
-        )
-
-    def merge_state(self, metrics: Iterable["GroupedAUC"]) -> None:
-        """Adds what other metrics with the same arguments have seen."""
-        for metric in metrics:
-            for argument in ("num_groups", "num_bins", "logit_range"):
-                mine, others = getattr(self, argument), getattr(metric, argument)
-                if mine != others:
-                    raise ValueError(
-                        f"`{argument}` must be the same in metrics that are merged. "
-                        f"Received: {mine} and {others}"
-                    )
-            self.positives.assign_add(ops.convert_to_tensor(metric.positives))
-            self.negatives.assign_add(ops.convert_to_tensor(metric.negatives))
-
-    def reset_state(self) -> None:
-        """Forgets all rows."""
-        for histograms in (self.positives, self.negatives):
-            histograms.assign(ops.zeros_like(histograms))
+        nowhere = ops.zeros_like(weights) + math.nan
+        weights = ops.where(counted & ~in_range, nowhere, weights)
+        bins, *counts = self._binned(labels, scores, weights)
+        groups = ops.where(in_range, groups, ops.zeros_like(groups))
+        cells = ops.stack([groups, bins], axis=1)
+        for histograms, count in zip(self._histograms, counts, strict=True):
+            add_at(histograms, cells, count)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the metric."""
         return {
             **super().get_config(),
             "num_groups": self.num_groups,
-            "num_bins": self.num_bins,
-            "logit_range": list(self.logit_range),
-            "from_logits": self.from_logits,
+            "missing_group": self.missing_group,
         }
-
-
-def _check_arguments(
-    num_groups: int, num_bins: int, logit_range: Sequence[float]
-) -> None:
-    if not IS_TENSORFLOW:
-        raise ValueError(
-            "`GroupedAUC` needs the TensorFlow backend. Received: "
-            f"{keras.backend.backend()!r}. `home_tf.evaluation.gauc` needs none"
-        )
-    check_at_least("num_groups", num_groups, 1)
-    check_at_least("num_bins", num_bins, 2)
-    low, high = logit_range
-    if not -math.inf < low < high < math.inf:
-        raise ValueError(
-            "`logit_range` must be two finite logits, the lower first. Received: "
-            f"logit_range={tuple(logit_range)}"
-        )
 
 
 def _integer_ids(groups: Any) -> Any:
@@ -222,44 +149,3 @@ def _integer_ids(groups: Any) -> Any:
             "ids with `keras.layers.StringLookup` or `Hashing`"
         )
     return ops.reshape(ops.cast(groups, "int64"), (-1,))
-
-
-def _mean_over_groups(pairs: Any, positives: Any, negatives: Any) -> Any:
-    """The share of a group's pairs, averaged over the rows of groups with both classes.
-
-    Args:
-        pairs: Number of pairs, `(groups, bins)`, to be summed over the bins.
-        positives: Number of positives, `(groups, bins)`.
-        negatives: Number of negatives, `(groups, bins)`.
-
-    Returns:
-        A scalar; NaN if no group has both classes.
-    """
-    positives, negatives = ops.sum(positives, axis=1), ops.sum(negatives, axis=1)
-    all_pairs = positives * negatives
-    zeros = ops.zeros_like(all_pairs)
-    # NaN is not 0, so what cannot be counted reaches the result.
-    single = all_pairs == 0.0
-    shares = ops.sum(pairs, axis=1) / ops.where(single, zeros + 1.0, all_pairs)
-    rows = ops.where(single, zeros, positives + negatives)
-    return ops.sum(rows * shares) / ops.sum(rows)
-
-
-def _checked(values: Any, valid: Any, message: str) -> Any:
-    """Returns values as they are, or raises while the graph runs; TensorFlow only.
-
-    Args:
-        values: Tensor of numbers, whose lowest and highest an error names.
-        valid: Tensor of booleans, all of them to be true.
-        message: What is wrong, for the error.
-
-    Raises:
-        tf.errors.InvalidArgumentError: If an element of `valid` is false. Code that is
-            compiled by XLA does not raise.
-    """
-    import tensorflow as tf
-
-    extremes = [tf.reduce_min(values), tf.reduce_max(values)]
-    received = [message, "Received: lowest and highest", *extremes]
-    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(valid), received)]):
-        return tf.identity(values)

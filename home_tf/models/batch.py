@@ -3,31 +3,54 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from home_tf.backend import ops
+from home_tf.backend.checked import checked
 
-def unpack_batch(batch: Any) -> tuple[Any, Mapping[str, Any], Mapping[str, Any]]:
+
+def unpack_batch(
+    batch: Any, tasks: Sequence[str]
+) -> tuple[Any, Mapping[str, Any], Mapping[str, Any]]:
     """Splits a batch.
 
     Args:
-        batch: `(features, labels)` or `(features, labels, sample_weights)`; labels and
-            sample weights are dicts by task, sample weights of some tasks only.
+        batch: `(features, labels)` or `(features, labels, sample_weights)`; labels are
+            a dict by task, and so are sample weights, of some tasks only; or they are
+            one tensor for all tasks.
+        tasks: Names of the tasks.
 
     Returns:
-        Features, labels and sample weights; the last empty if there are none.
+        Features, labels and sample weights by task; the last empty if there are none.
 
     Raises:
-        ValueError: If the batch is anything else.
+        ValueError: If the batch is anything else, labels lack a task, or sample weights
+            name another.
     """
     if isinstance(batch, (tuple, list)) and len(batch) in (2, 3):
         features, labels, *rest = batch
-        weights = rest[0] if rest and rest[0] is not None else {}
-        if isinstance(labels, Mapping) and isinstance(weights, Mapping):
-            return features, labels, weights
+        weights = rest[0] if rest else None
+        if isinstance(labels, Mapping):
+            check_tasks(tasks, labels)
+            return features, labels, _weights_by_task(tasks, weights)
     raise ValueError(
         "A batch must be (features, labels) or (features, labels, sample_weights), "
-        "with labels and sample weights as dicts {task: (batch,)}. Received: "
+        "with labels as a dict {task: (batch,)}. Received: "
         f"{type(batch).__name__}"
         + (f" of {len(batch)} elements" if isinstance(batch, (tuple, list)) else "")
     )
+
+
+def _weights_by_task(tasks: Sequence[str], weights: Any) -> Mapping[str, Any]:
+    if weights is None:
+        return {}
+    if not isinstance(weights, Mapping):
+        return dict.fromkeys(tasks, weights)
+    unknown = sorted(set(weights) - set(tasks))
+    if unknown:
+        raise ValueError(
+            f"`sample_weight` must name tasks of the model, which are {list(tasks)}. "
+            f"Received: {unknown}"
+        )
+    return weights
 
 
 def check_tasks(tasks: Sequence[str], labels: Mapping[str, Any]) -> None:
@@ -65,14 +88,22 @@ def check_network(network: Any, base: type) -> Any:
     )
 
 
-def check_no_loss(arguments: Mapping[str, Any]) -> None:
-    """Raises a `ValueError` if `compile` is given a loss, which would not be used."""
-    if arguments.get("loss") is not None:
-        raise ValueError(
-            "`compile` must not be given a `loss`: the model adds up the losses of its "
-            f"tasks. Received: loss={arguments['loss']!r}. Use `loss_weights` of the "
-            "model"
-        )
+# What `compile` does not take, and where it is said instead.
+_ELSEWHERE = {
+    "loss": "the model adds up the losses of its tasks",
+    "loss_weights": "RankingModel(..., loss_weights={task: weight}) does",
+    "weighted_metrics": "give them as `metrics`: every metric gets the sample weights",
+}
+
+
+def check_compile(arguments: Mapping[str, Any]) -> None:
+    """Raises a `ValueError` if `compile` is given what it would not use."""
+    for name, instead in _ELSEWHERE.items():
+        if arguments.get(name):
+            raise ValueError(
+                f"`compile` of a ranking model takes no `{name}`: {instead}. Received: "
+                f"{name}={arguments[name]!r}"
+            )
 
 
 def weighted_log_loss(
@@ -82,3 +113,25 @@ def weighted_log_loss(
     return sum(
         weight * results[f"{task}_log_loss"] for task, weight in loss_weights.items()
     )
+
+
+def check_features(features: Any) -> Any:
+    """The features, after a check that no number among them is NaN or infinite.
+
+    Args:
+        features: `{feature: tensor}`; anything else is returned as it is.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If there is one; the message names the feature.
+    """
+    if not isinstance(features, Mapping):
+        return features
+    return {name: _finite(name, values) for name, values in features.items()}
+
+
+def _finite(name: str, values: Any) -> Any:
+    dtype = getattr(values, "dtype", None)
+    if dtype is None or "float" not in str(getattr(dtype, "name", dtype)):
+        return values
+    message = f"feature `{name}` must hold finite numbers."
+    return checked(values, ops.isfinite(values), message)

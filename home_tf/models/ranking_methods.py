@@ -3,24 +3,32 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from home_tf.backend import keras, ops
+from home_tf.backend import IS_LEGACY, keras, ops
 from home_tf.backend.replicas import num_replicas
 from home_tf.loss_weighting.resolve import resolve
+from home_tf.metrics import MaskedAUC, MaskedLogLoss
 from home_tf.models.batch import (
+    check_compile,
+    check_features,
     check_loss_weights,
     check_network,
+    unpack_batch,
     weighted_log_loss,
 )
+from home_tf.models.saved_parts import deserialize_parts, serialize_parts
+from home_tf.models.task_metrics import CompileArguments, name_metrics, update_metric
 
 
 class RankingMethods:
     """Mixed into a model of Keras or TFRS, before it.
 
-    Private to the package. The model adds the losses and metrics of its tasks.
+    Private to the package. The model adds the losses of its tasks.
     """
 
     # Of the model.
     losses: Sequence[Any]
+    optimizer: Any
+    trainable_variables: Any
     __call__: Any
 
     def _set_network(
@@ -35,12 +43,67 @@ class RankingMethods:
         self.tasks = list(tasks)
         self.loss_weights = check_loss_weights(self.tasks, loss_weights)
         self.loss_weighting = resolve(loss_weighting, self.loss_weights, self.network)
+        self.task_metrics: dict[str, list[Any]] = {
+            task: [
+                MaskedLogLoss(name=f"{task}_log_loss"),
+                MaskedAUC(name=f"{task}_auc"),
+            ]
+            for task in self.tasks
+        }
+        self.compile_arguments = CompileArguments()
         # Every replica returns the result of the whole batch; Keras would add them up.
         self.distribute_reduction_method = "first"
 
+    def compile(
+        self, optimizer: Any = "adam", *, metrics: Any = None, **kwargs: Any
+    ) -> None:
+        """Configures training as `keras.Model.compile`; the losses are the model's.
+
+        Args:
+            optimizer: The optimizer.
+            metrics: Further metrics, `{task: metric or [metric, ...]}`, reported as
+                `<task>_<name>`. They see the rows with a known label, their sample
+                weights, and probabilities; logits if they are made `from_logits`.
+            **kwargs: Further arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: If there is a loss or loss weights, or `metrics` is anything
+                else.
+        """
+        check_compile(kwargs)
+        named = name_metrics(self.tasks, metrics, list(self._own_metrics()))
+        # Without `weighted_metrics` legacy Keras warns of sample weights without a use.
+        arguments = {"weighted_metrics": [], **kwargs}
+        super().compile(optimizer=optimizer, **arguments)  # type: ignore[misc]
+        given = {**kwargs, "metrics": metrics}
+        self.compile_arguments = CompileArguments(named, given)
+
+    def fit(self, *args: Any, class_weight: Any = None, **kwargs: Any) -> Any:
+        """Trains as `keras.Model.fit`, on features and labels `{task: (rows,)}`.
+
+        Args:
+            *args: Arguments of `keras.Model.fit`.
+            class_weight: Not taken: a model of several tasks has no one class.
+            **kwargs: Arguments of `keras.Model.fit`; `sample_weight` is `{task:
+                (rows,)}`, or `(rows,)` for all tasks.
+
+        Returns:
+            The history.
+
+        Raises:
+            ValueError: If there are class weights.
+        """
+        if class_weight is not None:
+            raise ValueError(
+                "`fit` of a ranking model takes no `class_weight`: give the rows of a "
+                "task their weights by `sample_weight={task: weights}`. Received: "
+                f"class_weight={class_weight!r}"
+            )
+        return super().fit(*args, **kwargs)  # type: ignore[misc]
+
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """Features to logits `{task: (batch, 1)}`."""
-        logits: dict[str, Any] = self.network(inputs, training=training)
+        logits: dict[str, Any] = self.network(check_features(inputs), training=training)
         return logits
 
     def added_loss(self) -> Any:
@@ -51,14 +114,74 @@ class RankingMethods:
             loss += ops.cast(added, "float32") / num_replicas()
         return loss
 
-    def results_of(self, metrics: Sequence[Any]) -> dict[str, Any]:
+    def update_added_metrics(self, batch: Any, logits: Mapping[str, Any]) -> None:
+        """Adds a batch to the metrics that `compile` was given."""
+        _, labels, weights = unpack_batch(batch, self.tasks)
+        for task, metric in self.compile_arguments.metrics.values():
+            update_metric(metric, labels[task], logits[task], weights.get(task))
+
+    def _own_metrics(self) -> dict[str, Any]:
+        """The metrics of all tasks by their names."""
+        pairs = self.task_metrics.values()
+        return {metric.name: metric for pair in pairs for metric in pair}
+
+    def _all_metrics(self) -> dict[str, Any]:
+        added = self.compile_arguments.metrics.items()
+        return {**self._own_metrics(), **{name: metric for name, (_, metric) in added}}
+
+    @property
+    def metrics(self) -> list[Any]:
+        """All metrics, which Keras resets before each epoch."""
+        added = [metric for _, metric in self.compile_arguments.metrics.values()]
+        return [*super().metrics, *added]  # type: ignore[misc]
+
+    def get_metrics_result(self) -> dict[str, Any]:
         """The metrics over all rows seen, with `loss` and learnt weights."""
-        results = {metric.name: metric.result() for metric in metrics}
+        results = {name: one.result() for name, one in self._all_metrics().items()}
         loss = weighted_log_loss(self.loss_weights, results)
         return {"loss": loss, **results, **self.loss_weighting.results()}
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """What the numbers that `evaluate` returns as a list are, in their order."""
+        reported = ["loss", *self._all_metrics(), *self.loss_weighting.results()]
+        if IS_LEGACY:
+            return reported
+        # As Keras 3 puts them: those that are a metric's own name, then the others.
+        first = [metric.name for metric in self.metrics if metric.name in reported]
+        return first + sorted(set(reported) - set(first))
 
     def predict_step(self, data: Any) -> dict[str, Any]:
         """Probabilities `{task: (batch, 1)}` of a batch; labels in it are ignored."""
         inputs = data[0] if isinstance(data, (tuple, list)) else data
         logits = self(inputs, training=False)
         return {task: ops.sigmoid(logits[task]) for task in self.tasks}
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that rebuild the model."""
+        return {
+            **super().get_config(),  # type: ignore[misc]
+            **serialize_parts(self, "network", "loss_weighting"),
+            "tasks": self.tasks,
+            "loss_weights": dict(self.loss_weights),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], **kwargs: Any) -> Any:
+        """Rebuilds the model from `get_config()`."""
+        return cls(**deserialize_parts(config, "network", "loss_weighting"))
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Returns the arguments of `compile`, for a saved model; None before it."""
+        given = self.compile_arguments.given
+        if given is None:
+            return None
+        serialize = keras.saving.serialize_keras_object
+        arguments = {**given, "optimizer": self.optimizer}
+        return {name: serialize(value) for name, value in arguments.items()}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model as the saved one was."""
+        deserialize = keras.saving.deserialize_keras_object
+        self.compile(**{name: deserialize(value) for name, value in config.items()})
+        self.optimizer.build(self.trainable_variables)

@@ -5,14 +5,8 @@ from typing import Any
 
 from home_tf.backend import IS_TENSORFLOW, keras
 from home_tf.losses import MaskedBinaryCrossentropy
-from home_tf.metrics import MaskedAUC, MaskedLogLoss
-from home_tf.models.batch import (
-    check_no_loss,
-    check_tasks,
-    unpack_batch,
-)
+from home_tf.models.batch import unpack_batch
 from home_tf.models.ranking_methods import RankingMethods
-from home_tf.models.saved_parts import deserialize_parts, serialize_parts
 from home_tf.models.task_gradient_step import task_gradient_step
 
 
@@ -26,7 +20,7 @@ class RankingModel(RankingMethods, keras.Model):
     The twin for TFRS is `home_tf.tfrs.RankingModel`.
 
     `model(features)` returns logits, which is what losses need; `model.predict` returns
-    probabilities.
+    probabilities. A feature that is NaN or infinite is an error which names it.
 
     Args:
         network: Layer or model from features to logits `{task: (batch, 1)}`:
@@ -66,29 +60,9 @@ class RankingModel(RankingMethods, keras.Model):
             )
         super().__init__(**kwargs)
         self._set_network(network, tasks, loss_weights, loss_weighting)
-        self.task_losses = {task: MaskedBinaryCrossentropy() for task in self.tasks}
-        self.task_metrics = [
-            (MaskedLogLoss(name=f"{task}_log_loss"), MaskedAUC(name=f"{task}_auc"))
-            for task in self.tasks
-        ]
-
-    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
-        """Configures training as `keras.Model.compile`; the losses are the model's."""
-        check_no_loss(kwargs)
-        # Without `weighted_metrics` legacy Keras warns of sample weights without a use.
-        super().compile(optimizer=optimizer, **{"weighted_metrics": [], **kwargs})
-        self._compile_arguments = kwargs
-
-    def get_compile_config(self) -> dict[str, Any]:
-        """Returns the arguments of `compile`, for a saved model."""
-        optimizer = keras.saving.serialize_keras_object(self.optimizer)
-        return {"optimizer": optimizer, **self._compile_arguments}
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles a loaded model as the saved one was."""
-        optimizer = keras.saving.deserialize_keras_object(config["optimizer"])
-        self.compile(**{**config, "optimizer": optimizer})
-        self.optimizer.build(self.trainable_variables)
+        self.task_losses = {
+            task: MaskedBinaryCrossentropy(name=task) for task in self.tasks
+        }
 
     def compute_loss(
         self,
@@ -102,7 +76,7 @@ class RankingModel(RankingMethods, keras.Model):
 
         PCGrad changes the gradients only: its loss is the plain sum.
         """
-        _, labels, weights = unpack_batch((x, y, sample_weight))
+        _, labels, weights = unpack_batch((x, y, sample_weight), self.tasks)
         losses = self.weighted_losses(labels, y_pred, weights)
         return self.loss_weighting.combine(losses) + self.added_loss()
 
@@ -113,7 +87,6 @@ class RankingModel(RankingMethods, keras.Model):
         sample_weights: Mapping[str, Any],
     ) -> dict[str, Any]:
         """This replica's shares of the tasks' losses, times `loss_weights`."""
-        check_tasks(self.tasks, labels)
         return {
             task: self.loss_weights[task]
             * task_loss(labels[task], logits[task], sample_weights.get(task))
@@ -124,7 +97,7 @@ class RankingModel(RankingMethods, keras.Model):
         """One step of the optimiser, and the results of the metrics."""
         if not self.loss_weighting.needs_task_gradients:
             return super().train_step(data)
-        features, labels, weights = unpack_batch(data)
+        features, labels, weights = unpack_batch(data, self.tasks)
         logits = task_gradient_step(self, data)
         return self.compute_metrics(features, labels, logits, weights)
 
@@ -132,26 +105,10 @@ class RankingModel(RankingMethods, keras.Model):
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
         """Adds a batch to the metrics and returns their results."""
-        _, labels, weights = unpack_batch((x, y, sample_weight))
-        for task, metrics in zip(self.tasks, self.task_metrics, strict=True):
+        batch = (x, y, sample_weight)
+        _, labels, weights = unpack_batch(batch, self.tasks)
+        for task, metrics in self.task_metrics.items():
             for metric in metrics:
                 metric.update_state(labels[task], y_pred[task], weights.get(task))
+        self.update_added_metrics(batch, y_pred)
         return self.get_metrics_result()
-
-    def get_metrics_result(self) -> dict[str, Any]:
-        """The metrics over all rows seen, `loss` among them."""
-        return self.results_of([one for pair in self.task_metrics for one in pair])
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the arguments that rebuild the model."""
-        return {
-            **super().get_config(),
-            **serialize_parts(self, "network", "loss_weighting"),
-            "tasks": self.tasks,
-            "loss_weights": dict(self.loss_weights),
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], **kwargs: Any) -> "RankingModel":
-        """Rebuilds the model from `get_config()`."""
-        return cls(**deserialize_parts(config, "network", "loss_weighting"))

@@ -4,7 +4,7 @@ from typing import Any
 
 from home_tf.backend import IS_LEGACY, keras, without_autograph
 from home_tf.loss_weighting.task_gradients import TaskGradients
-from home_tf.models.batch import unpack_batch
+from home_tf.models.batch import check_features, unpack_batch
 
 
 def task_gradient_step(model: Any, batch: Any) -> Any:
@@ -23,14 +23,14 @@ def task_gradient_step(model: Any, batch: Any) -> Any:
 def _step(model: Any, batch: Any) -> Any:
     import tensorflow as tf
 
-    inputs, labels, sample_weights = unpack_batch(batch)
+    inputs, labels, sample_weights = unpack_batch(batch, model.tasks)
     features = None
     if not model.built:
         model(inputs, training=False)  # its shapes, which a saved model needs
     with tf.GradientTape(persistent=True) as tape:
         if model.loss_weighting.needs_features:
             logits, features = model.network(
-                inputs, training=True, return_features=True
+                check_features(inputs), training=True, return_features=True
             )
         else:
             logits = model(inputs, training=True)

@@ -1,3 +1,4 @@
-"""Optimizers whose step does not depend on the size of the vocabularies."""
+"""Adam, with the gradient clipped as a whole, and lazy for embedding tables."""
 
+from home_tf.optimizers.adam import Adam as Adam
 from home_tf.optimizers.lazy_adam import LazyAdam as LazyAdam

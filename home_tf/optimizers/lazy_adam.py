@@ -5,10 +5,11 @@ from typing import Any
 import tensorflow as tf
 
 from home_tf.backend import IS_LEGACY, keras
+from home_tf.optimizers.adam import Adam
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class LazyAdam(keras.optimizers.Adam):
+class LazyAdam(Adam):
     """Adam whose step does not depend on the number of rows of the embedding tables.
 
     Adam of Keras moves every row of a table in every step, for its moments decay also
@@ -19,7 +20,7 @@ class LazyAdam(keras.optimizers.Adam):
 
     Args:
         learning_rate, beta_1, beta_2, epsilon: As in `keras.optimizers.Adam`.
-        **kwargs: Further arguments of `keras.optimizers.Adam`. Weight decay, moving
+        **kwargs: Further arguments of `home_tf.optimizers.Adam`. Weight decay, moving
             averages of the weights and accumulated gradients touch all rows again.
 
     Raises:

@@ -84,10 +84,15 @@ def integers(
         `(rows,)` int64.
 
     Raises:
-        HomeError: If a value is missing, or negative and not `signed`.
+        HomeError: If a value is missing, no integer, or negative and not `signed`.
     """
     if table[column].null_count:
         raise HomeError(f"{file} has an empty value in column `{column}`")
+    kind = table[column].type
+    if not (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        raise HomeError(
+            f"{file}: column `{column}` must hold integers. Received: {kind}"
+        )
     values: npt.NDArray[np.int64] = (
         table[column].to_numpy().astype(np.int64, copy=False)
     )

@@ -1,6 +1,7 @@
 """Reads the user and the video features into entity tables."""
 
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,23 +103,30 @@ class _Kind(NamedTuple):
     dtype: str
     missing: Any
 
-    def encode(self, chunks: Sequence[pa.ChunkedArray]) -> Feature:
+    def encode(self, name: str, chunks: Sequence[pa.ChunkedArray]) -> Feature:
         """Encodes a column of a whole table that came in chunks."""
         column = pa.chunked_array([c for part in chunks for c in part.chunks], self.csv)
         encoded = column.combine_chunks().dictionary_encode()
-        values = encoded.dictionary.to_numpy(zero_copy_only=False).astype(self.dtype)
+        values: Array = encoded.dictionary.to_numpy(zero_copy_only=False)
+        if self.dtype[:3] == "int":
+            values = _whole_numbers(name, values, np.iinfo(self.dtype))
+        values = values.astype(self.dtype)
         if self.dtype[:3] in ("int", "flo"):
             # -124 is one of the ways in which KuaiRand says "unknown".
             values = np.maximum(values, self.missing)
         codes = encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
         missing = np.array([self.missing]).astype(self.dtype)
-        return Feature(np.concatenate([values, missing]), codes.astype(np.int32))
+        values = np.concatenate([values, missing])
+        if self.dtype[:3] == "int":  # 1 and 1.0 are one value
+            values, places = np.unique(values, return_inverse=True)
+            codes = places.reshape(-1)[codes]
+        return Feature(values, codes.astype(np.int32))
 
 
 _STRING = _Kind(pa.string(), "str", "")
-# Whole numbers may be written as 1.0.
-_ID = _Kind(pa.float64(), "int64", -1)
-_CODE = _Kind(pa.float64(), "int32", -1)
+# Whole numbers may be written as 1.0; as floats, ids from 2^53 on would be rounded.
+_ID = _Kind(pa.string(), "int64", -1)
+_CODE = _Kind(pa.string(), "int32", -1)
 _NUMBER = _Kind(pa.float64(), "float32", 0.0)
 _DATE = _Kind(pa.date32(), "datetime64[D]", NO_DATE)
 
@@ -136,22 +144,45 @@ def _read(files: Sequence[Path], key: str, kinds: dict[str, _Kind]) -> EntityTab
     return EntityTable.build(
         np.concatenate(ids),
         {
-            name: kind.encode([table[name] for table in tables])
+            name: kind.encode(name, [table[name] for table in tables])
             for name, kind in kinds.items()
         },
         {name: kind.missing for name, kind in kinds.items()},
     )
 
 
+def _whole_numbers(name: str, texts: Array, limits: np.iinfo[Any]) -> Array:
+    """Different texts as the integers that they are, exactly.
+
+    Raises:
+        HomeError: If one is none, or out of the limits.
+    """
+    return np.array([_whole_number(name, text, limits) for text in texts], np.int64)
+
+
+def _whole_number(name: str, text: str, limits: np.iinfo[Any]) -> int:
+    try:
+        number = Decimal(text)
+        whole = number.is_finite() and number == int(number)
+    except InvalidOperation:
+        whole = False
+    if not whole or not limits.min <= number <= limits.max:
+        raise HomeError(
+            f"column `{name}` of the features must hold whole numbers that fit "
+            f"{limits.dtype}. Received: {text!r}"
+        )
+    return int(number)
+
+
 def _parse_tags(texts: Array) -> npt.NDArray[np.int32]:
     tags = np.full((len(texts), TAGS), -1, np.int32)
     for row, text in enumerate(texts.tolist()):
         try:
-            found = [int(tag) for tag in text.split(",") if tag.strip()]
-        except ValueError:
+            found = [int(tag) for tag in text.split(",") if tag.strip()][:TAGS]
+            tags[row, : len(found)] = found
+        except (ValueError, OverflowError):
             raise HomeError(
-                "column `tag` of the video features must hold numbers joined by "
-                f"commas. Received: {text!r}"
+                "column `tag` of the video features must hold whole numbers that fit "
+                f"int32, joined by commas. Received: {text!r}"
             ) from None
-        tags[row, : len(found)] = found[:TAGS]
     return tags

@@ -19,9 +19,9 @@ class RunningStatistics:
     """Mean, variance (also of log(1 + x)) and quantiles of float columns.
 
     Moments are exact: blocks are merged by the formula of Chan, Golub and LeVeque.
-    Quantiles (0, 1, ..., 100 %) are exact up to `sample_rows` rows; of more rows they
-    are those of a uniform sample. NaN is skipped. Negative numbers count as 0 under
-    the logarithm.
+    Quantiles (0, 1, ..., 100 %) are exact up to `sample_rows` rows; of more rows those
+    between the least and the greatest number are of a uniform sample. NaN is skipped.
+    Negative numbers count as 0 under the logarithm.
 
     Args:
         columns: The columns to describe.
@@ -35,6 +35,8 @@ class RunningStatistics:
         self._columns = tuple(columns)
         self._raw = _Moments(len(columns))
         self._log1p = _Moments(len(columns))
+        self._low = np.full(len(columns), np.inf)
+        self._high = np.full(len(columns), -np.inf)
         self._random = np.random.default_rng(seed)
         self._sample_rows = sample_rows
         self._sampled: list[tuple[Array, Array]] = []
@@ -48,6 +50,9 @@ class RunningStatistics:
         block = np.stack([rows[name] for name in self._columns], axis=1)
         self._raw.add(block.astype(np.float64))
         self._log1p.add(np.log1p(np.maximum(block, 0).astype(np.float64)))
+        if len(block):
+            self._low = np.fmin(self._low, np.fmin.reduce(block, axis=0))
+            self._high = np.fmax(self._high, np.fmax.reduce(block, axis=0))
         self._add_to_sample(block)
 
     def save(self, file: Path) -> None:
@@ -65,11 +70,21 @@ class RunningStatistics:
                 "variance": float(self._raw.variance[column]),
                 "log1p_mean": float(self._log1p.mean[column]),
                 "log1p_variance": float(self._log1p.variance[column]),
-                "quantiles": _quantiles(sample[:, column]),
+                "quantiles": self._quantiles(column, sample[:, column]),
             }
             for column, name in enumerate(self._columns)
         }
         write_json(file, described)
+
+    def _quantiles(self, column: int, values: Array) -> list[float]:
+        values = values[~np.isnan(values)]
+        if self._low[column] > self._high[column]:
+            return []
+        levels = np.linspace(0, 1, QUANTILES)[1:-1]
+        # Nothing of a column that is almost empty may be in the sample.
+        inner = np.quantile(values, levels) if values.size else self._low[[column]]
+        ends = self._low[column], self._high[column]
+        return [float(value) for value in (ends[0], *inner, ends[1])]
 
     def _add_to_sample(self, block: npt.NDArray[np.float32]) -> None:
         # Every row draws a key; the rows with the smallest keys are a uniform sample.
@@ -84,14 +99,6 @@ class RunningStatistics:
         rows = np.concatenate([rows for _, rows in self._sampled])
         kept = np.argsort(keys)[: self._sample_rows]
         return keys[kept], rows[kept]
-
-
-def _quantiles(values: Array) -> list[float]:
-    values = values[~np.isnan(values)]
-    if not values.size:
-        return []
-    levels = np.linspace(0, 1, QUANTILES)
-    return [float(value) for value in np.quantile(values, levels)]
 
 
 class _Moments:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from home_tf.errors import HomeError
 from home_tf.prepare.csv_stream import Columns, floats, integers, stream_csv
 from home_tf.prepare.days import to_day
 from home_tf.prepare.tasks import LOGGED, TASKS, labels
@@ -132,6 +133,8 @@ def spool_logs(
 
 def _spooled(table: pa.Table, file: Path) -> Columns:
     log: Columns = {name: integers(table, name, file) for name in _INTEGERS}
+    _check_most(log, "hourmin", 2359, file)
+    _check_most(log, "tab", 2**31 - 1, file)
     log.update({name: floats(table, name) for name in _NUMBERS})
     outcomes = labels(log, where=file)
     for date in np.unique(log["date"]).tolist():
@@ -146,3 +149,11 @@ def _spooled(table: pa.Table, file: Path) -> Columns:
         "duration_ms": log["duration_ms"].astype(np.float32),
         **{task: outcomes[:, column] for column, task in enumerate(TASKS)},
     }
+
+
+def _check_most(log: Columns, name: str, most: int, file: Path) -> None:
+    values = log[name]
+    if values.size and values.max() > most:
+        raise HomeError(
+            f"{file}: column `{name}` must be at most {most}. Received: {values.max()}"
+        )

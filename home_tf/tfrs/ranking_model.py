@@ -6,17 +6,14 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from home_tf.backend import keras
 from home_tf.losses import MaskedBinaryCrossentropy
-from home_tf.metrics import MaskedAUC, MaskedLogLoss
-from home_tf.models.batch import (
-    check_no_loss,
-    check_tasks,
-    unpack_batch,
-)
+from home_tf.models.batch import unpack_batch
 from home_tf.models.ranking_methods import RankingMethods
 from home_tf.models.task_gradient_step import task_gradient_step
 
 
+@keras.saving.register_keras_serializable(package="home_tf.tfrs")
 class RankingModel(RankingMethods, tfrs.Model):
     """Trains a multi-task network as a TFRS model.
 
@@ -24,7 +21,8 @@ class RankingModel(RankingMethods, tfrs.Model):
     same arguments. Unlike a plain TFRS model it trains under any `tf.distribute`
     strategy.
 
-    `model(features)` returns logits; `model.predict` returns probabilities.
+    `model(features)` returns logits; `model.predict` returns probabilities. A feature
+    that is NaN or infinite is an error which names it.
 
     Args:
         network: Layer or model from features to logits `{task: (batch, 1)}`.
@@ -60,29 +58,21 @@ class RankingModel(RankingMethods, tfrs.Model):
         self._set_network(network, tasks, loss_weights, loss_weighting)
         self.ranking_tasks = {
             task: tfrs.tasks.Ranking(
-                loss=MaskedBinaryCrossentropy(),
-                metrics=[
-                    MaskedLogLoss(name=f"{task}_log_loss"),
-                    MaskedAUC(name=f"{task}_auc"),
-                ],
+                loss=MaskedBinaryCrossentropy(name=task),
+                metrics=self.task_metrics[task],
                 name=f"{task}_ranking",
             )
             for task in self.tasks
         }
-
-    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
-        """Configures training as `keras.Model.compile`; the losses are the model's."""
-        check_no_loss(kwargs)
-        # Without `weighted_metrics` legacy Keras warns of sample weights without a use.
-        super().compile(optimizer=optimizer, **{"weighted_metrics": [], **kwargs})
 
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:
         """This replica's share of the loss: the tasks' losses, weighed.
 
         PCGrad changes the gradients only: its loss is the plain sum.
         """
-        features, labels, weights = unpack_batch(inputs)
+        features, labels, weights = unpack_batch(inputs, self.tasks)
         logits = self(features, training=training)
+        self.update_added_metrics(inputs, logits)
         return self.loss_weighting.combine(
             self.weighted_losses(labels, logits, weights)
         )
@@ -94,7 +84,6 @@ class RankingModel(RankingMethods, tfrs.Model):
         sample_weights: Mapping[str, Any],
     ) -> dict[str, Any]:
         """This replica's shares of the tasks' losses, times `loss_weights`."""
-        check_tasks(self.tasks, labels)
         return {
             task: self.loss_weights[task]
             * ranking(
@@ -108,7 +97,8 @@ class RankingModel(RankingMethods, tfrs.Model):
     def train_step(self, inputs: Any) -> dict[str, Any]:
         """One step of the optimiser, and the results of the metrics."""
         if self.loss_weighting.needs_task_gradients:
-            task_gradient_step(self, inputs)
+            logits = task_gradient_step(self, inputs)
+            self.update_added_metrics(inputs, logits)
             return self.get_metrics_result()
         with tf.GradientTape() as tape:
             loss = self.compute_loss(inputs, training=True) + self.added_loss()
@@ -119,7 +109,3 @@ class RankingModel(RankingMethods, tfrs.Model):
         """Adds a batch to the metrics and returns their results."""
         self.compute_loss(inputs, training=False)
         return self.get_metrics_result()
-
-    def get_metrics_result(self) -> dict[str, Any]:
-        """The metrics over all rows seen, `loss` among them."""
-        return self.results_of(self.metrics)

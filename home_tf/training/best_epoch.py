@@ -21,8 +21,13 @@ class BestEpoch:
     score: float = -math.inf
 
     def add(self, score: float) -> bool:
-        """Adds the score of one more epoch; returns whether it is the best so far."""
+        """Adds the score of one more epoch; returns whether it is the best so far.
+
+        Args:
+            score: The score; NaN, where it is undefined, is worse than any other.
+        """
         self.epochs_done += 1
+        score = -math.inf if math.isnan(score) else score
         if self.epoch and not score > self.score:
             return False
         self.epoch, self.score = self.epochs_done, score

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,23 @@ from rich.progress import (
 )
 
 from home_tf.backend import keras
-from home_tf.backend.variables import named_optimizer_variables, named_variables
+from home_tf.backend.variables import (
+    find_not_finite,
+    named_optimizer_variables,
+    named_variables,
+)
+from home_tf.config import TrainingConfig
+from home_tf.errors import HomeError
 from home_tf.evaluation import auc, gauc, mean_of_defined
+from home_tf.files import write_text
 from home_tf.run import Run
 from home_tf.training.best_epoch import BestEpoch
-from home_tf.training.checkpoint import Checkpoint
+from home_tf.training.checkpoint import Checkpoint, shorten
 from home_tf.training.experiment import Experiment
 from home_tf.training.predictions import Predictor
 
 WARM_UP_STEPS = 5
+LINE_SECONDS = 30.0
 
 
 @contextmanager
@@ -48,9 +57,8 @@ def training_callbacks(
         the logs.
     """
     training = experiment.config.training
-    resumed = checkpoints.best_epoch.epochs_done > 0
     speed = Speed(training.batch_size)
-    history = History(str(run.history_file), append=resumed)
+    history = History(run.history_file, first_epoch=checkpoints.best_epoch.epochs_done)
     board = keras.callbacks.TensorBoard(str(run.folder / "logs"), write_graph=False)
     bar = ProgressBar(
         training.epochs,
@@ -59,16 +67,49 @@ def training_callbacks(
         console or Console(quiet=True),
     )
     with closing(history), closing(bar):
-        yield speed, Validation(experiment), checkpoints, history, board, bar
+        validation = Validation(experiment)
+        yield speed, FiniteWeights(run), validation, history, checkpoints, board, bar
     if speed.examples_per_second is not None:
         run.save_state(examples_per_second=round(speed.examples_per_second, 1))
+
+
+class FiniteWeights(keras.callbacks.Callback):
+    """Ends a training that has diverged, before anything of it is measured or saved.
+
+    Args:
+        run: The run's folder.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Checks all weights, and what the optimizer keeps of them."""
+        variables = {
+            **named_variables(self.model.network),
+            **named_variables(self.model.loss_weighting),
+            **named_optimizer_variables(self.model),
+        }
+        wrong = find_not_finite(variables)
+        if wrong:
+            kept = (
+                f"is kept as it was after epoch {epoch}" if epoch else "holds nothing"
+            )
+            raise HomeError(
+                f"training has diverged in epoch {epoch + 1}: NaN or infinity in "
+                f"{len(wrong)} of {len(variables)} variables ({shorten(wrong)}). "
+                f"{self._run.folder} {kept}. Train another run with a smaller "
+                "`training.learning_rate`, or with `training.clip_norm`"
+            )
 
 
 class Validation(keras.callbacks.Callback):
     """Adds exact validation metrics to the logs of an epoch.
 
     `val_<task>_auc`, `val_<task>_gauc`, and their means over the monitored tasks,
-    `val_mean_auc` and `val_mean_gauc`, leaving out tasks for which they are undefined.
+    `val_mean_auc` and `val_mean_gauc`, leaving out tasks for which they are undefined;
+    NaN where that is all. Without groups there is no GAUC.
 
     Args:
         experiment: The experiment, whose validation rows are predicted.
@@ -92,12 +133,15 @@ class Validation(keras.callbacks.Callback):
         aucs, gaucs = {}, {}
         for task, labels in found.labels.items():
             aucs[task] = auc(labels, found.probabilities[task])
-            gaucs[task] = gauc(labels, found.probabilities[task], found.groups)
             logs[f"val_{task}_auc"] = aucs[task]
-            logs[f"val_{task}_gauc"] = gaucs[task]
+            if found.groups is not None:
+                gaucs[task] = gauc(labels, found.probabilities[task], found.groups)
+                logs[f"val_{task}_gauc"] = gaucs[task]
         for name, values in (("auc", aucs), ("gauc", gaucs)):
-            mean = mean_of_defined([values[task] for task in self.monitor_tasks])
-            logs[f"val_mean_{name}"] = float(np.nan_to_num(mean))
+            if not values:
+                continue
+            monitored = [values[task] for task in self.monitor_tasks]
+            logs[f"val_mean_{name}"] = float(mean_of_defined(monitored))
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -110,12 +154,14 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         run: The run's folder.
         model: The compiled model.
-        patience: Epochs without a better `val_mean_auc` before training stops.
+        training: What picks the best epoch, and how many epochs without a better one
+            end the training.
     """
 
-    def __init__(self, run: Run, model: Any, patience: int) -> None:
+    def __init__(self, run: Run, model: Any, training: TrainingConfig) -> None:
         super().__init__()
-        self.best_epoch = BestEpoch(patience)
+        self.best_epoch = BestEpoch(training.patience)
+        self._score = f"val_mean_{training.select_by}"
         self._latest = run.checkpoints / "latest"
         self._best = run.checkpoints / "best"
         self._progress = {
@@ -142,7 +188,7 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Saves the model."""
         best = self.best_epoch
-        better = best.add((logs or {})["val_mean_auc"])
+        better = best.add((logs or {})[self._score])
         self._progress["epochs_done"].assign(best.epochs_done)
         self._progress["best_epoch"].assign(best.epoch)
         self._progress["best_score"].assign(best.score)
@@ -154,7 +200,19 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 class History(keras.callbacks.CSVLogger):
-    """`history.csv`: a line of losses and metrics for each epoch."""
+    """`history.csv`: a line of losses and metrics for each epoch.
+
+    Args:
+        file: The file.
+        first_epoch: The epoch that training begins with, counted from 0: later ones,
+            which a killed training wrote and did not save, are removed.
+    """
+
+    def __init__(self, file: Path, *, first_epoch: int) -> None:
+        super().__init__(str(file), append=first_epoch > 0)
+        if first_epoch and file.is_file():
+            lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+            write_text(file, "".join(lines[: first_epoch + 1]))
 
     def close(self) -> None:
         """Closes the file; Keras does so only if the training ends well."""
@@ -200,7 +258,10 @@ class Speed(keras.callbacks.Callback):
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """A bar for the steps of an epoch, and a line for each epoch that is done."""
+    """A bar for the steps of an epoch, and a line for each epoch that is done.
+
+    Without a terminal, a line every `LINE_SECONDS` stands for the bar.
+    """
 
     def __init__(self, epochs: int, steps: int, speed: Speed, console: Console) -> None:
         super().__init__()
@@ -212,6 +273,8 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Shows a new bar."""
+        self._epoch = f"epoch {epoch + 1}/{self.epochs}"
+        self._last_line = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -227,24 +290,39 @@ class ProgressBar(keras.callbacks.Callback):
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        """Moves the bar."""
+        """Moves the bar, or prints a line."""
         if self._bar is not None:
             self._bar.update(self._task, completed=batch + 1)
+        if self.console.is_terminal or not logs:
+            return
+        if time.monotonic() - self._last_line >= LINE_SECONDS:
+            self._last_line = time.monotonic()
+            self._print(f"step {batch + 1:,}/{self.steps:,}  loss {logs['loss']:.4f}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Replaces the bar with the epoch's results."""
         self.close()
         logs = logs or {}
         speed = self.speed.examples_per_second
-        self.console.print(
-            f"epoch {epoch + 1}/{self.epochs}  loss {logs['loss']:.4f}  validation: "
-            f"AUC {logs['val_mean_auc']:.4f}  GAUC {logs['val_mean_gauc']:.4f}"
-            + (f"  {speed:,.0f} examples/s" if speed else ""),
-            highlight=False,
-            soft_wrap=True,
+        found = "".join(
+            f"  {name.upper()} {_shown(logs[f'val_mean_{name}'])}"
+            for name in ("auc", "gauc")
+            if f"val_mean_{name}" in logs
         )
+        self._print(
+            f"loss {logs['loss']:.4f}  validation:{found}"
+            + (f"  {speed:,.0f} examples/s" if speed else "")
+        )
+
+    def _print(self, text: str) -> None:
+        line = f"{self._epoch}  {text}"
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Takes the bar away, also when training fails: it hides the cursor."""
         if self._bar is not None:
             self._bar.stop()
+
+
+def _shown(value: float) -> str:
+    return "undefined" if np.isnan(value) else f"{value:.4f}"

@@ -4,14 +4,15 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import tensorflow as tf
 
 from home_tf.errors import HomeError
+from home_tf.files import atomic_directory, recover_directory
 
 Variables = Mapping[str, Any]
-_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 _SHOWN = 3
 # What TensorFlow raises, depending on which byte of which file is wrong.
 _UNREADABLE = (
@@ -26,8 +27,8 @@ _UNREADABLE = (
 class Checkpoint:
     """Variables that are saved and restored by their names.
 
-    The file is one of TensorFlow's, in which a variable has the name
-    `<part>/<path>/.ATTRIBUTES/VARIABLE_VALUE`.
+    A folder with the files of one of TensorFlow's checkpoints, in which a variable has
+    the name `<part>/<path>`; `tf.train.load_checkpoint(folder)` reads it.
 
     Args:
         **parts: `{path: variable}` for each part, such as `network`. A file may have
@@ -41,7 +42,6 @@ class Checkpoint:
             for part, variables in parts.items()
             for path, variable in variables.items()
         }
-        self._checkpoint = tf.train.Checkpoint(**_nested(self._variables))
 
     def save(self, folder: Path, number: int) -> None:
         """Saves the variables in a folder, in the place of what it held.
@@ -49,11 +49,25 @@ class Checkpoint:
         Args:
             folder: The folder, of this checkpoint alone.
             number: The number of the epoch, which the files' names end with.
+
+        Raises:
+            HomeError: If the folder cannot be written, such as for want of space; what
+                it held is still there.
         """
-        manager = tf.train.CheckpointManager(
-            self._checkpoint, str(folder), max_to_keep=1
-        )
-        manager.save(checkpoint_number=number)
+        name = f"ckpt-{number}"
+        with (
+            _explain_unwritable(folder),
+            atomic_directory(folder, replaceable=lambda _: True) as aside,
+        ):
+            tf.raw_ops.SaveV2(
+                prefix=str(aside / name),
+                tensor_names=list(self._variables),
+                shape_and_slices=[""] * len(self._variables),
+                tensors=[tf.convert_to_tensor(v) for v in self._variables.values()],
+            )
+            # By which TensorFlow finds the files.
+            state = f'model_checkpoint_path: "{name}"\n'
+            (aside / "checkpoint").write_text(state, encoding="utf-8")
 
     def restore(self, folder: Path) -> bool:
         """Restores the variables from what a folder holds.
@@ -66,21 +80,21 @@ class Checkpoint:
         Raises:
             HomeError: If it cannot be read, or is not what the variables are.
         """
-        with _explain_unreadable(folder):
-            path = _find(folder)
-            if path is None:
-                return False
-            self._check(folder, _read_specs(path))
-            status = self._checkpoint.restore(path)
-            status.assert_existing_objects_matched().expect_partial()
+        recover_directory(folder)
+        if not folder.is_dir() or not any(folder.iterdir()):
+            return False
+        with _explain_unreadable(folder), _open(folder) as reader:
+            self._check(folder, _read_specs(reader))
+            values = {name: reader.get_tensor(name) for name in self._variables}
+        for name, variable in self._variables.items():
+            variable.assign(values[name])
         return True
 
     def _check(self, folder: Path, saved: Mapping[str, str]) -> None:
-        if any(re.fullmatch(r"network/\d+", name) for name in saved):
+        if any(re.search(r"/\.ATTRIBUTES/", name) for name in saved):
             raise HomeError(
-                f"{folder}: was written by an earlier version of home_tf, which kept "
-                "weights by their position and not by name. Train again, into another "
-                "folder"
+                f"{folder}: was written by an earlier version of home_tf, which named "
+                "weights otherwise. Train again, into another folder"
             )
         held = {n: s for n, s in saved.items() if n.split("/")[0] in self._parts}
         wanted = {name: _spec(v.shape, v.dtype) for name, v in self._variables.items()}
@@ -105,7 +119,24 @@ def _compare(held: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
             if held[name] != wanted[name]
         ],
     }
-    return [f"{what}: {_shorten(names)}" for what, names in problems.items() if names]
+    return [f"{what}: {shorten(names)}" for what, names in problems.items() if names]
+
+
+@contextmanager
+def _open(folder: Path) -> Iterator[Any]:
+    """Lends a reader of the checkpoint in a folder.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    with TemporaryDirectory() as scratch:
+        # TensorFlow would take the path for a pattern, and *, ? or [ in it for that.
+        path = Path(scratch, "checkpoint")
+        path.symlink_to(folder.absolute(), target_is_directory=True)
+        found = tf.train.latest_checkpoint(str(path))
+        if found is None:
+            raise ValueError("its file `checkpoint` names none")
+        yield tf.train.load_checkpoint(found)
 
 
 @contextmanager
@@ -123,47 +154,31 @@ def _explain_unreadable(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _find(folder: Path) -> str | None:
-    """The path of the checkpoint in a folder, as TensorFlow names it, if there is one.
+@contextmanager
+def _explain_unwritable(folder: Path) -> Iterator[None]:
+    """Turns errors such as of a full disk into one line."""
+    try:
+        yield
+    except (tf.errors.OpError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise HomeError(
+            f"{folder}: the checkpoint cannot be written ({reason}). The one before is "
+            "kept: make room, then run the same command again to resume"
+        ) from None
 
-    Raises:
-        ValueError: If there are files of one, of which the folder's list says nothing.
-    """
-    path: str | None = tf.train.latest_checkpoint(str(folder))
-    if path is None and any(folder.glob("*.index")):
-        raise ValueError("its file `checkpoint` names none")
-    return path
 
-
-def _read_specs(path: str) -> dict[str, str]:
+def _read_specs(reader: Any) -> dict[str, str]:
     """The shape and dtype of every variable in a file, by name."""
-    reader = tf.train.load_checkpoint(path)
-    shapes = reader.get_variable_to_shape_map()
     dtypes = reader.get_variable_to_dtype_map()
-    # TensorFlow doubles the dots of a name.
-    return {
-        key.removesuffix(_VALUE).replace("..", "."): _spec(shape, dtypes[key])
-        for key, shape in shapes.items()
-        if key.endswith(_VALUE)
-    }
+    shapes = reader.get_variable_to_shape_map()
+    return {name: _spec(shape, dtypes[name]) for name, shape in shapes.items()}
 
 
 def _spec(shape: Any, dtype: Any) -> str:
     return f"{tf.as_dtype(dtype).name} {list(shape)}"
 
 
-def _shorten(names: list[str]) -> str:
+def shorten(names: list[str]) -> str:
+    """The first names of a list, and how many more there are."""
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _nested(variables: Variables) -> dict[str, Any]:
-    """The variables as dicts in dicts, one for each segment of a name."""
-    tree: dict[str, Any] = {}
-    for name, variable in variables.items():
-        *folders, last = name.split("/")
-        place = tree
-        for folder in folders:
-            place = place.setdefault(folder, {})
-        place[last] = variable
-    return tree

@@ -30,10 +30,10 @@ def evaluate_run(
 
     Raises:
         HomeError: If the run has no checkpoint, or one of the other Keras, or the data
-            has no such split.
+            is other data or has no such split.
     """
     config, folder = run.load_config(), run.find_best()
-    experiment = Experiment.open(config, data or run.data)
+    experiment = Experiment.open(config, run.open_data(data))
     network = experiment.load_network(folder)
     predictions = experiment.predict(network, *splits)
     metrics: dict[str, Any] = {

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from home_tf.backend import IS_LEGACY, keras
-from home_tf.backend.variables import named_variables
+from home_tf.backend.variables import find_not_finite, named_variables
 from home_tf.config import Config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
@@ -17,10 +17,19 @@ from home_tf.features import FeatureEmbedding, Preprocessor
 from home_tf.layers import TaskTowers
 from home_tf.loss_weighting import GradNorm
 from home_tf.models import RankingNetwork
-from home_tf.optimizers import LazyAdam
-from home_tf.training.checkpoint import Checkpoint
+from home_tf.optimizers import Adam, LazyAdam
+from home_tf.training.check_tasks import check_tasks
+from home_tf.training.checkpoint import Checkpoint, shorten
+from home_tf.training.epoch_steps import smallest_batch, steps_per_epoch
 from home_tf.training.predictions import Predictions, Predictor
 from home_tf.training.ranking_dataset import ranking_dataset
+
+# What TensorFlow raises for a record that is broken, too many or too few.
+_BROKEN = (
+    tf.errors.DataLossError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InvalidArgumentError,
+)
 
 
 @dataclass(frozen=True)
@@ -71,11 +80,16 @@ class Experiment:
                     "needs. Prepare the data again, or name other data"
                 )
 
+    def check_tasks(self) -> None:
+        """Raises a `HomeError` if the training rows lack positive labels of a task."""
+        with self.explain_broken_records("train"):
+            check_tasks(self.data, self.config.tasks)
+
     @property
     def steps_per_epoch(self) -> int:
         """Steps of an epoch."""
         rows = self.data.split("train").rows
-        return -(-rows // self.config.training.batch_size)
+        return steps_per_epoch(rows, self.config.training.batch_size)
 
     def read(self, split: str, batch_size: int | None = None) -> tf.data.Dataset:
         """A split as batches `(features, labels, sample_weights, groups)`.
@@ -104,11 +118,12 @@ class Experiment:
             *splits: The splits that are being read.
 
         Raises:
-            HomeError: Names the file and the record, or the column with NaN in it.
+            HomeError: Names the file and the record, or the column and what is wrong
+                with its values.
         """
         try:
             yield
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        except _BROKEN as error:
             for split in splits:
                 found = self.data.find_corrupt_record(split)
                 if found is not None:
@@ -178,7 +193,8 @@ class Experiment:
         """Makes the network, with the weights of the checkpoint in a folder.
 
         Raises:
-            HomeError: If there is no checkpoint, or one that does not fit the data.
+            HomeError: If there is no checkpoint, or one that does not fit the data or
+                has weights that are not finite.
         """
         network = self.make_network()
         weights = named_variables(network)
@@ -187,6 +203,13 @@ class Experiment:
             raise HomeError(
                 f"{folder}: no checkpoint. Run `home-tf train` to the end of an epoch "
                 "first"
+            )
+        wrong = find_not_finite(weights)
+        if wrong:
+            raise HomeError(
+                f"{folder}: has NaN or infinity in {len(wrong)} of {len(weights)} "
+                f"weights ({shorten(wrong)}). Train another run, with a smaller "
+                "`training.learning_rate`"
             )
         return network
 
@@ -230,7 +253,7 @@ class Experiment:
             steps = self.steps_per_epoch * training.epochs
             rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=steps)
         lazy = training.optimizer == "lazy_adam"
-        optimizer = LazyAdam if lazy else keras.optimizers.Adam
+        optimizer = LazyAdam if lazy else Adam
         return optimizer(rate, global_clipnorm=training.clip_norm)
 
     def fit(self, model: Any, callbacks: Sequence[Any], *, first_epoch: int) -> None:
@@ -251,6 +274,9 @@ class Experiment:
             self.preprocessor,
             self.config.tasks,
             batch_size=training.batch_size,
+            smallest_batch=smallest_batch(
+                self.data.split("train").rows, training.batch_size
+            ),
             shuffle_rows=training.shuffle_rows,
             seed=training.seed,
             epochs=training.epochs,

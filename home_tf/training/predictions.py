@@ -20,12 +20,12 @@ class Predictions:
     Attributes:
         labels: `{task: (rows,)}`; NaN or -1 where missing.
         probabilities: `{task: (rows,)}`.
-        groups: `(rows,)`.
+        groups: `(rows,)`; None if there are no groups.
     """
 
     labels: dict[str, Array]
     probabilities: dict[str, Array]
-    groups: Array
+    groups: Array | None
 
     def evaluate(self, config: Config) -> dict[str, Any]:
         """The exact metrics of `home_tf.evaluation`, with bootstrap intervals."""
@@ -52,20 +52,22 @@ class Predictor:
         """Predicts a dataset.
 
         Args:
-            dataset: Batches `(features, labels, sample_weights, groups)`.
+            dataset: Batches `(features, labels, sample_weights)`, or with `groups` too.
 
         Returns:
             The rows of the whole dataset, in its order.
         """
         parts = [
             (labels, self._probabilities(features), groups)
-            for features, labels, _, groups in dataset
+            for features, labels, _, *groups in dataset
         ]
         labels, probabilities, groups = zip(*parts, strict=True)
         return Predictions(
             labels=_concatenate(labels),
             probabilities=_concatenate(probabilities),
-            groups=np.concatenate([group.numpy() for group in groups]),
+            groups=np.concatenate([group.numpy() for (group,) in groups])
+            if groups[0]
+            else None,
         )
 
     @tf.function(reduce_retracing=True, autograph=False)

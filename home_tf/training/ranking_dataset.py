@@ -8,7 +8,10 @@ import tensorflow as tf
 from home_tf.data import DatasetDirectory, Task
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
+from home_tf.losses.labels import check_labels, check_weights
 from home_tf.types import Tensor
+
+_GROUP_BY = "evaluation.group_by"
 
 
 def ranking_dataset(
@@ -38,11 +41,12 @@ def ranking_dataset(
         hold the tasks that have some.
 
     Raises:
-        HomeError: If a column is not in the data, or a file is missing or truncated.
+        HomeError: If a column is not in the data or of another kind, or a file is
+            missing or not what was written.
     """
-    wanted = _columns_of_tasks(tasks)
+    wanted = columns_of_tasks(tasks)
     if group_by is not None:
-        wanted["group_by"] = group_by
+        wanted[_GROUP_BY] = group_by
     _check_columns(data, wanted)
     names = list(dict.fromkeys([*preprocessor.columns, *wanted.values()]))
     dataset = data.read(split, batch_size=batch_size, columns=names, **read_options)
@@ -50,11 +54,9 @@ def ranking_dataset(
     # There is nothing to convert, and looking for it takes seconds.
     @tf.autograph.experimental.do_not_convert
     def to_batch(columns: Mapping[str, Tensor]) -> tuple[Any, ...]:
-        batch = (
-            preprocessor(_check_finite(preprocessor, columns)),
-            {name: _labels(name, task, columns) for name, task in tasks.items()},
-            _sample_weights(tasks, columns),
-        )
+        labels = {name: read_labels(name, t, columns) for name, t in tasks.items()}
+        weights = _sample_weights(tasks, columns, labels)
+        batch = (preprocessor(columns), labels, weights)
         return batch if group_by is None else (*batch, columns[group_by])
 
     return dataset.map(to_batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
@@ -62,8 +64,8 @@ def ranking_dataset(
     )
 
 
-def _columns_of_tasks(tasks: Mapping[str, Task]) -> dict[str, str]:
-    """The columns that tasks read, by the key that names each."""
+def columns_of_tasks(tasks: Mapping[str, Task]) -> dict[str, str]:
+    """The columns that tasks read, by the key of the configuration that names each."""
     columns = {}
     for name, task in tasks.items():
         columns[f"tasks.{name}.label"] = task.label or name
@@ -81,23 +83,35 @@ def _check_columns(data: DatasetDirectory, columns: Mapping[str, str]) -> None:
                 f"{data}: `{key}` is column {column!r}, which is not in the dataset "
                 f"directory. Its columns: {', '.join(sorted(data.columns))}"
             )
+        refused, kind = (
+            ("float32", "an integer or a string")
+            if key == _GROUP_BY
+            else ("string", "a number")
+        )
+        found = data.columns[column]
+        if found.shape != () or found.dtype == refused:
+            raise HomeError(
+                f"{data}: `{key}` is column {column!r}, which must hold {kind} in each "
+                f"row. Received: dtype {found.dtype}, shape {list(found.shape)}"
+            )
 
 
-def _check_finite(
-    preprocessor: Preprocessor, columns: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """The columns, where none of the features is NaN; labels may be."""
-    features = preprocessor.columns
-    return {
-        name: tf.debugging.check_numerics(values, f"column {name!r} of the features")
-        if name in features and values.dtype.is_floating
-        else values
-        for name, values in columns.items()
-    }
+def read_labels(name: str, task: Task, columns: Mapping[str, Tensor]) -> Tensor:
+    """The labels of a task: 0, 1, or NaN or -1 where missing.
 
+    Args:
+        name: The task's name, for the error.
+        task: The task.
+        columns: `{column: (rows,)}`, those that the task reads among them.
 
-def _labels(name: str, task: Task, columns: Mapping[str, Tensor]) -> Tensor:
-    labels = tf.cast(columns[task.label or name], tf.float32)
+    Returns:
+        `(rows,)` in float32.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If a label is none of these.
+    """
+    column = task.label or name
+    labels = check_labels(f"column `{column}`, task `{name}`", columns[column])
     if task.space is None:
         return labels
     defined = tf.cast(columns[task.space.column], tf.float32) == task.space.equals
@@ -105,10 +119,15 @@ def _labels(name: str, task: Task, columns: Mapping[str, Tensor]) -> Tensor:
 
 
 def _sample_weights(
-    tasks: Mapping[str, Task], columns: Mapping[str, Tensor]
+    tasks: Mapping[str, Task],
+    columns: Mapping[str, Tensor],
+    labels: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
-    return {
-        name: tf.cast(columns[task.sample_weight], tf.float32)
-        for name, task in tasks.items()
-        if task.sample_weight is not None
-    }
+    weights = {}
+    for name, task in tasks.items():
+        if task.sample_weight is not None:
+            where = f"column `{task.sample_weight}`, task `{name}`"
+            known = labels[name] >= 0.0
+            found = tf.cast(columns[task.sample_weight], tf.float32)
+            weights[name] = check_weights(where, tf.where(known, found, 0.0))
+    return weights

@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.console import Console
 from home_tf.backend import keras
 from home_tf.config import Config
 from home_tf.data import DatasetDirectory
+from home_tf.errors import Interrupted
 from home_tf.run import Run
 from home_tf.training.callbacks import Checkpoints, training_callbacks
 from home_tf.training.experiment import Experiment
@@ -27,8 +29,8 @@ def train(
     Args:
         config: The configuration.
         data: The dataset directory.
-        out: The run's folder; if it holds a run of the same configuration, that run is
-            resumed at its last complete epoch.
+        out: The run's folder; if it holds a run of the same configuration, or of one
+            with fewer epochs, that run goes on after its last complete epoch.
         strategy: By default `MirroredStrategy` over all visible GPUs; none for a single
             one, or the CPU, where it would cost and give nothing.
         console: Where progress is shown; by default nowhere.
@@ -37,24 +39,42 @@ def train(
         The run, with its best checkpoint.
 
     Raises:
-        HomeError: If the data does not fit the configuration, or `out` holds a run of
-            another configuration or of the other Keras.
+        HomeError: If the data does not fit the configuration or has nothing to learn
+            for a task, `out` holds a run of another configuration, of other data or of
+            the other Keras, another training of the run is going on, the training
+            diverges, or a checkpoint cannot be written.
+        Interrupted: If the training is interrupted; the run holds the epochs before.
     """
     keras.utils.set_random_seed(config.training.seed)
     experiment = Experiment.open(config, data)
     experiment.check_rows("train", "validation", needed_by="training")
+    experiment.check_tasks()
     strategy = strategy or default_strategy(len(tf.config.list_logical_devices("GPU")))
     with strategy.scope():
         model = experiment.make_model()
     run = Run(Path(out))
-    run.start(config, experiment.data.path)
-    checkpoints = Checkpoints(run, model, config.training.patience)
+    run.start(config, experiment.data)
+    with run.lock():
+        _fit(run, experiment, model, console)
+    return run
+
+
+def _fit(run: Run, experiment: Experiment, model: Any, console: Console | None) -> None:
+    training = experiment.config.training
+    checkpoints = Checkpoints(run, model, training)
     first_epoch = checkpoints.restore()
-    if first_epoch < config.training.epochs and not checkpoints.best_epoch.exhausted:
-        run.start_training()
+    if first_epoch >= training.epochs or checkpoints.best_epoch.exhausted:
+        return
+    run.start_training()
+    try:
         with training_callbacks(run, experiment, checkpoints, console) as callbacks:
             experiment.fit(model, callbacks, first_epoch=first_epoch)
-    return run
+    except KeyboardInterrupt:
+        done = checkpoints.best_epoch.epochs_done
+        raise Interrupted(
+            f"interrupted in epoch {done + 1} of {training.epochs}; {run.folder} has "
+            f"{done or 'none'} of them. Run the same command again to resume"
+        ) from None
 
 
 @functools.cache

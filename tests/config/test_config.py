@@ -264,7 +264,7 @@ RANK = "must be a whole number greater than 0, 'paper' or a list of 2. Received:
         (
             "features.x",
             {"type": "numeric", "min_count": 2},
-            "The keys here: type, column, transform, encoding, buckets, width",
+            "The keys here: type, column, nullable, transform, encoding, buckets",
         ),
         ("model.architecture", 3, f"{MAPPING} 3"),
         ("model.architecture.expert.units", 8, "must be a list. Received: 8"),

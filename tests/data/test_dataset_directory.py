@@ -41,8 +41,12 @@ def test_a_training_reads_schema_statistics_and_vocabularies_once(
     small_config, prepared, tmp_path, opened
 ):
     config = small_config(training__epochs=1, training__framework="keras")
-    train(config, prepared, tmp_path / "run")
-    assert opened["schema.json"] == 1
+    data = DatasetDirectory(prepared)
+    _ = data.fingerprint  # reads them too, as bytes
+    for name in ("schema.json", "statistics.json", "user_id.csv", "video_id.csv"):
+        opened[name] = 0
+    train(config, data, tmp_path / "run")
+    assert opened["schema.json"] == 0
     assert opened["statistics.json"] == 1
     assert opened["user_id.csv"] == opened["video_id.csv"] == 1
 

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from home_tf.data import Column, DatasetDirectory, RecordSchema, RecordWriter
+from home_tf.data.schema import fingerprint_file
 from home_tf.errors import HomeError
 
 LAYOUTS = ["packed", "rows"]
@@ -136,7 +137,7 @@ def test_the_written_schema_reads_back_with_true_counts(tmp_path):
         assert file.rows == sum(1 for _ in records)
         assert file.bytes == path.stat().st_size
     content = json.loads((tmp_path / "schema.json").read_text())
-    assert (content["format"], content["version"]) == ("home_tf.records", 1)
+    assert (content["format"], content["version"]) == ("home_tf.records", 2)
 
 
 def test_example_features_parse_a_row_with_int32_as_int64(tmp_path):
@@ -402,12 +403,12 @@ def test_a_folder_that_is_not_prepared_is_explained(tmp_path):
     [
         ("{", "JSON"),
         ("[]", "home_tf.records"),
-        ('{"format": "other", "version": 1}', "home_tf.records"),
+        ('{"format": "other", "version": 2}', "home_tf.records"),
         (
-            '{"format": "home_tf.records", "version": 2}',
-            "version.*2.*1.*home-tf prepare",
+            '{"format": "home_tf.records", "version": 1}',
+            "version.*1.*2.*home-tf prepare",
         ),
-        ('{"format": "home_tf.records", "version": 1}', "layout"),
+        ('{"format": "home_tf.records", "version": 2}', "layout"),
     ],
 )
 def test_a_wrong_schema_is_explained(tmp_path, text, message):
@@ -466,7 +467,7 @@ def test_a_flipped_byte_is_found(tmp_path, layout):
     place = sum(len(record) + 16 for record in records[:2]) + 12 + 5
     content[place] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(tf.errors.DataLossError):
+    with pytest.raises(HomeError, match=r"record 2 .* is broken"):
         ids(tmp_path)
     found = DatasetDirectory(tmp_path).find_corrupt_record("train")
     assert str(path) in found
@@ -492,10 +493,10 @@ def test_a_column_that_does_not_fit_its_rows_is_an_error(tmp_path, layout):
             for record in [example.SerializeToString(), *records[1:]]:
                 file.write(record)
 
-        size = path.stat().st_size
+        found = {"bytes": path.stat().st_size, "fingerprint": fingerprint_file(path)}
 
-        def fit(content, size=size):
-            content["splits"]["train"]["files"][0]["bytes"] = size
+        def fit(content, found=found):
+            content["splits"]["train"]["files"][0].update(found)
 
         edit_schema(tmp_path, fit)
         with pytest.raises(tf.errors.InvalidArgumentError, match=name):

@@ -146,7 +146,7 @@ def test_impressions_count_only_rows_with_a_label():
     "convert",
     [
         lambda users: users,
-        lambda users: users.astype(np.int32) - 5,
+        lambda users: -users.astype(np.int32) - 1,  # -1 would be no user
         lambda users: users.astype(np.uint64) + 2**63,
         lambda users: users.astype("U6"),
         lambda users: users.astype("S6"),

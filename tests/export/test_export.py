@@ -82,7 +82,7 @@ def test_the_score_is_the_weighted_product_of_the_configuration(trained, loaded)
 
 def test_the_score_may_be_a_sum(trained):
     run, _, batch, expected = trained
-    experiment = Experiment.open(run.load_config(), run.data)
+    experiment = Experiment.open(run.load_config(), run.open_data())
     score = ScoreConfig(form="sum", weights={"long_view": 2.0, "is_like": -1.0})
     model = ServingModel(
         experiment.preprocessor,

@@ -173,6 +173,15 @@ def test_broken_side_files_are_named(small_config, prepared, tmp_path):
 
 
 @pytest.fixture
+def copy(prepared, tmp_path):
+    """Prepared data that a test may change, without its records."""
+    shutil.copytree(prepared / "vocabularies", tmp_path / "data" / "vocabularies")
+    for name in ("schema.json", "statistics.json"):
+        shutil.copy(prepared / name, tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.fixture
 def with_statistics(prepared, tmp_path):
     """Prepared data whose statistics of a column have other values."""
 
@@ -205,8 +214,24 @@ def with_statistics(prepared, tmp_path):
         (
             "duration_ms",
             {"quantiles": []},
-            "`duration_ms.quantiles`, which feature `duration_ms` needs, must be a "
-            "list of finite numbers, those at equal steps from 0 to 100 %. Received: ",
+            "`duration_ms.quantiles`, which feature `duration_ms` needs, is empty: no "
+            "training row has a number in this column. Leave it out of the features",
+        ),
+        *(
+            (
+                "duration_ms",
+                {"quantiles": quantiles},
+                "`duration_ms.quantiles`, which feature `duration_ms` needs, must be a "
+                "list of at least two finite numbers in ascending order, those at "
+                f"equal steps from 0 to 100 %. Received: {quantiles}",
+            )
+            for quantiles in (None, [1.0], [1.0, 3.0, 2.0], [0.0, "high"])
+        ),
+        (
+            "video_impressions",
+            {"log1p_variance": -1.0},
+            "`video_impressions.log1p_variance`, which feature `video_impressions` "
+            "needs, must not be negative. Received: -1.0",
         ),
     ],
 )
@@ -249,3 +274,108 @@ def test_quantiles_of_a_label_that_are_no_numbers_are_told(with_statistics):
 def test_the_rate_of_a_label_needs_no_more_than_its_mean(with_statistics):
     folder = with_statistics("is_like", mean=0.25, quantiles=[])
     assert DatasetDirectory(folder).statistics("is_like").positive_rate == 0.25
+
+
+def numbers_of(config, folder, **columns):
+    """The numeric features of a batch with other columns, by the feature's name."""
+    preprocessor = make_preprocessor(config, folder)
+    data = DatasetDirectory(folder)
+    batch = next(iter(data.read("test", batch_size=3))) if columns else {}
+    batch = {**batch, **{n: tf.constant(x, tf.float32) for n, x in columns.items()}}
+    found = preprocessor(batch)["numeric_features"].numpy()
+    return dict(zip(preprocessor.numeric_features, found.T, strict=True))
+
+
+def with_records(folder, prepared):
+    for file in prepared.glob("*.tfrecord"):
+        shutil.copy(file, folder)
+    return folder
+
+
+@pytest.mark.parametrize("variance", [0.0, 1e-17])
+def test_a_constant_column_is_moved_and_not_scaled(
+    small_config, prepared, with_statistics, variance
+):
+    """As scikit-learn scales it."""
+    folder = with_statistics(
+        "user_is_click_rate", mean=2.5, variance=variance, quantiles=[2.5, 2.5]
+    )
+    with_records(folder, prepared)
+    config = small_config()
+    found = numbers_of(config, folder, user_is_click_rate=[2.5, 2.5, 2.5])
+    np.testing.assert_array_equal(found["user_is_click_rate"], 0.0)
+    folder = with_records(folder, prepared)
+    statistics = json.loads((folder / "statistics.json").read_text())
+    statistics["user_is_click_rate"]["quantiles"] = [0.0, 10.0]
+    (folder / "statistics.json").write_text(json.dumps(statistics))
+    found = numbers_of(config, folder, user_is_click_rate=[2.5, 3.0, 0.0])
+    np.testing.assert_allclose(found["user_is_click_rate"], [0.0, 0.5, -2.5])
+
+
+def test_small_numbers_are_scaled_as_any(small_config, prepared, with_statistics):
+    folder = with_statistics(
+        "user_is_click_rate", mean=2e-9, variance=1e-18, quantiles=[0.0, 4e-9]
+    )
+    with_records(folder, prepared)
+    found = numbers_of(small_config(), folder, user_is_click_rate=[1e-9, 2e-9, 4e-9])
+    np.testing.assert_allclose(found["user_is_click_rate"], [-1, 0, 2], atol=1e-5)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_missing_number_is_the_mean_where_it_may_be_missing(
+    small_config, prepared, graph
+):
+    config = small_config(
+        features__user_is_click_rate__nullable=True,
+        features__duration_ms__nullable=True,
+    )
+    preprocessor = make_preprocessor(config, prepared)
+    call = tf.function(preprocessor) if graph else preprocessor
+    batch = {name: values[:2] for name, values in first_batch(prepared).items()}
+    batch["user_is_click_rate"] = tf.constant([np.nan, 0.3])
+    mean = DatasetDirectory(prepared).statistics("duration_ms").mean
+    batch["duration_ms"] = tf.constant([np.nan, mean])
+    found = call(batch)
+    column = preprocessor.numeric_features.index("user_is_click_rate")
+    assert found["numeric_features"][0, column] == 0.0
+    assert found["duration_ms"][0] == found["duration_ms"][1]
+    batch["video_impressions"] = tf.constant([1.0, np.nan])
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="column `video_impressions` of the feat"
+    ):
+        call(batch)
+
+
+def test_the_value_of_keras_own_token_is_one_like_any(small_config, prepared, copy):
+    file = copy / "vocabularies" / "user_active_degree.csv"
+    file.write_text(file.read_text() + "[UNK],1\n")
+    preprocessor = make_preprocessor(small_config(), copy)
+    batch = {name: values[:2] for name, values in first_batch(prepared).items()}
+    batch["user_active_degree"] = tf.constant(["[UNK]", "never seen"])
+    known, unknown = preprocessor(batch)["user_active_degree"].numpy()
+    assert (known > 1, unknown) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "value,count\n7,3\n7,2\n",
+            "must have every value once. Received: 7 more",
+        ),
+        ("value,count\n7,3\n1.5,2\n", "must be integers. Received: '1.5'"),
+        ("value,count\nseven,3\n", "must be integers. Received: 'seven'"),
+        ("value,count\n99999999999999999999,3\n", "Received: '99999999999999999999'"),
+        ("value,count\n", "no training row has a value in column 'user_id'"),
+        (
+            "value,count\n7,1\n8,1\n",
+            "was seen in `min_count` 2 training rows, the",
+        ),
+    ],
+)
+def test_a_vocabulary_that_is_none_is_told(small_config, copy, text, message):
+    (copy / "vocabularies" / "user_id.csv").write_text(text)
+    with pytest.raises(HomeError) as error:
+        make_preprocessor(small_config(), copy)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

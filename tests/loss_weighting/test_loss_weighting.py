@@ -13,6 +13,7 @@ import tensorflow as tf
 from support.strategies import two_devices
 
 from home_tf.backend import IS_LEGACY, keras
+from home_tf.config import TrainingConfig
 from home_tf.errors import HomeError
 from home_tf.layers import Expert, ExpertBank, TaskTowers
 from home_tf.loss_weighting import GradNorm, PCGrad, Uncertainty
@@ -486,9 +487,9 @@ def test_a_checkpoint_of_train_goes_on_alike(tmp_path, model_class, weighting):
         models.append(model)
     trained, resumed = models
     fit(trained, *make_rows(), epochs=3)
-    checkpoints = Checkpoints(Run(tmp_path), trained, patience=1)
+    checkpoints = Checkpoints(Run(tmp_path), trained, TrainingConfig())
     checkpoints.on_epoch_end(0, {"val_mean_auc": 0.5})
-    assert Checkpoints(Run(tmp_path), resumed, patience=1).restore() == 1
+    assert Checkpoints(Run(tmp_path), resumed, TrainingConfig()).restore() == 1
     weights = [model.loss_weighting.get_weights() for model in models]
     assert np.abs(weights[0][0]).max() > 1e-2
     np.testing.assert_array_equal(*weights)

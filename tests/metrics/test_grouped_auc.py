@@ -244,6 +244,7 @@ def test_it_comes_back_from_its_configuration():
         "num_bins": 32,
         "logit_range": [-3.0, 3.0],
         "from_logits": False,
+        "missing_group": -1,
     }
     for each in (metric, again):
         each.update_state([1, 0, 0], [0.9, 0.5, 0.93], groups=[6, 6, 6])
@@ -278,7 +279,7 @@ def test_groups_that_are_no_ids_are_named(groups, message):
         GroupedAUC(3).update_state([0, 1], [0.0, 1.0], groups=groups)
 
 
-@pytest.mark.parametrize("group", [-1, 3, 2**32])
+@pytest.mark.parametrize("group", [-2, 3, 2**32])
 @pytest.mark.parametrize("in_function", [False, True])
 def test_a_group_out_of_range_is_an_error(group, in_function):
     metric = GroupedAUC(3)
@@ -341,6 +342,6 @@ def popularity(ids, labels):
 
 
 def test_another_backend_is_refused(monkeypatch):
-    monkeypatch.setattr("home_tf.metrics.grouped_auc.IS_TENSORFLOW", False)
+    monkeypatch.setattr("home_tf.metrics.histogram_auc.IS_TENSORFLOW", False)
     with pytest.raises(ValueError, match="`GroupedAUC` needs the TensorFlow backend"):
         GroupedAUC(3)

@@ -95,4 +95,93 @@ def test_streaming_auc_is_near_that_of_scikit_learn():
         metric.update_state(labels[start : start + 500], logits[start : start + 500])
     valid = ~np.isnan(labels)
     exact = roc_auc_score(labels[valid], logits[valid])
-    assert float(metric.result()) == pytest.approx(exact, abs=2e-3)
+    bound = float(metric.error_bound())
+    assert float(metric.result()) == pytest.approx(exact, abs=bound + 1e-6)
+    assert bound < 3e-3
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.1, 0.01, 0.001, 0.0001])
+def test_streaming_auc_of_rare_tasks_is_near_that_of_scikit_learn(rate):
+    """As good as for frequent ones, and within the bound that it gives."""
+    random = np.random.default_rng(1)
+    rows, positives = 400_000, round(400_000 * rate)
+    labels = np.zeros(rows, np.float32)
+    labels[:positives] = 1
+    odds = np.log(rate) - np.log1p(-rate)
+    logits = (odds + random.normal(labels * 1.5, 1.0, rows)).astype(np.float32)
+    order = random.permutation(rows)
+    labels, logits = labels[order], logits[order]
+    metric = MaskedAUC()
+    for start in range(0, rows, 50_000):
+        part = slice(start, start + 50_000)
+        metric.update_state(labels[part], logits[part])
+    found, bound = float(metric.result()), float(metric.error_bound())
+    assert bound < 4e-3
+    exact = roc_auc_score(labels, logits)
+    assert found == pytest.approx(exact, abs=min(bound, 1e-3))
+    probabilities = MaskedAUC(from_logits=False)
+    probabilities.update_state(labels, 1 / (1 + np.exp(-logits.astype(np.float64))))
+    assert float(probabilities.result()) == pytest.approx(exact, abs=1e-3)
+
+
+def test_streaming_auc_without_both_classes_is_undefined():
+    metric = MaskedAUC()
+    metric.update_state([1, 1, np.nan], [0.3, 0.1, -2.0])
+    assert np.isnan(metric.result())
+    metric.update_state([0], [0.2])
+    assert float(metric.result()) == 0.5
+
+
+def test_streaming_auc_comes_back_from_its_configuration_and_merges():
+    metric = MaskedAUC(num_bins=64, logit_range=(-4, 4), name="half")
+    again = keras.metrics.deserialize(keras.metrics.serialize(metric))
+    assert again.get_config() == metric.get_config()
+    again.update_state([1, 0], [0.5, 0.1])
+    metric.update_state([0], [2.0])
+    metric.merge_state([again])
+    assert float(metric.result()) == 0.5
+
+
+@pytest.mark.parametrize("label", [5.0, -5.0, 0.5, np.inf])
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_label_that_is_none_is_an_error(label, graph):
+    labels = np.where(VALID, 1, np.nan).astype(np.float32)
+    labels[3] = label
+    loss = MaskedBinaryCrossentropy(name="click")
+    call = tf.function(loss) if graph else loss
+    with pytest.raises(tf.errors.InvalidArgumentError, match="click: labels must be 0"):
+        call(tf.constant(labels), tf.constant(LOGITS))
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+def test_a_weight_that_is_none_is_an_error(weight):
+    weights = np.ones_like(LOGITS)
+    weights[3] = weight
+    loss = MaskedBinaryCrossentropy(name="click")
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="click: sample weights must be finite"
+    ):
+        loss(LABELS, LOGITS, weights)
+
+
+@pytest.mark.parametrize(("label", "weight"), [(5.0, 1.0), (1.0, -1.0)])
+def test_code_that_cannot_raise_has_no_number_for_them(label, weight):
+    labels = np.where(VALID, LABELS, -1).astype(np.float32)
+    weights = np.ones_like(LOGITS)
+    labels[3], weights[3] = label, weight
+    loss = tf.function(MaskedBinaryCrossentropy(), jit_compile=True)
+    assert np.isnan(
+        loss(tf.constant(labels), tf.constant(LOGITS), tf.constant(weights))
+    )
+
+
+@pytest.mark.parametrize("metric", [MaskedAUC, MaskedLogLoss])
+def test_a_metric_of_a_label_that_is_none_has_no_number(metric):
+    metric = metric()
+    metric.update_state([0, 1, 5], [0.1, 0.2, 0.3])
+    assert np.isnan(metric.result())
+
+
+def test_labels_of_text_are_told():
+    with pytest.raises(ValueError, match=r"click: labels must be numbers.*string"):
+        MaskedBinaryCrossentropy(name="click")(np.array(["yes", "no"]), [0.1, 0.2])

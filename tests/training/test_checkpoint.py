@@ -122,8 +122,8 @@ def test_a_checkpoint_by_position_is_told_in_one_line(tmp_path):
     with pytest.raises(HomeError) as error:
         restore(layer, tmp_path)
     assert str(error.value) == (
-        f"{tmp_path}: was written by an earlier version of home_tf, which kept weights "
-        "by their position and not by name. Train again, into another folder"
+        f"{tmp_path}: was written by an earlier version of home_tf, which named "
+        "weights otherwise. Train again, into another folder"
     )
 
 
@@ -158,7 +158,33 @@ def test_a_broken_checkpoint_is_told_in_one_line(saved, damage):
 def test_the_file_has_names_that_a_person_reads(saved):
     folder, _ = saved
     names = [name for name, _ in tf.train.list_variables(str(folder))]
-    assert "network/user/embeddings/.ATTRIBUTES/VARIABLE_VALUE" in names
+    assert names == ["network/item/embeddings", "network/user/embeddings"]
+
+
+def test_any_folder_may_hold_a_checkpoint(tmp_path):
+    folder = tmp_path / "[x]*?" / "a b"
+    layer = embedding(user=5)
+    Checkpoint(network=named_variables(layer)).save(folder, 1)
+    other = embedding(user=5)
+    assert restore(other, folder)
+    np.testing.assert_array_equal(tables_of(other)["user"], tables_of(layer)["user"])
+
+
+def test_a_checkpoint_that_was_being_replaced_is_put_back(saved):
+    folder, _ = saved
+    folder.rename(folder.with_name(f".{folder.name}.replaced"))
+    assert restore(embedding(user=5, item=5), folder)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(saved, limited_files):
+    folder, _ = saved
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    large = Checkpoint(network=named_variables(embedding(user=50_000)))
+    with limited_files(2**16), pytest.raises(HomeError) as error:
+        large.save(folder, 2)
+    assert str(error.value).startswith(f"{folder}: the checkpoint cannot be written (")
+    assert "\n" not in str(error.value)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_the_name_of_any_table_makes_a_path(tmp_path):

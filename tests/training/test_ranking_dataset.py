@@ -70,7 +70,7 @@ def test_a_column_that_does_not_exist(small_config, prepared, override, message)
 
 
 def test_a_column_of_groups_that_does_not_exist(small_config, prepared):
-    with pytest.raises(HomeError, match=r"`group_by` is column 'uid'"):
+    with pytest.raises(HomeError, match=r"`evaluation.group_by` is column 'uid'"):
         first_batch(small_config(), prepared, group_by="uid")
 
 

@@ -83,10 +83,14 @@ def test_the_revision_is_that_of_the_repository_called_in(tmp_path, monkeypatch)
         subprocess.run(["git", *command.split()], check=True)
     revision = git_revision()
     assert re.fullmatch("[0-9a-f]{40}", revision)
-    (tmp_path / "file").write_text("new")
-    assert git_revision() == revision  # git does not know the file
-    subprocess.run(["git", "add", "file"], check=True)
-    assert git_revision() == f"{revision}-dirty"
+    hook = tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path / 'ran'}\n")
+    hook.chmod(0o755)
+    for key in ("core.fsmonitor", "filter.any.clean", "filter.any.smudge"):
+        subprocess.run(["git", "config", key, str(hook)], check=True)
+    (tmp_path / ".gitattributes").write_text("* filter=any")
+    assert git_revision() == revision
+    assert not (tmp_path / "ran").exists()
 
 
 def test_metrics_are_those_of_the_best_epoch(trained):
@@ -287,8 +291,10 @@ def test_a_checkpoint_of_other_data_is_not_gone_on_with(
     shutil.copytree(prepared, other)
     vocabulary = other / "vocabularies" / "user_active_degree.csv"
     vocabulary.write_text("value,count\nfull,3\n")
-    with pytest.raises(HomeError, match=r"checkpoints/latest: does not fit the data"):
+    with pytest.raises(HomeError, match=r"run: was trained on other data, which was"):
         train(config, other, run.folder)
+    with pytest.raises(HomeError, match=r"run: was trained on other data, which was"):
+        evaluate_run(run, data=other)
 
 
 def test_a_folder_of_something_else_is_left_alone(config, prepared, tmp_path):
@@ -361,20 +367,42 @@ def test_a_feature_that_is_not_a_number_is_named(config, prepared, tmp_path):
         return rows
 
     broken = rewritten(prepared, tmp_path / "broken", change)
-    message = r"broken: column 'video_impressions' of the features.* NaN"
+    message = r"broken: column `video_impressions` of the features.* NaN"
     with pytest.raises(HomeError, match=message) as error:
         train(config, broken, tmp_path / "run")
     assert "\n" not in str(error.value)
 
 
-def test_a_task_without_any_training_label_does_no_harm(config, prepared, tmp_path):
+@pytest.mark.parametrize(
+    ("label", "found"),
+    [(np.nan, "has no label"), (0.0, r"has no positive label among [\d,]+ known ones")],
+)
+def test_a_task_with_nothing_to_learn_is_told_before_the_first_step(
+    config, prepared, tmp_path, label, found
+):
     def change(rows):
-        rows["is_like"][:] = np.nan
+        rows["is_like"][:] = label
         return rows
 
     without = rewritten(prepared, tmp_path / "without", change)
-    run = train(config, without, tmp_path / "run")
-    assert all(np.isfinite(values).all() for values in weights_of(run).values())
-    found = evaluate_run(run, splits=["test"])["test"]
-    assert found["auc"]["is_click"] > 0.5
-    assert found["positives"]["is_like"] > 0
+    message = (
+        rf"without: task `is_like` {found} in the training rows \(column 'is_like'"
+    )
+    with pytest.raises(HomeError, match=message):
+        train(config, without, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("label", "shown"), [(5.0, "[-1] [5]"), (-5.0, "[-5] [1]")])
+def test_a_label_that_is_none_is_named(config, prepared, tmp_path, label, shown):
+    def change(rows):
+        rows["is_like"][:3] = label, 1.0, np.nan
+        return rows
+
+    wrong = rewritten(prepared, tmp_path / "wrong", change)
+    with pytest.raises(HomeError) as error:
+        train(config, wrong, tmp_path / "run")
+    message = str(error.value)
+    assert "wrong: column `is_like`, task `is_like`: labels must be 0 or 1" in message
+    assert shown in message
+    assert "\n" not in message

@@ -104,7 +104,7 @@ class _Bench:
         self._sizes, self._framework = sizes, framework
         columns = sizes.records.columns
         write_records(folder, "packed", sizes.records, make_rows(sizes.records))
-        normal = {"mean": 0.0, "variance": 1.0}
+        normal = {"mean": 0.0, "variance": 1.0, "quantiles": [-10.0, 10.0]}
         statistics = {name: normal for name in columns if name.startswith("float")}
         (folder / "statistics.json").write_text(json.dumps(statistics))
         self._data = DatasetDirectory(folder)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from home_tf.cli.console import console, report_written
+from home_tf.cli.console import console, report_written, say_if_interrupted
 from home_tf.cli.options import ConfigOption
 from home_tf.cli.start_tensorflow import start_tensorflow
 from home_tf.errors import HomeError
@@ -67,18 +67,20 @@ def compare(
     usual = _QUICK if quick else _USUAL
     if data is None:
         data = _quick_logs(out, quick)
-    missing = run_comparison(
-        loaded,
-        data,
-        out,
-        architectures=names,
-        **{k: usual[k] if v is None else v for k, v in numbers.items()},
-        tuning_seeds=tuning_seeds,
-        budget=budget,
-        metric=select_by,
-        jobs=jobs,
-        say=lambda line: console.print(line, soft_wrap=True, markup=False),
-    )
+    kept = f"{out} has what is finished. Run the same command again to go on"
+    with say_if_interrupted(kept):
+        missing = run_comparison(
+            loaded,
+            data,
+            out,
+            architectures=names,
+            **{k: usual[k] if v is None else v for k, v in numbers.items()},
+            tuning_seeds=tuning_seeds,
+            budget=budget,
+            metric=select_by,
+            jobs=jobs,
+            say=lambda line: console.print(line, soft_wrap=True, markup=False),
+        )
     report_written(out / "table.md")
     if missing:
         raise HomeError(

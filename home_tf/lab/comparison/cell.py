@@ -91,7 +91,11 @@ class Cell:
         Returns:
             What `cell.json` holds.
         """
-        content = {**asdict(fitted), **measure(test, probabilities), **origin}
+        content = {
+            **_defined(asdict(fitted)),
+            **measure(test, probabilities),
+            **origin,
+        }
         with atomic_directory(self.folder) as folder:
             write_json(folder / "cell.json", content)
             _save_predictions(folder / "predictions.npz", test, probabilities)
@@ -127,6 +131,15 @@ def measure(test: SplitData, probabilities: Probabilities) -> dict[str, Any]:
             values[metric][task] = None if np.isnan(value) else value
         values["positives"][task] = int((labels == 1).sum())
     return values
+
+
+def _defined(value: Any) -> Any:
+    """A value as JSON has it: None for NaN, also inside of lists and dicts."""
+    if isinstance(value, dict):
+        return {key: _defined(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_defined(inner) for inner in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 def _save_predictions(

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from home_tf.config import Config
-from home_tf.errors import check_at_least
+from home_tf.errors import HomeError, check_at_least
+from home_tf.files import locked
 from home_tf.lab.comparison.budget import Budget
 from home_tf.lab.comparison.cell import Cell, cells_in
 from home_tf.lab.comparison.contender import Contender, contenders
@@ -59,13 +60,18 @@ def compare(
 
     Raises:
         HomeError: If an argument is out of its range, the source is not as expected, or
-            `out` holds something else.
+            `out` holds something else or is being written by another process.
     """
     counts = {"seeds": seeds, "folds": folds, "tuning_seeds": tuning_seeds}
     for name, value in {**counts, "replicates": replicates, "jobs": jobs}.items():
         check_at_least(name, value, 1)
     check_at_least("trials", trials, 0)
     chosen = contenders(architectures)
+    if config.evaluation.group_by is None:
+        raise HomeError(
+            "a comparison resamples users: give their column as `evaluation.group_by` "
+            "in the configuration"
+        )
     out, source = Path(out).absolute(), Path(source).absolute()
     made = make_folds(source, out / "folds", folds)
     plan = Plan(
@@ -79,20 +85,22 @@ def compare(
         replicates=replicates,
     )
     plan.save(out)
-    for fold in made:
-        prepare_fold(fold, source, say)
-    # What earlier calls ran stays in the tables.
-    earlier = cells_in(out)
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    unchosen = _choose(out, chosen, threads, jobs, say)
-    cells = [
-        Cell(contender, fold.number, seed, out)
-        for fold in made
-        for contender in chosen
-        for seed in range(seeds)
-    ]
-    _train(cells, unchosen, threads, jobs, say)
-    write_results(plan, list(dict.fromkeys([*cells, *earlier])))
+    busy = f"{out}: this comparison is being run by another process. Wait for its end"
+    with locked(out / ".lock", busy):
+        for fold in made:
+            prepare_fold(fold, source, say)
+        # What earlier calls ran stays in the tables.
+        earlier = cells_in(out)
+        threads = max(1, (os.cpu_count() or 1) // jobs)
+        unchosen = _choose(out, chosen, threads, jobs, say)
+        cells = [
+            Cell(contender, fold.number, seed, out)
+            for fold in made
+            for contender in chosen
+            for seed in range(seeds)
+        ]
+        _train(cells, unchosen, threads, jobs, say)
+        write_results(plan, list(dict.fromkeys([*cells, *earlier])))
     return [cell for cell in cells if not cell.is_finished]
 
 

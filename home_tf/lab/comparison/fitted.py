@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from home_tf.config import Config
@@ -19,7 +18,8 @@ class Fitted:
     """The result of a training.
 
     Attributes:
-        score: Of the best epoch on the validation day; picks epochs and trials.
+        score: Of the best epoch on the validation day; picks epochs and trials. NaN
+            where it is undefined.
         best_epoch: Counted from 1; of LightGBM the mean number of trees a task.
         history: A dict for each epoch: `loss` and `score`. Empty for LightGBM.
         examples_per_second: Training rows per second, or None if too few to tell.
@@ -60,7 +60,7 @@ def validation_score(
         metric: `auc` or `gauc`.
 
     Returns:
-        The mean; 0 if it is defined for no task.
+        The mean; NaN if it is defined for no task.
     """
     values = [
         auc(labels[task], probabilities[task])
@@ -68,4 +68,4 @@ def validation_score(
         else gauc(labels[task], probabilities[task], groups)
         for task in config.training.monitor_tasks or config.tasks
     ]
-    return float(np.nan_to_num(mean_of_defined(values)))
+    return float(mean_of_defined(values))

@@ -93,6 +93,7 @@ class _Processes:
         with job.log.open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, _START, _PACKAGE_FOLDER, job.to_json()],
+                stdin=subprocess.PIPE,  # by whose end it knows of the end of this one
                 stderr=log,
                 env={**os.environ, "OMP_NUM_THREADS": str(job.threads)},
             )

@@ -12,6 +12,7 @@ from home_tf.lab.comparison.fitted import Fitted, Probabilities, validation_scor
 from home_tf.lab.comparison.split_data import SplitData
 from home_tf.training.best_epoch import BestEpoch
 from home_tf.training.callbacks import Speed
+from home_tf.training.epoch_steps import steps_per_epoch
 from home_tf.training.experiment import Experiment
 from home_tf.training.predictions import Predictor
 
@@ -43,7 +44,7 @@ class NetworkTrainer:
         self._config = config
         self._train, self._metric = train, metric
         self._validation = validation
-        self._steps = -(-train.rows // config.training.batch_size)
+        self._steps = steps_per_epoch(train.rows, config.training.batch_size)
         self._experiment = Experiment(config, preprocessor)
         self._model = self._experiment.make_model()
         self._predictor = Predictor(self._model.network)
@@ -82,7 +83,7 @@ class NetworkTrainer:
         order = np.random.default_rng([seed, epoch]).permutation(self._train.rows)
         dataset = self._train.batches(self._config.training.batch_size, order)
         logs = self._model.fit(
-            dataset.map(_without_groups),
+            dataset.take(self._steps).map(_without_groups),
             epochs=1,
             steps_per_epoch=self._steps,
             callbacks=[speed],

@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from home_tf.config import Config, dump_config, load_config
+from home_tf.config import Config, differing_keys, dump_config, load_config
 from home_tf.errors import HomeError
-from home_tf.files import read_json, write_json
+from home_tf.files import atomic_directory, read_json, write_json
 from home_tf.lab.comparison.budget import Budget
 from home_tf.lab.comparison.contender import Contender
 from home_tf.lab.comparison.fold import Fold
@@ -52,9 +52,10 @@ class Plan:
             raise HomeError(
                 f"{out}: is not empty, and no comparison. Name another folder"
             )
-        (out / "contenders").mkdir(parents=True, exist_ok=True)
-        dump_config(self.config, out / "config.yaml")
-        write_json(file, self._settings())
+        with atomic_directory(out) as aside:
+            (aside / "contenders").mkdir()
+            dump_config(self.config, aside / "config.yaml")
+            write_json(aside / file.name, self._settings())
 
     def _settings(self) -> dict[str, Any]:
         settings = asdict(self)
@@ -64,12 +65,11 @@ class Plan:
     def _check_same(self, found: "Plan", out: Path) -> None:
         mine, theirs = self._settings(), found._settings()
         different = [key for key in mine if mine[key] != theirs[key]]
-        if self.config != found.config:
-            different.append("config")
+        different += differing_keys(found.config, self.config)
         if different:
             raise HomeError(
-                f"{out}: holds a comparison with another `{different[0]}`. Name "
-                "another folder, or remove this one"
+                f"{out}: holds another comparison, which differs in "
+                f"{', '.join(different)}. Name another folder, or remove this one"
             )
 
     @classmethod

@@ -81,9 +81,10 @@ def choose(out: Path, contender: Contender, *, threads: int = 1) -> None:
 
 
 def _score(trainer: Trainer, seeds: int) -> float:
-    """The mean score of a trial's trainings; one that diverges has 0, the worst."""
+    """The mean score of a trial's trainings; one without has 0, the worst."""
     try:
-        return float(np.mean([trainer.fit(seed).score for seed in range(seeds)]))
+        scores = [trainer.fit(seed).score for seed in range(seeds)]
+        return float(np.nan_to_num(np.mean(scores)))
     except HomeError:  # of the metrics, which take no NaN
         return 0.0
 

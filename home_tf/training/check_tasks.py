@@ -1,0 +1,51 @@
+"""Whether there is anything to learn for every task."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from home_tf.data import DatasetDirectory, Task
+from home_tf.errors import HomeError
+from home_tf.training.ranking_dataset import columns_of_tasks, read_labels
+
+_ROWS_AT_ONCE = 2**16
+
+
+def check_tasks(data: DatasetDirectory, tasks: Mapping[str, Task]) -> None:
+    """Checks that the training rows have a positive label of every task.
+
+    Reads no more rows than it takes to find one of each.
+
+    Args:
+        data: The dataset directory.
+        tasks: The tasks by name.
+
+    Raises:
+        HomeError: If a task has no known label, or none that is positive.
+    """
+    names = list(dict.fromkeys(columns_of_tasks(tasks).values()))
+    known = dict.fromkeys(tasks, 0)
+    sought = set(tasks)
+    batches = data.read("train", batch_size=_ROWS_AT_ONCE, columns=names)
+    for columns in batches:
+        for task in sorted(sought):
+            labels = read_labels(task, tasks[task], columns).numpy()
+            known[task] += int(np.count_nonzero(labels >= 0))
+            if (labels == 1).any():
+                sought.remove(task)
+        if not sought:
+            return
+    for task in tasks:
+        if task in sought:
+            _refuse(data, task, tasks[task], known[task])
+
+
+def _refuse(data: DatasetDirectory, name: str, task: Task, known: int) -> None:
+    space = task.space
+    where = "" if space is None else f" where `{space.column}` is {space.equals:g}"
+    found = f"no positive label among {known:,} known ones" if known else "no label"
+    raise HomeError(
+        f"{data}: task `{name}` has {found} in the training rows{where} (column "
+        f"{task.label or name!r}): there is nothing to learn. Leave it out of `tasks`, "
+        "or name other data"
+    )

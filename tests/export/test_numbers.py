@@ -1,0 +1,105 @@
+"""Numbers that are none, in every numeric column of the demo's export."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from home_tf.backend import IS_LEGACY
+from home_tf.config import load_config
+from home_tf.export import ServingModel
+from home_tf.features import NumericFeature
+from home_tf.training import Experiment
+
+CONFIG = Path(__file__).parents[2] / "pipelines" / "kuairand.yaml"
+# Of the features, weights do not matter here: an untrained network will do.
+SMALL = {
+    "model.architecture": {"type": "shared_bottom", "expert": {"units": [4]}},
+    "training.framework": "tfrs" if IS_LEGACY else "keras",
+}
+NULLABLE = ("video_age_days", "duration_ms", "user_long_view_rate")
+
+
+@pytest.fixture(scope="module")
+def served(prepared, tmp_path_factory):
+    """The signatures of an export, as loaded, 4 rows to ask it, and the statistics."""
+    nullable = {f"features.{name}.nullable": True for name in NULLABLE}
+    config = load_config(CONFIG, {**SMALL, **nullable})
+    experiment = Experiment.open(config, prepared)
+    network = experiment.make_network()
+    model = ServingModel(
+        experiment.preprocessor, network, list(config.tasks), config.request_columns
+    )
+    folder = str(tmp_path_factory.mktemp("served") / "1")
+    tf.saved_model.save(model, folder, signatures=model.signatures())
+    columns = experiment.preprocessor.columns
+    rows = next(iter(experiment.data.read("test", batch_size=4, columns=columns)))
+    rows = {
+        name: tf.cast(values, tf.int64) if values.dtype == tf.int32 else values
+        for name, values in rows.items()
+    }
+    loaded = tf.saved_model.load(folder)
+    statistics = json.loads((prepared / "statistics.json").read_text())
+    return loaded, rows, config.request_columns, statistics
+
+
+def numeric_columns():
+    config = load_config(CONFIG, SMALL)
+    return [
+        feature.column or name
+        for name, feature in config.features.items()
+        if isinstance(feature, NumericFeature)
+    ]
+
+
+def ask(served, signature="predict", **changes):
+    """What an export answers when a column of row 1 has another number."""
+    loaded, rows, of_request, _ = served
+    inputs = dict(rows)
+    for name, number in changes.items():
+        inputs[name] = tf.tensor_scatter_nd_update(rows[name], [[1]], [number])
+    if signature == "rank":
+        # Row 1 as the request, whose candidates are all rows.
+        inputs = {n: x[1:2] if n in of_request else x for n, x in inputs.items()}
+    found = loaded.signatures[signature](**inputs)
+    return np.stack([values.numpy() for values in found.values()])
+
+
+def test_there_are_numeric_columns():
+    assert len(numeric_columns()) == 39
+
+
+@pytest.mark.parametrize("signature", ["predict", "rank"])
+@pytest.mark.parametrize("column", numeric_columns())
+def test_a_number_that_is_none_is_an_error_that_names_the_column(
+    served, column, signature
+):
+    numbers = [np.inf, -np.inf] + [np.nan] * (column not in NULLABLE)
+    for number in numbers:
+        message = f"column `{column}` of the features must hold finite numbers"
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            ask(served, signature, **{column: number})
+
+
+@pytest.mark.parametrize("column", numeric_columns())
+def test_a_number_beyond_those_of_training_counts_as_the_nearest_of_them(
+    served, column
+):
+    low, *_, high = served[3][column]["quantiles"]
+    for beyond, nearest in ((1e30, high), (-1e30, low)):
+        np.testing.assert_array_equal(
+            ask(served, **{column: beyond}), ask(served, **{column: nearest})
+        )
+
+
+@pytest.mark.parametrize("column", NULLABLE)
+def test_a_missing_number_is_the_mean_of_training(served, column):
+    statistics = served[3][column]
+    mean = statistics["mean"]
+    if column == "video_age_days":  # which goes through the logarithm
+        mean = np.expm1(statistics["log1p_mean"])
+    found, expected = ask(served, **{column: np.nan}), ask(served, **{column: mean})
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert np.ptp(ask(served), axis=1).max() > 0  # the rows do differ

@@ -38,7 +38,7 @@ def compiled(function):
 @pytest.mark.parametrize(
     "architecture", [HoME, SharedBottom, SingleTask, MMoE, CGC, PLE, AdaTT]
 )
-def test_it_reaches_the_logits_of_its_row_and_of_no_other(architecture, expert, number):
+def test_it_reaches_the_logits_of_its_row_and_of_no_other(architecture, expert):
     layer = architecture(GROUPS, expert=EXPERTS[expert](units=(5, 4)))
     towers = TaskTowers(TASKS, hidden_units=(6, 5))
     call = compiled(lambda v: towers(layer(v, training=False)))

@@ -22,7 +22,7 @@ def run_command(command: Callable[[], Any]) -> NoReturn:
         received = signal.SIGTERM
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         command()
     except HomeError as error:
@@ -35,4 +35,6 @@ def run_command(command: Callable[[], Any]) -> NoReturn:
         line = str(interruption) or "interrupted. Run the same command again"
         print(line, file=sys.stderr)
         sys.exit(128 + received)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     sys.exit(0)

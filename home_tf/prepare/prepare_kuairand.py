@@ -1,6 +1,7 @@
 """Turns the files of KuaiRand into records with point-in-time features."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -79,11 +80,12 @@ def prepare(
 
     Raises:
         HomeError: If the source is incomplete or damaged, if an argument is out of its
-            range, or if `out` is a folder that was not prepared.
+            range, or if `out` is a folder that was not prepared or cannot be written.
     """
     _check(history_length, smoothing)
     found = Source.find(source)
     with (
+        _explain_unwritable(out),
         atomic_directory(out, replaceable=_is_prepared) as result,
         TemporaryDirectory(prefix=".spool-", dir=result) as spool,
         RecordWriter(
@@ -220,6 +222,15 @@ def _is_prepared(folder: Path) -> bool:
     except HomeError:
         return False
     return True
+
+
+@contextmanager
+def _explain_unwritable(out: str | Path) -> Iterator[None]:
+    # The files of the source have errors of their own.
+    try:
+        yield
+    except OSError as error:
+        raise HomeError(f"{out}: cannot be written ({error})") from None
 
 
 def _silent(*_: object) -> None:

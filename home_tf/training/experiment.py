@@ -110,6 +110,32 @@ class Experiment:
             group_by=self.config.evaluation.group_by,
         )
 
+    def read_training(self, first_epoch: int = 0) -> tf.data.Dataset:
+        """The training rows as batches `(features, labels, sample_weights)`, shuffled.
+
+        `steps_per_epoch` of them are an epoch.
+
+        Args:
+            first_epoch: The epoch to begin with, counted from 0, up to the last.
+
+        Raises:
+            HomeError: As in `read`.
+        """
+        training = self.config.training
+        rows = self.data.split("train").rows
+        return ranking_dataset(
+            self.data,
+            "train",
+            self.preprocessor,
+            self.config.tasks,
+            batch_size=training.batch_size,
+            smallest_batch=smallest_batch(rows, training.batch_size),
+            shuffle_rows=training.shuffle_rows,
+            seed=training.seed,
+            epochs=training.epochs,
+            first_epoch=first_epoch,
+        )
+
     @contextmanager
     def explain_broken_records(self, *splits: str) -> Iterator[None]:
         """Turns TensorFlow's errors about broken records into one line.
@@ -268,20 +294,7 @@ class Experiment:
             HomeError: If the data lacks a column, or a record is broken.
         """
         training = self.config.training
-        dataset = ranking_dataset(
-            self.data,
-            "train",
-            self.preprocessor,
-            self.config.tasks,
-            batch_size=training.batch_size,
-            smallest_batch=smallest_batch(
-                self.data.split("train").rows, training.batch_size
-            ),
-            shuffle_rows=training.shuffle_rows,
-            seed=training.seed,
-            epochs=training.epochs,
-            first_epoch=first_epoch,
-        )
+        dataset = self.read_training(first_epoch)
         with self.explain_broken_records("train", "validation"):
             model.fit(
                 dataset,

@@ -507,3 +507,82 @@ def test_a_folder_can_be_moved(tmp_path):
     write_ids(tmp_path / "here", 5)
     shutil.move(tmp_path / "here", tmp_path / "there")
     assert sorted(ids(tmp_path / "there")) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("change", ["emptied", "doubled", "swapped", "of equal size"])
+def test_a_shard_that_is_another_is_told_before_reading(tmp_path, layout, change):
+    write_ids(tmp_path, 40, layout=layout, shards=2, block_rows=5)
+    first, second = sorted(tmp_path.glob("*.tfrecord"))
+    content, other = first.read_bytes(), second.read_bytes()
+    if change == "swapped":
+        first.write_bytes(other)
+        second.write_bytes(content)
+    elif change == "of equal size":  # as if it were of other data
+        first.write_bytes(other)
+    else:
+        first.write_bytes(b"" if change == "emptied" else content * 2)
+    with pytest.raises(HomeError) as error:
+        DatasetDirectory(tmp_path).read("train", batch_size=4)
+    assert str(error.value).startswith(f"{first}: ")
+    assert "\n" not in str(error.value)
+
+
+def test_a_record_too_many_is_an_error_while_reading(tmp_path):
+    """As if the schema were edited to fit the file, but for the number of records."""
+    write_ids(tmp_path, 40, layout="rows", shards=2)
+
+    def one_less(content):
+        content["splits"]["train"]["files"][0]["records"] -= 1
+
+    edit_schema(tmp_path, one_less)
+    with pytest.raises(tf.errors.FailedPreconditionError):
+        ids(tmp_path)
+    found = DatasetDirectory(tmp_path).find_corrupt_record("train")
+    assert "has 20 rows in 20 records, and in schema.json 20 in 19" in found
+
+
+def test_records_that_are_no_examples_are_told(tmp_path):
+    write_ids(tmp_path, 3, layout="rows", shards=1)
+    (path,) = tmp_path.glob("*.tfrecord")
+    with tf.io.TFRecordWriter(str(path)) as file:
+        for _ in range(3):
+            file.write(b"no example")
+    found = DatasetDirectory(tmp_path).find_corrupt_record("train")
+    assert re.search(r"record 0 \(of 3, from 0\) is broken: Could not parse", found)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_epochs_last_batch_may_be_too_small_to_be_one(tmp_path, layout):
+    write_ids(tmp_path, 23, layout=layout, shards=2, block_rows=4)
+    sizes = [len(b) for b in id_batches(tmp_path, smallest_batch=4, epochs=2)]
+    assert sizes == [10, 10, 10, 10]
+    sizes = [len(b) for b in id_batches(tmp_path, smallest_batch=3, epochs=2)]
+    assert sizes == [10, 10, 3, 10, 10, 3]
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "\u00fc", "a/b", "-a", "", "weights", "self", "__rows__", "a\n"]
+)
+def test_a_name_that_no_column_can_have_is_refused_when_it_is_declared(tmp_path, name):
+    message = re.escape(f"Received: {name!r}")
+    with pytest.raises(HomeError, match=message):
+        RecordWriter(tmp_path, {name: Column("int64")})
+    write_ids(tmp_path / "written", 3)
+
+    def rename(content):
+        content["columns"] = {name: content["columns"]["id"]}
+
+    edit_schema(tmp_path / "written", rename)
+    with pytest.raises(HomeError, match=message):
+        DatasetDirectory(tmp_path / "written")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_full_disk_is_told_in_one_line(tmp_path, layout, limited_files):
+    with limited_files(2**14), pytest.raises(HomeError) as error:
+        write_ids(tmp_path / "records", 50_000, layout=layout, shards=1)
+    message = str(error.value)
+    assert message.startswith(f"{tmp_path / 'records'}: cannot be written (")
+    assert "\n" not in message
+    assert not (tmp_path / "records" / "schema.json").exists()

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from home_tf.data import RecordSchema
+from home_tf.data import DatasetDirectory, RecordSchema
 from home_tf.prepare import prepare
 
 SPLITS = ("train", "validation", "test")
@@ -404,3 +404,37 @@ def test_a_failure_leaves_everything_as_it_was(source, tmp_path, stage, existed)
     assert {file.name for file in tmp_path.iterdir()} == (
         {"source", "out"} if existed else {"source"}
     )
+
+
+def test_ids_of_every_size_keep_apart(source, edit, tmp_path):
+    """As floats, all of these from 2^60 on would be one."""
+    authors = {}
+
+    def change(number, row):
+        authors[int(row["video_id"])] = 2**60 + number
+        # As pandas writes whole numbers of a column with missing values.
+        row["author_id"] = f"{2**60 + number}" + ".0" * (number % 2)
+
+    edit(source, "video_features_basic_*", change)
+    prepare(source, tmp_path / "out", shards=1)
+    data = DatasetDirectory(tmp_path / "out")
+    seen = set()
+    for split in data.schema.splits:
+        for batch in data.read(split, batch_size=1000):
+            columns = (batch[n].numpy() for n in ("video_id", "author_id"))
+            for video, author in zip(*columns, strict=True):
+                assert author == authors.get(video, -1)
+                seen.add(author)
+    assert len(seen) > 15
+    assert set(data.vocabulary("author_id").values) <= set(authors.values())
+
+
+def test_what_a_killed_run_left_is_cleaned_by_the_next(source, tmp_path):
+    left = tmp_path / ".other.partial"
+    left.mkdir()
+    (left / "half.tfrecord").write_text("half")
+    (tmp_path / ".other.lock").touch()
+    (tmp_path / ".mine.partial").mkdir()  # of nobody that we know
+    prepare(source, tmp_path / "out", shards=1)
+    assert not left.exists()
+    assert (tmp_path / ".mine.partial").exists()

@@ -172,3 +172,30 @@ def test_what_was_not_prepared_is_never_replaced(source, tmp_path, kind):
     with pytest.raises(HomeError, match="holds something else"):
         prepare(source, out)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_full_disk_leaves_nothing(source, error, limited_files):
+    with limited_files(2**14):
+        assert "cannot be written" in error()
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "value"),
+    [
+        (VIDEOS, "author_id", "12.5"),
+        (VIDEOS, "author_id", "abc"),
+        (VIDEOS, "music_id", str(2**70)),
+        (VIDEOS, "music_type", str(2**40)),
+        (VIDEOS, "tag", str(2**40)),
+        (USERS, "onehot_feat3", "1.5"),
+        (LOG, "tab", str(2**40)),
+        (LOG, "hourmin", "9999"),
+    ],
+)
+def test_a_whole_number_that_is_none_or_too_large_is_told(
+    source, error, edit, file, column, value
+):
+    edit(source, file, spoil(3, **{column: value}))
+    message = error()
+    assert f"`{column}`" in message
+    assert value in message

@@ -44,3 +44,15 @@ def test_a_column_that_is_never_known_has_no_quantiles(tmp_path):
         "log1p_variance": 0.0,
         "quantiles": [],
     }
+
+
+def test_the_ends_of_the_quantiles_are_exact_also_beyond_the_sample(tmp_path):
+    values = np.random.default_rng(0).normal(size=5000).astype(np.float32)
+    values[[17, 4000]] = -50.0, 60.0
+    statistics = RunningStatistics(["x"], sample_rows=100)
+    for part in np.split(values, 5):
+        statistics.add({"x": part})
+    statistics.save(tmp_path / "statistics.json")
+    quantiles = json.loads((tmp_path / "statistics.json").read_text())["x"]["quantiles"]
+    assert (quantiles[0], quantiles[-1], len(quantiles)) == (-50.0, 60.0, 101)
+    assert quantiles == sorted(quantiles)

@@ -13,6 +13,8 @@ from home_tf.extras import require_extra
 
 _USUAL = {"seeds": 5, "folds": 3, "trials": 8}
 _QUICK = {"seeds": 1, "folds": 1, "trials": 0}
+# Enough steps on the generated logs to learn more than what is popular.
+_QUICK_TRAINING = {"training.epochs": 4, "training.batch_size": 128}
 
 
 def compare(
@@ -56,7 +58,7 @@ def compare(
     start_tensorflow("keras")
     from home_tf.config import load_config
 
-    loaded = load_config(config, {"training.epochs": 2} if quick else None)
+    loaded = load_config(config, _QUICK_TRAINING if quick else None)
     require_extra("compare", "lightgbm", "matplotlib", "optuna")
     from home_tf.lab.comparison import compare as run_comparison
     from home_tf.lab.comparison import contenders

@@ -98,7 +98,8 @@ class _Processes:
                 env={**os.environ, "OMP_NUM_THREADS": str(job.threads)},
             )
             self._running.append(process)
-            code = process.wait()
+            with process:
+                code = process.wait()
             self._running.remove(process)
         return _reason(job, code) if code else None
 

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.colors import TABLEAU_COLORS
 from matplotlib.figure import Figure
 
+from home_tf.evaluation import mean_of_defined
 from home_tf.lab.comparison.cell import METRICS
 from home_tf.lab.comparison.statistics import Estimate
 from home_tf.lab.comparison.summary import MEAN, Row, Summary
@@ -21,12 +22,20 @@ def write_plots(summary: Summary, out: Path) -> None:
         out: The folder.
     """
     for name, figure in (
-        ("gains", _gains(summary)),
-        ("differences", _differences(summary)),
+        ("gains", _too_short() if summary.too_short else _gains(summary)),
+        ("differences", _too_short() if summary.too_short else _differences(summary)),
         ("quality", _quality(summary)),
         ("learning_curves", _learning_curves(summary)),
     ):
         figure.savefig(out / f"{name}.png", dpi=120)
+
+
+def _too_short() -> Figure:
+    """What stands in the place of differences that mean nothing."""
+    figure = Figure(figsize=(6, 2))
+    text = "Too short to compare: see table.md"
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure
 
 
 def _gains(summary: Summary) -> Figure:
@@ -188,6 +197,6 @@ def _learning_curves(summary: Summary) -> Figure:
 def _mean_curve(histories: list[list[dict[str, float]]], key: str) -> list[float]:
     """The mean over the seeds that all ran to an epoch; early ends shorten it."""
     return [
-        float(np.mean([epoch[key] for epoch in epochs]))
+        float(mean_of_defined([epoch[key] for epoch in epochs]))
         for epochs in zip(*histories, strict=False)
     ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from home_tf.evaluation import mean_of_defined
 from home_tf.files import read_json
 from home_tf.lab.comparison.cell import METRICS, Cell
 from home_tf.lab.comparison.contender import HOME, Contender
@@ -45,6 +46,19 @@ class Row:
         speeds = [c["examples_per_second"] for c in self.contents.values()]
         speeds = [speed for speed in speeds if speed is not None]
         return round(float(np.median(speeds)), 1) if speeds else None
+
+    @property
+    def lead_over_popularity(self) -> float:
+        """Mean AUC over tasks and cells minus that of the popularity baseline.
+
+        NaN without cells.
+        """
+        leads = [
+            mean_of_defined(list(content["auc"].values()))
+            - mean_of_defined(list(content.get("popularity_auc", {}).values()))
+            for content in self.contents.values()
+        ]
+        return float(mean_of_defined(leads))
 
     @property
     def best_epochs(self) -> dict[str, int]:
@@ -91,6 +105,13 @@ class Summary:
             return []
         means = np.mean(positives, axis=0)
         return [t for t, mean in zip(self.tasks, means, strict=True) if mean < 100]
+
+    @property
+    def too_short(self) -> list[str]:
+        """The contenders that do not beat popularity: nothing is to be said of them."""
+        return [
+            row.contender.name for row in self.rows if row.lead_over_popularity <= 0
+        ]
 
     @property
     def home(self) -> Row:
@@ -146,6 +167,7 @@ class Summary:
             "replicates": self.plan.replicates,
             "cells_made_by": self.origins,
             "best_baseline": best.contender.name if best else None,
+            "too_short_to_compare": self.too_short,
             "architectures": {
                 row.contender.name: self._row_to_json(row, best) for row in self.rows
             },
@@ -161,6 +183,7 @@ class Summary:
             "parameters": row.parameters,
             "cells": len(row.contents),
             "missing": row.errors,
+            "lead_over_popularity": _plain(row.lead_over_popularity),
             "best_epochs": row.best_epochs,
         }
         for metric in METRICS:
@@ -259,6 +282,10 @@ def _results(
             ]
             results.replicates[cell.fold, cell.seed] = drawn[metric]
     return found
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def _origin(content: dict[str, Any]) -> str:

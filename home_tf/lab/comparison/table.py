@@ -21,7 +21,10 @@ def markdown_table(summary: Summary) -> str:
         missing cells.
     """
     opponent = summary.opponent
-    parts = ["# Comparison", _protocol(summary), _means(summary)]
+    parts = ["# Comparison"]
+    if summary.too_short:
+        parts.append(_too_short(summary))
+    parts += [_protocol(summary), _means(summary)]
     for metric in METRICS:
         parts.append(f"## {metric.upper()} of each task")
         estimates = [(row, row.results[metric].estimates()) for row in summary.rows]
@@ -31,6 +34,8 @@ def markdown_table(summary: Summary) -> str:
             for row in summary.rows
             if row is not opponent
         ]
+        if summary.too_short:
+            continue
         parts.append(f"## {metric.upper()} of each task, minus {_name(opponent)}")
         parts.append(_by_task(summary, differences, signed=True))
     missing = [
@@ -41,6 +46,16 @@ def markdown_table(summary: Summary) -> str:
     if missing:
         parts += ["## Missing cells", "\n".join(missing)]
     return "\n\n".join(parts) + "\n"
+
+
+def _too_short(summary: Summary) -> str:
+    names = ", ".join(summary.too_short).replace("*", r"\*")
+    return (
+        f"**Too short to compare.** {names}: the mean AUC is not above that of ranking "
+        "by popularity, the rate of positives of one feature's value in the training "
+        "rows. Differences between networks that have learnt so little mean nothing "
+        "and are left out. Train longer, or on more rows."
+    )
 
 
 def _protocol(summary: Summary) -> str:
@@ -81,8 +96,7 @@ def _means(summary: Summary) -> str:
                     _name(row),
                     *means,
                     _number(row.results["gauc"].seed_deviation(), 4),
-                    _relative(row, opponent),
-                    _relative(row, opponent, tasks=summary.monitored),
+                    *_relatives(row, summary),
                     _integer(row.params),
                     _integer(row.flops),
                     _integer(row.examples_per_second),
@@ -91,6 +105,14 @@ def _means(summary: Summary) -> str:
             )
         )
     return "\n".join(lines)
+
+
+def _relatives(row: Row, summary: Summary) -> tuple[str, str]:
+    if summary.too_short:
+        return "-", "-"
+    opponent = summary.opponent
+    monitored = _relative(row, opponent, tasks=summary.monitored)
+    return _relative(row, opponent), monitored
 
 
 def _relative(row: Row, opponent: Row, tasks: list[int] | None = None) -> str:

@@ -110,7 +110,11 @@ def train_cells(
         config = override_config(contender_config(config, contender), units)
     trainer = trainers.make(contender, config, chosen["parameters"])
     test = trainers.load("test")
-    origin = {**trainers.made_by, "threads": threads}
+    origin = {
+        **trainers.made_by,
+        "threads": threads,
+        "popularity_auc": trainers.popularity_auc(test),
+    }
 
     def work(cell: Cell) -> dict[str, Any]:
         fitted = trainer.fit(cell.seed)

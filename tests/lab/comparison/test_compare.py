@@ -3,8 +3,11 @@
 import csv
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,8 +15,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+import home_tf
 from home_tf.errors import HomeError
 from home_tf.evaluation import bootstrap_values
+from home_tf.files import locked
 from home_tf.lab.cli.compare import compare as compare_command
 from home_tf.lab.comparison import compare, contenders, worker
 from home_tf.lab.comparison import compare as compare_function
@@ -49,6 +54,7 @@ class StubTrainers:
     """Lends such trainers, and rows of 40 users."""
 
     likes = 0.2
+    popularity = 0.1
 
     revision = "abc123"
 
@@ -61,6 +67,9 @@ class StubTrainers:
 
     def make(self, contender, config, parameters):
         return StubTrainer()
+
+    def popularity_auc(self, test):
+        return dict.fromkeys(TASKS, self.popularity)
 
     def load(self, split):
         random = np.random.default_rng(0)
@@ -287,10 +296,96 @@ def test_a_contender_that_cannot_be_tuned_costs_its_cells_only(
 
 def test_another_comparison_is_not_mixed_into_a_folder(start, stub, tmp_path):
     start()
-    with pytest.raises(HomeError, match=r"holds a comparison with another `trials`"):
+    with pytest.raises(HomeError, match=r"holds another comparison, .* in trials\. "):
         start(trials=3)
-    with pytest.raises(HomeError, match=r"holds a comparison with another `budget`"):
+    with pytest.raises(HomeError, match=r"holds another comparison, .* in budget\. "):
         start(budget="paper")
+
+
+def test_networks_that_popularity_beats_are_not_compared(
+    start, stub, tmp_path, monkeypatch
+):
+    start()
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "Too short to compare" not in table
+    assert "minus home" in table
+    monkeypatch.setattr(StubTrainers, "popularity", 0.9)
+    shutil.rmtree(tmp_path / "out")
+    start()
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "**Too short to compare.** home, home-mask: the mean AUC is not abo" in table
+    assert "minus" not in table
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["too_short_to_compare"] == ["home", "home-mask"]
+    for row in summary["architectures"].values():
+        found = row["auc"]["means"]["mean"]["value"] - 0.9
+        assert row["lead_over_popularity"] == pytest.approx(found, abs=1e-6)
+
+
+def test_a_comparison_is_one_process_work_at_a_time(start, stub, tmp_path):
+    start()
+    with (
+        locked(tmp_path / "out" / ".lock", ""),
+        pytest.raises(HomeError, match=r"is being run by another process"),
+    ):
+        start(seeds=3)
+
+
+def test_a_killed_plan_leaves_a_folder_to_start_in(start, stub, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    monkeypatch.setattr("home_tf.lab.comparison.plan.write_json", kill)
+    with pytest.raises(Killed):
+        start()
+    monkeypatch.undo()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_worker_ends_with_the_comparison(tmp_path):
+    """Its standard input ends when the process that holds the other end does."""
+    start = Path(worker.__file__).with_name("start_worker.py")
+    program = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, *sys.argv[1:]],"
+        " stdin=subprocess.PIPE)\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(600)"
+    )
+    # A job that waits: a pipe that nobody writes to, in the place of the plan.
+    os.mkfifo(tmp_path / "plan.json")
+    job = Job(tmp_path, HOME, threads=1).to_json()
+    package = str(Path(home_tf.__file__).parents[1])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program, str(start), package, job],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    child = int(parent.stdout.readline())
+    try:
+        time.sleep(1)
+        os.kill(child, 0)  # it runs
+        parent.kill()
+        parent.wait()
+        deadline = time.monotonic() + 60
+        while _runs(child) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not _runs(child)
+    finally:
+        if _runs(child):
+            os.kill(child, signal.SIGKILL)
+        parent.stdout.close()
+
+
+def _runs(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
 
 
 def test_a_plan_of_another_version_is_told(start, stub, tmp_path):
@@ -491,7 +586,7 @@ def test_quick_generates_logs_and_does_little(write_config, tmp_path, monkeypatc
     numbers = [[o[k] for k in ("seeds", "folds", "trials")] for *_, o in called]
     assert numbers == [[1, 1, 0], [2, 1, 0], [5, 3, 8]]
     quick, logs, _ = called[0]
-    assert quick.training.epochs == 2
+    assert (quick.training.epochs, quick.training.batch_size) == (4, 128)
     assert list(logs.glob("log_standard*"))
     # The logs are there already; they are not made twice.
     assert called[1][1] == logs

@@ -31,10 +31,20 @@ def run_command(command: Callable[[], Any]) -> NoReturn:
     except OSError as error:  # such as a full disk, or a folder that is not ours
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt as interruption:
+    except (KeyboardInterrupt, SystemExit) as ended:
+        interruption = _find_interruption(ended)
+        if interruption is None:
+            raise
         line = str(interruption) or "interrupted. Run the same command again"
         print(line, file=sys.stderr)
         sys.exit(128 + received)
     finally:
         signal.signal(signal.SIGTERM, before)
     sys.exit(0)
+
+
+def _find_interruption(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The interruption that an error is, or came of: Typer makes an exit of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error

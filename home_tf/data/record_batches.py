@@ -258,7 +258,7 @@ def _check_lengths(columns: Mapping[str, Column], parsed: Tensors, rows: Any) ->
     wrong = tf.reduce_any(tf.stack(found) != tf.constant(per_row, tf.int64) * rows, 1)
     first = tf.gather(list(columns), tf.argmax(tf.cast(wrong, tf.int32)))
     problem = tf.strings.join(
-        ["column '", first, "': a packed record does not fit its number of rows"]
+        ["column `", first, "`: a packed record does not fit its number of rows"]
     )
     return tf.debugging.Assert(~tf.reduce_any(wrong), [problem])
 

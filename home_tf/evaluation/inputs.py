@@ -15,8 +15,8 @@ def valid_labels(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Tells which labels are known.
 
     Args:
-        labels: `(rows,)` or `(rows, 1)`; 0 or 1, or NaN or a negative value (usually
-            -1) where the label is missing. The losses read labels the same way.
+        labels: `(rows,)` or `(rows, 1)`; 0 or 1, NaN or -1 where the label is missing.
+            The losses read labels the same way.
 
     Returns:
         `(rows,)`, True where the label is 0 or 1.
@@ -25,8 +25,7 @@ def valid_labels(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         HomeError: If a label is none of these.
     """
     values = vector("labels", labels)
-    # NaN fails every comparison, so this leaves out both kinds of missing label.
-    valid: npt.NDArray[np.bool_] = values >= 0
+    valid: npt.NDArray[np.bool_] = ~np.isnan(values) & (values != -1)
     wrong = valid & (values != 0) & (values != 1)
     if wrong.any():
         row = int(wrong.argmax())

@@ -124,7 +124,7 @@ def _check_latest_by(data: DatasetDirectory, name: str) -> None:
     if column is None or column.dtype == "string" or column.shape:
         kind = column and f"holds {column.dtype} of shape {list(column.shape)}"
         raise HomeError(
-            f"{data}: `serving.candidates.latest_by` should be a column with a number "
+            f"{data}: `serving.candidates.latest_by` must be a column with a number "
             f"in each row. Received: {name!r}, which {kind or 'is no column here'}"
         )
 

@@ -138,7 +138,7 @@ def _check_arguments(keep: int, tables: str, max_auc_loss: float | None) -> floa
     check_at_least("keep", keep, 1)
     if tables not in get_args(TableType):
         raise HomeError(
-            f"`tables` should be one of {', '.join(get_args(TableType))}. Received: "
+            f"`tables` must be one of {', '.join(get_args(TableType))}. Received: "
             f"{tables!r}"
         )
     if max_auc_loss is None:
@@ -148,10 +148,7 @@ def _check_arguments(keep: int, tables: str, max_auc_loss: float | None) -> floa
             "`max_auc_loss` goes with `tables` float16 or int8, float32 loses nothing. "
             f"Received: {max_auc_loss}"
         )
-    if not max_auc_loss >= 0:
-        raise HomeError(
-            f"`max_auc_loss` should not be negative. Received: {max_auc_loss}"
-        )
+    check_at_least("max_auc_loss", max_auc_loss, 0)
     return max_auc_loss
 
 

@@ -26,11 +26,17 @@ class Versions:
         folder: The model's folder; it need not be there.
 
     Raises:
-        HomeError: If there is a file of that name.
+        HomeError: If there is a file of that name, or no model could be read from it.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        # TensorFlow takes the path of a SavedModel for a pattern.
+        if re.search(r"[*?\[\]]", str(self.folder.absolute())):
+            raise HomeError(
+                f"{folder}: must have none of * ? [ ] in its path, which TensorFlow "
+                "takes for a pattern. Name another folder"
+            )
         if self.folder.exists() and not self.folder.is_dir():
             raise HomeError(
                 f"{folder}: is a file. Name a folder for the model's versions"

@@ -6,18 +6,24 @@ from typing import TypeAlias
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.features.categorical_feature import CategoricalFeature
+from home_tf.features.feature_embedding import NUMERIC_FEATURES
 from home_tf.features.numeric_feature import NumericFeature
 
 Feature: TypeAlias = CategoricalFeature | NumericFeature
 
 
 def check_references(features: Mapping[str, Feature]) -> None:
-    """Checks the features that `table` and `attend_with` name.
+    """Checks the features' names, and those that `table` and `attend_with` name.
 
     Raises:
         HomeError: If one is no categorical feature, has another embedding table, or
             has no table of its own.
     """
+    if NUMERIC_FEATURES in features:
+        raise HomeError(
+            f"no feature can be named {NUMERIC_FEATURES!r}, which is what all numbers "
+            "are called together"
+        )
     categorical = {
         name: feature
         for name, feature in features.items()

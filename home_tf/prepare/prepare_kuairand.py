@@ -82,7 +82,7 @@ def prepare(
         HomeError: If the source is incomplete or damaged, if an argument is out of its
             range, or if `out` is a folder that was not prepared or cannot be written.
     """
-    _check(history_length, smoothing)
+    _check(history_length, smoothing, seed)
     found = Source.find(source)
     with (
         _explain_unwritable(out),
@@ -210,8 +210,9 @@ class _Preparation:
                 )
 
 
-def _check(history_length: int, smoothing: float) -> None:
+def _check(history_length: int, smoothing: float, seed: int) -> None:
     check_at_least("history_length", history_length, 1)
+    check_at_least("seed", seed, 0)
     if not 0 <= smoothing < np.inf:
         raise HomeError(f"`smoothing` must not be negative. Received: {smoothing}")
 

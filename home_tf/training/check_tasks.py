@@ -6,7 +6,11 @@ import numpy as np
 
 from home_tf.data import DatasetDirectory, Task
 from home_tf.errors import HomeError
-from home_tf.training.ranking_dataset import columns_of_tasks, read_labels
+from home_tf.training.ranking_dataset import (
+    check_columns,
+    columns_of_tasks,
+    read_labels,
+)
 
 _ROWS_AT_ONCE = 2**16
 
@@ -23,13 +27,14 @@ def check_tasks(data: DatasetDirectory, tasks: Mapping[str, Task]) -> None:
     Raises:
         HomeError: If a task has no known label, or none that is positive.
     """
-    names = list(dict.fromkeys(columns_of_tasks(tasks).values()))
+    columns = columns_of_tasks(tasks)
+    check_columns(data, columns)
+    names = list(dict.fromkeys(columns.values()))
     known = dict.fromkeys(tasks, 0)
     sought = set(tasks)
-    batches = data.read("train", batch_size=_ROWS_AT_ONCE, columns=names)
-    for columns in batches:
+    for rows in data.read("train", batch_size=_ROWS_AT_ONCE, columns=names):
         for task in sorted(sought):
-            labels = read_labels(task, tasks[task], columns).numpy()
+            labels = read_labels(task, tasks[task], rows).numpy()
             known[task] += int(np.count_nonzero(labels >= 0))
             if (labels == 1).any():
                 sought.remove(task)

@@ -84,8 +84,11 @@ class Checkpoint:
         if not folder.is_dir() or not any(folder.iterdir()):
             return False
         with _explain_unreadable(folder), _open(folder) as reader:
-            self._check(folder, _read_specs(reader))
+            specs = _read_specs(reader)
+            self._check(folder, specs)
             values = {name: reader.get_tensor(name) for name in self._variables}
+            # Tensors lie in the order of their names: with the last the file is whole.
+            reader.get_tensor(max(specs))
         for name, variable in self._variables.items():
             variable.assign(values[name])
         return True

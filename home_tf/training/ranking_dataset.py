@@ -47,7 +47,7 @@ def ranking_dataset(
     wanted = columns_of_tasks(tasks)
     if group_by is not None:
         wanted[_GROUP_BY] = group_by
-    _check_columns(data, wanted)
+    check_columns(data, wanted)
     names = list(dict.fromkeys([*preprocessor.columns, *wanted.values()]))
     dataset = data.read(split, batch_size=batch_size, columns=names, **read_options)
 
@@ -76,7 +76,16 @@ def columns_of_tasks(tasks: Mapping[str, Task]) -> dict[str, str]:
     return columns
 
 
-def _check_columns(data: DatasetDirectory, columns: Mapping[str, str]) -> None:
+def check_columns(data: DatasetDirectory, columns: Mapping[str, str]) -> None:
+    """Checks that the columns that tasks and groups read are there, and of their kind.
+
+    Args:
+        data: The dataset directory.
+        columns: The columns, by the key of the configuration that names each.
+
+    Raises:
+        HomeError: If one is not.
+    """
     for key, column in columns.items():
         if column not in data.columns:
             raise HomeError(

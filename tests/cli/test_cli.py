@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import re
+import signal
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -107,6 +109,32 @@ def test_from_a_run_to_a_saved_model(folder, ran, run):
     manifest = folder / "model" / "1" / "assets.extra" / "home_tf.json"
     weights = json.loads(manifest.read_text())["score"]["weights"]
     assert weights == {"is_click": 1, "is_like": 2}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_says_what_is_saved(folder, ran, tmp_path, number):
+    """And without a terminal it speaks of every epoch."""
+    out = tmp_path / "run"
+    command = ["train", "--config", folder / "config.yaml", "--data",
+               folder / "records", "--out", out, *KERAS, "--epochs", 500]  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "home_tf", *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline().startswith("epoch 1/500  loss ")
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + number
+    assert re.fullmatch(
+        rf"interrupted in epoch \d+ of 500; {re.escape(str(out))} has \d+ of them. Run "
+        "the same command again to resume\n",
+        said,
+    )
 
 
 def test_generate_writes_logs(home_tf_here, tmp_path):

@@ -133,3 +133,25 @@ def test_ten_tasks_of_a_test_set_take_seconds():
 def test_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(HomeError, match=message):
         bootstrap_over_groups(*log_of_users(8, 10), **arguments)
+
+
+def test_rows_of_nobody_are_drawn_one_by_one():
+    labels, scores, groups = log_of_users(0, 60)
+    nobody = np.arange(len(groups)) % 5 == 0
+    alone = np.where(nobody, 1000 + np.arange(len(groups)), groups)
+    one = bootstrap_over_groups(labels, scores, alone, replicates=100, seed=3)
+    other = bootstrap_over_groups(
+        labels, scores, np.where(nobody, -1, groups), replicates=100, seed=3
+    )
+    np.testing.assert_allclose(one["auc"], other["auc"], atol=1e-12)
+    # A row alone has no AUC of its own.
+    np.testing.assert_allclose(one["gauc"], other["gauc"], atol=1e-12)
+
+
+def test_without_groups_rows_are_drawn():
+    labels, scores, groups = log_of_users(0, 60)
+    found = bootstrap_over_groups(labels, scores, None, replicates=100, seed=3)
+    rows = np.arange(len(groups))
+    expected = bootstrap_over_groups(labels, scores, rows, replicates=100, seed=3)
+    assert list(found) == ["auc"]
+    np.testing.assert_allclose(found["auc"], expected["auc"], atol=1e-12)

@@ -256,3 +256,26 @@ def test_bad_weights_are_refused(weight):
 def test_bad_groups_are_refused(groups, message):
     with pytest.raises(HomeError, match=message):
         gauc([0, 1], [0.1, 0.2], groups)
+
+
+@pytest.mark.parametrize(
+    ("convert", "nobody"),
+    [
+        (lambda users: users, -1),
+        (lambda users: users.astype(np.int32), -1),
+        (lambda users: users * 10**12, -1),  # far apart: sorted, not counted
+        (lambda users: users.astype("U6"), ""),
+        (lambda users: users.astype("S6"), b""),
+        (lambda users: users.astype("U6").astype(object), ""),
+    ],
+)
+def test_rows_of_nobody_do_not_count_in_gauc(convert, nobody):
+    labels, scores = rated(7, 3000, 20)
+    groups = convert(np.random.default_rng(8).geometric(0.02, 3000))
+    known = np.random.default_rng(9).random(3000) < 0.6
+    groups[~known] = nobody
+    expected = users_loop_gauc(labels[known], scores[known], groups[known])
+    assert gauc(labels, scores, groups) == pytest.approx(expected, abs=1e-12)
+    names, _, rows = per_group_auc(labels, scores, groups)
+    assert nobody not in names.tolist()
+    assert rows.sum() == np.count_nonzero(known & ~np.isnan(labels) & (labels >= 0))

@@ -122,3 +122,36 @@ def test_groups_and_labels_must_be_as_long():
     probabilities["click"] = probabilities["click"][1:]
     with pytest.raises(HomeError, match="groups"):
         evaluate_tasks(labels, probabilities, GROUPS)
+
+
+def test_rows_of_nobody_are_counted_and_left_out_of_gauc():
+    labels, probabilities = tasks()
+    groups = np.where(GROUPS < 10, -1, GROUPS)
+    known = groups >= 0
+    results = evaluate_tasks(labels, probabilities, groups, replicates=20)
+    expected = gauc(
+        labels["click"][known], probabilities["click"][known], groups[known]
+    )
+    assert results["gauc"]["click"] == expected
+    assert results["rows_without_group"] == 150
+    everyone = evaluate_tasks(labels, probabilities, GROUPS, replicates=20)
+    assert results["auc"] == everyone["auc"]
+    assert everyone["rows_without_group"] == 0
+
+
+def test_without_groups_there_is_no_gauc_and_rows_are_drawn():
+    labels, probabilities = tasks()
+    results = evaluate_tasks(labels, probabilities, replicates=50, seed=4)
+    assert not [name for name in results if "gauc" in name or "group" in name]
+    rows = bootstrap_over_groups(
+        labels["click"], probabilities["click"], np.arange(ROWS), replicates=50, seed=4
+    )
+    assert results["auc_interval"]["click"] == list(rows["auc"])
+
+
+@pytest.mark.parametrize("label", [5.0, -5.0, 0.5])
+def test_a_label_that_is_none_is_told_with_its_task(label):
+    labels, probabilities = tasks()
+    labels["click"][7] = label
+    with pytest.raises(HomeError, match=rf"task `click`: .*Received: {label} in row 7"):
+        evaluate_tasks(labels, probabilities, GROUPS)

@@ -114,6 +114,19 @@ def test_nothing_of_a_row_that_does_not_count_matters():
     assert np.sum(state_of(metric)) == 500 - left_out.sum()
 
 
+@pytest.mark.parametrize("missing", [-1, 0])
+def test_rows_of_nobody_do_not_count(missing):
+    """As if they were not there, where 0 stands for a user whom a lookup masks."""
+    labels, logits, users = make_rows(rows=500)
+    nobody = np.arange(500) % 3 == 0
+    users = np.where(nobody, missing, np.maximum(users, 1))
+    metric = GroupedAUC(60, missing_group=missing)
+    metric.update_state(labels, logits, groups=users)
+    known = GroupedAUC(60, missing_group=None)
+    known.update_state(labels[~nobody], logits[~nobody], groups=users[~nobody])
+    np.testing.assert_array_equal(state_of(metric), state_of(known))
+
+
 @pytest.mark.parametrize("labels", [[1, 1], [0, 0], [np.nan, -1]])
 def test_without_a_group_of_both_classes_there_is_no_value(labels):
     metric = GroupedAUC(2)

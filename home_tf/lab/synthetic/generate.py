@@ -88,6 +88,7 @@ def generate(
     check_at_least("videos", videos, 1)
     check_at_least("days", days, 3)
     check_at_least("rows", rows, days)
+    check_at_least("seed", seed, 0)
     if not -1 <= group_correlation <= 1:
         raise HomeError(
             "`group_correlation` must be between -1 and 1. "

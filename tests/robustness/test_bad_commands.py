@@ -1,0 +1,231 @@
+"""Command lines that are wrong, each with the line that says so."""
+
+import os
+
+import pytest
+
+from home_tf.backend import IS_LEGACY
+
+pytestmark = pytest.mark.skipif(
+    IS_LEGACY, reason="the command line picks its Keras itself: once is enough"
+)
+
+TRAIN = ("train", "--config", "{config}", "--data", "{data}", "--out", "{out}")
+PREPARE = ("prepare", "kuairand", "--source", "{logs}", "--out", "{out}")
+EXPORT = ("export", "--run", "{run}", "--out", "{out}")
+GENERATE = ("generate", "kuairand", "--out", "{out}")
+COMPARE = ("compare", "--config", "{config}", "--out", "{out}")
+
+# A command, and what its one line has.
+COMMANDS = {
+    "no configuration": (
+        ("train", "--config", "{none}", "--data", "{data}", "--out", "{out}"),
+        "no such configuration file",
+    ),
+    "a folder for a configuration": (
+        ("train", "--config", "{folder}", "--data", "{data}", "--out", "{out}"),
+        "cannot be read (Is a directory)",
+    ),
+    "records for a configuration": (
+        ("train", "--config", "{shard}", "--data", "{data}", "--out", "{out}"),
+        "must be text in UTF-8",
+    ),
+    "no data": (
+        ("train", "--config", "{config}", "--data", "{none}", "--out", "{out}"),
+        "there is no such directory",
+    ),
+    "a file for data": (
+        ("train", "--config", "{config}", "--data", "{config}", "--out", "{out}"),
+        "this is not a directory",
+    ),
+    "an empty folder for data": (
+        ("train", "--config", "{config}", "--data", "{folder}", "--out", "{out}"),
+        "the directory is empty",
+    ),
+    "logs for data": (
+        ("train", "--config", "{config}", "--data", "{logs}", "--out", "{out}"),
+        "there is no schema.json, so it is not a dataset directory",
+    ),
+    "a run where something else is": (
+        ("train", "--config", "{config}", "--data", "{data}", "--out", "{logs}"),
+        "is not empty and does not contain a run",
+    ),
+    "a run where a file is": (
+        ("train", "--config", "{config}", "--data", "{data}", "--out", "{config}"),
+        "is not empty and does not contain a run",
+    ),
+    "a run in a file": (
+        ("train", "--config", "{config}", "--data", "{data}", "--out", "{config}/x"),
+        "cannot be written",
+    ),
+    "a negative seed": ((*TRAIN, "--seed", -1), "`training.seed`: must be at least 0"),
+    "no epochs": ((*TRAIN, "--epochs", 0), "`training.epochs`: must be greater than"),
+    "evaluate no run": (("evaluate", "--run", "{none}"), "no run here"),
+    "evaluate logs": (("evaluate", "--run", "{logs}"), "no run here (no config.yaml)"),
+    "evaluate a split that is none": (
+        ("evaluate", "--run", "{run}", "--split", "tset"),
+        "there is no split 'tset'. Its splits: train, validation, test",
+    ),
+    "evaluate on nothing": (
+        ("evaluate", "--run", "{run}", "--data", "{none}"),
+        "there is no such directory",
+    ),
+    "export nothing": (("export", "--out", "{out}"), "`export` needs --run, to exp"),
+    "export no run": (
+        ("export", "--run", "{none}", "--out", "{out}"),
+        "no run here",
+    ),
+    "export to a file": (
+        ("export", "--run", "{run}", "--out", "{config}"),
+        "is a file. Name a folder for the model's versions",
+    ),
+    "export to a pattern": (
+        ("export", "--run", "{run}", "--out", "{out}/mod[e]l*"),
+        "must have none of * ? [ ] in its path",
+    ),
+    "keep no version": ((*EXPORT, "--keep", 0), "`keep` must be at least 1"),
+    "a loss of AUC that nothing loses": (
+        (*EXPORT, "--max-auc-loss", 0.1),
+        "`max_auc_loss` goes with `tables` float16 or int8",
+    ),
+    "a negative loss of AUC": (
+        (*EXPORT, "--tables", "int8", "--max-auc-loss", -1),
+        "`max_auc_loss` must be at least 0. Received: -1",
+    ),
+    "weights of a score that are none": (
+        (*EXPORT, "--score-weights", "is_click"),
+        "`--score-weights` must be such as",
+    ),
+    "weights of an unknown task": (
+        (*EXPORT, "--score-weights", "clik=1"),
+        "names unknown tasks ['clik']",
+    ),
+    "roll back nothing": (
+        ("export", "--out", "{none}", "--rollback"),
+        "no such folder. Name a model's folder",
+    ),
+    "roll back the only version": (
+        ("export", "--out", "{folder}", "--rollback"),
+        "there is no version to go back to. Its versions: none",
+    ),
+    "prepare nothing": (
+        ("prepare", "kuairand", "--source", "{none}", "--out", "{out}"),
+        "`source` must be a folder",
+    ),
+    "prepare an empty folder": (
+        ("prepare", "kuairand", "--source", "{folder}", "--out", "{out}"),
+        "no log_standard*.csv[.gz] in",
+    ),
+    "prepare into something else": (
+        ("prepare", "kuairand", "--source", "{logs}", "--out", "{logs}"),
+        "the folder to write must be new, empty, or written by the same command",
+    ),
+    "prepare into a file": (
+        ("prepare", "kuairand", "--source", "{logs}", "--out", "{config}"),
+        "the folder to write must be new, empty, or written by the same command",
+    ),
+    "no shards": ((*PREPARE, "--shards", 0), "`shards` must be at least 1"),
+    "a negative seed of the order": (
+        (*PREPARE, "--seed", -1),
+        "`seed` must be at least 0. Received: -1",
+    ),
+    "a test day that is none": (
+        (*PREPARE, "--test-date", 20200101),
+        "`test_date` must be a date of the logs",
+    ),
+    "a validation day after the test day": (
+        (*PREPARE, "--validation-date", 20220430, "--test-date", 20220429),
+        "`validation_date` must be earlier than the test date",
+    ),
+    "no day to train on": (
+        (*PREPARE, "--first-date", 20300101),
+        "no day is left to train on",
+    ),
+    "no users": ((*GENERATE, "--users", 0), "`users` must be at least"),
+    "no videos": ((*GENERATE, "--videos", 0), "`videos` must be at least"),
+    "no days": ((*GENERATE, "--days", 0), "`days` must be at least"),
+    "no rows": ((*GENERATE, "--rows", 0), "`rows` must be at least"),
+    "a negative seed of the logs": ((*GENERATE, "--seed", -1), "`seed` must be at"),
+    "generate into something else": (
+        ("generate", "kuairand", "--out", "{data}"),
+        "the folder to write must be new, empty, or written by the same command",
+    ),
+    "compare nothing": (COMPARE, "`--data` is required, or `--quick`"),
+    "compare what is none": (
+        (*COMPARE, "--data", "{logs}", "--architectures", "moe"),
+        "`architectures` has an unknown name",
+    ),
+    "compare on more days than there are": (
+        (*COMPARE, "--data", "{logs}", "--folds", 30),
+        "has 6 days, enough for 4 folds. Received: `folds` 30",
+    ),
+    "compare on nothing": (
+        (*COMPARE, "--data", "{none}"),
+        "`source` must be a folder",
+    ),
+    "compare where something else is": (
+        ("compare", "--config", "{config}", "--data", "{logs}", "--out", "{run}"),
+        "is not empty, and no comparison",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def places(config_file, prepared, logs, trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("places")
+    return {
+        "config": config_file,
+        "data": prepared,
+        "logs": logs,
+        "run": trained.folder,
+        "shard": sorted(prepared.glob("*.tfrecord"))[0],
+        "none": folder / "none",
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_says_in_one_line_what_is_wrong(home_tf, places, tmp_path, name):
+    words, line = COMMANDS[name]
+    (tmp_path / "folder").mkdir()
+    here = {**places, "out": tmp_path / "out", "folder": tmp_path / "folder"}
+    done = home_tf(*(str(word).format(**here) for word in words))
+    assert done.code == 2, done.out + done.err
+    assert done.err.startswith("error: ")
+    assert line in done.err
+    assert done.err.count("\n") == 1, done.err
+    assert not (tmp_path / "out").exists()
+
+
+# Of options alone, which Typer tells, in a box.
+OPTIONS = [
+    ("train", "--epoch", "3"),
+    ("train",),
+    (*TRAIN, "--epochs", "many"),
+    (*TRAIN, "--framework", "jax"),
+    (*TRAIN, "--select-by", "loss"),
+    ("evaluate",),
+    ("export", "--keep", "all"),
+    (*EXPORT, "--tables", "int4"),
+    ("prepare", "criteo"),
+    (*PREPARE, "--layout", "columns"),
+    (*COMPARE, "--budget", "none"),
+    (*COMPARE, "--jobs", "0"),
+    ("bench", "nothing"),
+    ("serve",),
+]
+
+
+@pytest.mark.parametrize("words", OPTIONS, ids=" ".join)
+def test_wrong_options_are_told_without_a_trace(home_tf, places, tmp_path, words):
+    here = {**places, "out": tmp_path / "out"}
+    done = home_tf(*(word.format(**here) for word in words))
+    assert done.code == 2
+    assert "Traceback" not in done.err
+    assert "Usage" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_of_somebody_else(home_tf, places):
+    done = home_tf(*(w.format(**places, out="/home-tf") for w in TRAIN))
+    assert done.err.startswith("error: /home-tf: cannot be written")

@@ -114,6 +114,7 @@ BLOCKS = {
     "docs/loss_weighting.md": ["yaml", "python"],
     "docs/metrics.md": ["python"],
     "docs/serving.md": ["python", "yaml", "yaml"],
+    "docs/tfrs.md": ["python"],
 }
 
 
@@ -185,6 +186,25 @@ def test_the_example_of_loss_weighting_runs():
     labels = {task: np.ones((8, 1), np.float32) for task in model.tasks}
     loss = model.fit(users, labels, batch_size=8, verbose=0).history
     assert {"loss", "click_loss_weight"} <= set(loss)
+
+
+def test_the_example_of_tfrs_trains(tmp_path):
+    (script,) = blocks("docs/tfrs.md", "python")
+    script += """
+import numpy as np
+
+random = np.random.default_rng(0)
+features = {
+    "dense_features": random.normal(size=(64, 5)).astype("float32"),
+    "sparse_features": {name: random.integers(0, 1000, 64) for name in ("u", "v")},
+}
+labels = {task: random.integers(0, 2, 64).astype("float32") for task in model.tasks}
+data = tf.data.Dataset.from_tensors((features, labels)).repeat(20)
+losses = model.fit(data, epochs=2, verbose=0).history["loss"]
+assert losses[1] < losses[0], losses
+assert all(f"{task}_auc" in model.metrics_names for task in model.tasks)
+"""
+    run("-c", script, cwd=tmp_path, TF_USE_LEGACY_KERAS="1")
 
 
 @pytest.mark.parametrize("file", ["docs/loss_weighting.md", "docs/serving.md"])

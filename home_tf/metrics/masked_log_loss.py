@@ -33,5 +33,9 @@ class MaskedLogLoss(keras.metrics.Metric):
         self.count.assign(self.count + ops.sum(valid))
 
     def result(self) -> Any:
-        """The mean loss of the valid rows; 0 when there is none."""
+        """The mean loss of the valid rows; NaN when there is none."""
+        return self.total / self.count
+
+    def result_or_zero(self) -> Any:
+        """What `result` is, and 0 when there is no valid row: its share of a sum."""
         return self.total / ops.maximum(self.count, 1.0)

@@ -107,11 +107,17 @@ def check_compile(arguments: Mapping[str, Any]) -> None:
 
 
 def weighted_log_loss(
-    loss_weights: Mapping[str, float], results: Mapping[str, Any]
+    loss_weights: Mapping[str, float], metrics: Mapping[str, Sequence[Any]]
 ) -> Any:
-    """The weighted sum of the tasks' log losses, from the metrics' results."""
+    """The weighted sum of the tasks' log losses; a task without labels adds nothing.
+
+    Args:
+        loss_weights: `{task: weight}`.
+        metrics: `{task: metrics}`, a `MaskedLogLoss` first.
+    """
     return sum(
-        weight * results[f"{task}_log_loss"] for task, weight in loss_weights.items()
+        weight * metrics[task][0].result_or_zero()
+        for task, weight in loss_weights.items()
     )
 
 

@@ -93,13 +93,15 @@ class RankingMethods:
         Raises:
             ValueError: If there are class weights.
         """
-        if class_weight is not None:
-            raise ValueError(
-                "`fit` of a ranking model takes no `class_weight`: give the rows of a "
-                "task their weights by `sample_weight={task: weights}`. Received: "
-                f"class_weight={class_weight!r}"
-            )
+        _check_no_class_weight(class_weight)
         return super().fit(*args, **kwargs)  # type: ignore[misc]
+
+    def train_on_batch(
+        self, *args: Any, class_weight: Any = None, **kwargs: Any
+    ) -> Any:
+        """Trains on one batch, as `keras.Model.train_on_batch`; see `fit`."""
+        _check_no_class_weight(class_weight)
+        return super().train_on_batch(*args, **kwargs)  # type: ignore[misc]
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
         """Features to logits `{task: (batch, 1)}`."""
@@ -138,7 +140,7 @@ class RankingMethods:
     def get_metrics_result(self) -> dict[str, Any]:
         """The metrics over all rows seen, with `loss` and learnt weights."""
         results = {name: one.result() for name, one in self._all_metrics().items()}
-        loss = weighted_log_loss(self.loss_weights, results)
+        loss = weighted_log_loss(self.loss_weights, self.task_metrics)
         return {"loss": loss, **results, **self.loss_weighting.results()}
 
     @property
@@ -185,3 +187,12 @@ class RankingMethods:
         deserialize = keras.saving.deserialize_keras_object
         self.compile(**{name: deserialize(value) for name, value in config.items()})
         self.optimizer.build(self.trainable_variables)
+
+
+def _check_no_class_weight(class_weight: Any) -> None:
+    if class_weight is not None:
+        raise ValueError(
+            "a ranking model takes no `class_weight`: give the rows of a task their "
+            "weights by `sample_weight={task: weights}`. Received: "
+            f"class_weight={class_weight!r}"
+        )

@@ -124,8 +124,22 @@ def test_class_weights_are_refused(model):
     x, labels = make_data()
     model.compile("sgd")
     message = r"takes no `class_weight`.*`sample_weight={task: weights}`"
+    weights = {0: 1.0, 1: 5.0}
     with pytest.raises(ValueError, match=message):
-        model.fit(x, labels, class_weight={0: 1.0, 1: 5.0}, verbose=0)
+        model.fit(x, labels, class_weight=weights, verbose=0)
+    with pytest.raises(ValueError, match=message):
+        model.train_on_batch(x, labels, class_weight=weights)
+    assert np.isfinite(model.train_on_batch(x, labels)).all()
+
+
+def test_a_task_without_labels_has_no_log_loss_and_adds_none(model):
+    x, labels = make_data()
+    labels["like"][:] = -1
+    model.compile("sgd", run_eagerly=True)
+    found = model.evaluate(x, labels, verbose=0, return_dict=True)
+    assert np.isnan(found["like_log_loss"])
+    assert np.isnan(found["like_auc"])
+    assert found["loss"] == pytest.approx(found["click_log_loss"])
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])

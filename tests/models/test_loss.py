@@ -82,7 +82,8 @@ def test_streaming_log_loss_equals_that_of_scikit_learn():
     p = 1 / (1 + np.exp(-logits[VALID].astype(np.float64)))
     assert float(metric.result()) == pytest.approx(log_loss(LABELS[VALID], p), rel=1e-5)
     metric.reset_state()
-    assert float(metric.result()) == 0.0
+    assert np.isnan(metric.result())
+    assert float(metric.result_or_zero()) == 0.0
 
 
 def test_streaming_auc_is_near_that_of_scikit_learn():

@@ -18,6 +18,7 @@ def make_app() -> "typer.Typer":
     with extra("pipeline"):
         import typer
 
+        from home_tf.cli.diagnose import diagnose
         from home_tf.cli.evaluate import evaluate
         from home_tf.cli.export import export
         from home_tf.cli.prepare import prepare_app
@@ -31,7 +32,7 @@ def make_app() -> "typer.Typer":
         pretty_exceptions_enable=False,
         help="Train, measure and export HoME, a multi-task ranking model.",
     )
-    for command in (train, evaluate, export, compare):
+    for command in (train, evaluate, diagnose, export, compare):
         app.command()(command)
     app.add_typer(prepare_app, name="prepare")
     app.add_typer(generate_app, name="generate")

@@ -30,7 +30,8 @@ class Run:
         folder: The folder. In it: `config.yaml`, the configuration with all defaults;
             `run.json`, which data it was trained on, by which revision and Keras;
             `checkpoints/latest` and `checkpoints/best`; `logs/` for TensorBoard;
-            `history.csv`, a line an epoch; `metrics.json`, what `evaluate` measured.
+            `history.csv`, a line an epoch; `metrics.json`, what `evaluate` measured,
+            and `diagnostics.json`, what `diagnose` did.
     """
 
     folder: Path
@@ -54,6 +55,11 @@ class Run:
     def metrics_file(self) -> Path:
         """The metrics of every evaluated split."""
         return self.folder / "metrics.json"
+
+    @property
+    def diagnostics_file(self) -> Path:
+        """The figures of the experts and gates."""
+        return self.folder / "diagnostics.json"
 
     @property
     def state_file(self) -> Path:
@@ -191,7 +197,8 @@ class Run:
 
         self.save_state(git_revision=git_revision(), legacy_keras=IS_LEGACY)
         # They are of the checkpoint that this training replaces.
-        self.metrics_file.unlink(missing_ok=True)
+        for file in (self.metrics_file, self.diagnostics_file):
+            file.unlink(missing_ok=True)
 
     def find_best(self) -> Path:
         """The folder of the best checkpoint.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.layers.anatomy import Anatomy, BankParts, GateParts, name_experts
 from home_tf.layers.architecture import GatedArchitecture, TaskGroups
 from home_tf.layers.expert import Expert, ExpertName
 from home_tf.layers.expert_bank import ExpertBank
@@ -112,6 +113,32 @@ class AdaTT(GatedArchitecture):
         for level in self.levels:
             h = level.call(h, training)
         return dict(zip(self.tasks, h, strict=True))
+
+    def anatomy(self) -> Anatomy:
+        """At every level each task's own experts, and gates that see those of all.
+
+        The own experts that are added once more, by `v_t`, are in no gate.
+        """
+        banks, gates = [], []
+        for number, level in enumerate(self.levels, start=1):
+            path, last = f"level_{number}", number == self.num_levels
+            experts = [
+                expert
+                for task in self.tasks
+                for expert in name_experts(
+                    f"{path}/{task}", self.num_task_experts, "task"
+                )
+            ]
+            banks.append(BankParts(level.experts, experts))
+            gates.append(
+                GateParts(
+                    level.gates,
+                    [f"{path}/{task}" for task in self.tasks],
+                    [experts] * len(self.tasks),
+                    self.tasks if last else [None] * len(self.tasks),
+                )
+            )
+        return Anatomy(banks, gates)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import keras
+from home_tf.layers.anatomy import Anatomy
 from home_tf.layers.expert import Expert, ExpertName
 from home_tf.layers.expert_bank import ExpertBank
 from home_tf.layers.expert_gate import ExpertGate
@@ -55,6 +56,10 @@ class Architecture(Layer):
             dtype=self.dtype_policy,
             name="experts",
         )
+
+    def anatomy(self) -> Anatomy:
+        """The layer's experts and gates, by names that a person understands."""
+        raise NotImplementedError
 
     def compute_output_shape(self, input_shape: Shape) -> dict[str, tuple[Any, ...]]:
         """`{task: (batch, D)}`."""

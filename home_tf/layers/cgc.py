@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.layers.anatomy import Anatomy, BankParts, GateParts, name_experts
 from home_tf.layers.architecture import GatedArchitecture, TaskGroups
 from home_tf.layers.expert import Expert, ExpertName
 from home_tf.layers.fused import mix
@@ -100,6 +101,15 @@ class CGC(GatedArchitecture):
         # h_t = Gate_t(v; E_s(v), E_t(v)), for all tasks.
         h = mix(self.gates.terms(v, [e_shared], e_own))
         return dict(zip(self.tasks, ops.unstack(h, axis=1), strict=True))
+
+    def anatomy(self) -> Anatomy:
+        """Shared experts and each task's own; a gate for each task sees both."""
+        shared = name_experts("shared", self.num_shared_experts, "shared")
+        own = [name_experts(t, self.num_task_experts, "task") for t in self.tasks]
+        sees = [[*shared, *mine] for mine in own]
+        experts = [*shared, *(expert for mine in own for expert in mine)]
+        gates = GateParts(self.gates, self.tasks, sees, self.tasks)
+        return Anatomy([BankParts(self.experts, experts)], [gates])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""

@@ -16,6 +16,7 @@ from home_tf.layers.layer import (
     is_shape,
 )
 from home_tf.layers.parallel_mlps import ParallelMLPs
+from home_tf.layers.recording import record
 from home_tf.types import Shape, Tensor
 
 
@@ -146,7 +147,9 @@ class ExpertBank(Layer):
         # loading one would warn of it.
         swish = self.expert.activation == "swish"
         x = x * ops.sigmoid(x) if swish else ops.relu(x)
-        return ops.reshape(x, (-1, self.mlps.num_mlps, self.expert.width))
+        outputs = ops.reshape(x, (-1, self.mlps.num_mlps, self.expert.width))
+        record(self, "outputs", lambda: outputs)
+        return outputs
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Any, ...]:
         """`(batch, n, D)`."""

@@ -7,6 +7,7 @@ from home_tf.backend import keras, ops
 from home_tf.layers.fused import SharedInput, Term, mix
 from home_tf.layers.layer import Layer, check_positive, check_units, is_rank, is_shape
 from home_tf.layers.parallel_mlps import ParallelMLPs
+from home_tf.layers.recording import record
 from home_tf.types import Initializer, Shape, Tensor
 
 
@@ -169,7 +170,9 @@ class ExpertGate(Layer):
         logits = ops.cast(self.mlps(inputs), "float32")
         gates = (self.num_gates,) if self.num_gates else ()
         logits = ops.reshape(logits, (-1, *gates, self.num_experts))
-        return ops.cast(self._activate(logits), self.compute_dtype)
+        weights = ops.cast(self._activate(logits), self.compute_dtype)
+        record(self, "weights", lambda: weights)
+        return weights
 
     def _activate(self, logits: Tensor) -> Tensor:
         if self.num_experts == 1:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.layers import fused
+from home_tf.layers.anatomy import FeatureGateParts, GateParts, NamedExpert
 from home_tf.layers.expert import Expert
 from home_tf.layers.expert_bank import ExpertBank
 from home_tf.layers.expert_gate import ExpertGate
@@ -99,6 +100,33 @@ class ExpertGroup(Layer):
             if layer is not None:
                 layer.build(shape)
         self.built = True
+
+    def gate_parts(
+        self,
+        names: Sequence[str],
+        sees: Sequence[Sequence[NamedExpert]],
+        own: Sequence[Sequence[NamedExpert]],
+        tasks: Sequence[str | None],
+    ) -> list[GateParts]:
+        """The gates and self gates, for an `Anatomy`; of an owner without any none."""
+        found = []
+        if self.gates is not None:
+            found.append(GateParts(self.gates, names, sees, tasks))
+        if self.self_gates is not None:
+            found.append(GateParts(self.self_gates, names, own, tasks, True))
+        return found
+
+    def feature_gate_parts(
+        self, experts: Sequence[NamedExpert], *, reads_features: bool
+    ) -> list[FeatureGateParts]:
+        """The feature gates, for an `Anatomy`, each named by whose experts read it."""
+        layer = self.feature_gates
+        if layer is None:
+            return []
+        names = list(dict.fromkeys(expert.path for expert in experts))
+        if layer.num_gates == len(experts) != len(names):
+            names = [str(expert) for expert in experts]  # one for each expert
+        return [FeatureGateParts(layer, names, reads_features)]
 
     def maps(self) -> list[fused.LinearMap]:
         """What reads the input, for `share_input`."""

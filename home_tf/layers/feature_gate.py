@@ -8,6 +8,7 @@ from home_tf.layers import fused
 from home_tf.layers.expert_gate import ExpertGate
 from home_tf.layers.initialization import SideBySide, derive_initializer, with_seed
 from home_tf.layers.layer import ONE_INPUT, Layer, check_positive
+from home_tf.layers.recording import record
 from home_tf.types import Initializer, Shape, Tensor
 
 Rank = int | Literal["paper"] | None
@@ -124,6 +125,7 @@ class FeatureGate(Layer):
 
     def gated(self, inputs: Tensor | fused.SharedInput) -> list[Tensor]:
         """`v FeaGate(v)` of every gate (eq. 10), `(batch, |v|)` each."""
+        record(self, "values", lambda: self.gate_values(fused.tensor_of(inputs)))
         return fused.feature_gates(
             fused.tensor_of(inputs),
             fused.linear(inputs, self._down),

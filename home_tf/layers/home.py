@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from home_tf.backend import keras, ops
 from home_tf.backend.names import name_scope, scope_name
+from home_tf.layers.anatomy import Anatomy, BankParts, NamedExpert, name_experts
 from home_tf.layers.architecture import SHARED, GatedArchitecture, TaskGroups
 from home_tf.layers.expert import Expert, ExpertName
 from home_tf.layers.expert_group import ExpertGroup
@@ -247,6 +248,53 @@ class HoME(GatedArchitecture):
         if owner == SHARED or not self.hierarchy_mask:
             return [SHARED, *self.groups]
         return [SHARED, owner]
+
+    def anatomy(self) -> Anatomy:
+        """The experts and gates of both levels, such as `task/inter/is_like/0`."""
+        meta, task = self._meta_experts(), self._task_experts()
+        banks, gates, feature_gates = [], [], []
+        for owner, part in self.meta_level.items():
+            banks.append(BankParts(part.experts, meta[owner]))
+            seen = [name for other in self._visible(owner) for name in meta[other]]
+            names = [f"meta/{owner}"]
+            gates += part.gate_parts(names, [seen], [meta[owner]], [None])
+            feature_gates += part.feature_gate_parts(meta[owner], reads_features=True)
+        everything = [name for experts in task.values() for name in experts]
+        for owner, part in self.task_level.items():
+            banks.append(BankParts(part.experts, task[owner]))
+            feature_gates += part.feature_gate_parts(task[owner], reads_features=False)
+            tasks = self.task_groups.get(owner, [])
+            of_group = task[owner][: self.num_group_experts]
+            own = [
+                [name for name in task[owner] if name.path == f"task/{owner}/{one}"]
+                for one in tasks
+            ]
+            sees = [
+                [*task[SHARED], *of_group, *mine] if self.hierarchy_mask else everything
+                for mine in own
+            ]
+            names = [f"task/{owner}/{one}" for one in tasks]
+            gates += part.gate_parts(names, sees, own, tasks)
+        return Anatomy(banks, gates, feature_gates)
+
+    def _meta_experts(self) -> dict[str, list[NamedExpert]]:
+        shared = name_experts("meta/shared", self.num_shared_experts, "shared")
+        own = {
+            group: name_experts(f"meta/{group}", self.num_group_experts, "group")
+            for group in self.groups
+        }
+        return {SHARED: shared, **own}
+
+    def _task_experts(self) -> dict[str, list[NamedExpert]]:
+        found = {SHARED: name_experts("task/shared", self.num_shared_experts, "shared")}
+        for group, tasks in self.task_groups.items():
+            found[group] = name_experts(
+                f"task/{group}", self.num_group_experts, "group"
+            )
+            for one in tasks:
+                path = f"task/{group}/{one}"
+                found[group] += name_experts(path, self.num_task_experts, "task")
+        return found
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""

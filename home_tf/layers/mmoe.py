@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.layers.anatomy import Anatomy, BankParts, GateParts, name_experts
 from home_tf.layers.architecture import GatedArchitecture, TaskGroups
 from home_tf.layers.expert import Expert, ExpertName
 from home_tf.layers.layer import check_positive
@@ -89,6 +90,13 @@ class MMoE(GatedArchitecture):
         # h_t = sum_i Softmax(W_t x)_i f_i(x), eq. 6 and 7.
         h = ops.unstack(self.gates(inputs, f), axis=1)
         return dict(zip(self.tasks, h, strict=True))
+
+    def anatomy(self) -> Anatomy:
+        """Shared experts, and a gate for each task that sees all of them."""
+        experts = name_experts("shared", self.num_experts, "shared")
+        sees = [experts] * len(self.tasks)
+        gates = GateParts(self.gates, self.tasks, sees, self.tasks)
+        return Anatomy([BankParts(self.experts, experts)], [gates])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""

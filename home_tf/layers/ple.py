@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.layers.anatomy import Anatomy, BankParts, GateParts, name_experts
 from home_tf.layers.architecture import GatedArchitecture, TaskGroups
 from home_tf.layers.expert import Expert, ExpertName
 from home_tf.layers.expert_bank import ExpertBank
@@ -120,6 +121,34 @@ class PLE(GatedArchitecture):
         for level in self.levels:
             h_shared, h_tasks = level.call(h_shared, h_tasks, training)
         return dict(zip(self.tasks, h_tasks, strict=True))
+
+    def anatomy(self) -> Anatomy:
+        """At every level shared experts and each task's own, with the tasks' gates.
+
+        Below the last level there is a shared gate, too, which sees all of them.
+        """
+        banks, gates = [], []
+        for number, level in enumerate(self.levels, start=1):
+            path, last = f"level_{number}", number == self.num_levels
+            shared = name_experts(f"{path}/shared", self.num_shared_experts, "shared")
+            own = [
+                name_experts(f"{path}/{task}", self.num_task_experts, "task")
+                for task in self.tasks
+            ]
+            experts = [*shared, *(expert for mine in own for expert in mine)]
+            banks.append(BankParts(level.experts, experts))
+            gates.append(
+                GateParts(
+                    level.gates,
+                    [f"{path}/{task}" for task in self.tasks],
+                    [[*shared, *mine] for mine in own],
+                    self.tasks if last else [None] * len(self.tasks),
+                )
+            )
+            if level.shared_gate is not None:
+                name = f"{path}/shared"
+                gates.append(GateParts(level.shared_gate, [name], [experts], [None]))
+        return Anatomy(banks, gates)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""

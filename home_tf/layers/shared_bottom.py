@@ -3,6 +3,7 @@
 from typing import Any
 
 from home_tf.backend import keras
+from home_tf.layers.anatomy import Anatomy, BankParts, name_experts
 from home_tf.layers.architecture import Architecture, TaskGroups
 from home_tf.layers.expert import Expert, ExpertName
 from home_tf.types import Shape, Tensor
@@ -59,3 +60,7 @@ class SharedBottom(Architecture):
         """`(batch, features)` to `{task: (batch, D)}`, the same for every task."""
         f = self.experts(inputs, training=training)
         return dict.fromkeys(self.tasks, f[:, 0])  # h_t = f(x)
+
+    def anatomy(self) -> Anatomy:
+        """One shared expert."""
+        return Anatomy([BankParts(self.experts, name_experts("shared", 1, "shared"))])

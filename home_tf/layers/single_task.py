@@ -3,6 +3,7 @@
 from typing import Any
 
 from home_tf.backend import keras, ops
+from home_tf.layers.anatomy import Anatomy, BankParts, name_experts
 from home_tf.layers.architecture import Architecture, TaskGroups
 from home_tf.layers.expert import Expert, ExpertName
 from home_tf.types import Shape, Tensor
@@ -57,3 +58,8 @@ class SingleTask(Architecture):
         f = self.experts(inputs, training=training)
         h = ops.unstack(f, axis=1)  # h_t = f_t(x)
         return dict(zip(self.tasks, h, strict=True))
+
+    def anatomy(self) -> Anatomy:
+        """One expert a task."""
+        experts = [name_experts(task, 1, "task")[0] for task in self.tasks]
+        return Anatomy([BankParts(self.experts, experts)])

@@ -110,6 +110,7 @@ def test_the_readmes_serving_script_runs_on_the_export(demo):
 BLOCKS = {
     "docs/config.md": ["yaml"],
     "docs/data.md": ["python", "python", "yaml", "python"],
+    "docs/diagnosis.md": ["python"],
     "docs/layers.md": ["python"],
     "docs/loss_weighting.md": ["yaml", "python"],
     "docs/metrics.md": ["python"],
@@ -171,6 +172,14 @@ def test_the_example_of_the_layers_runs(capsys):
     assert capsys.readouterr().out.splitlines() == [
         f"{name} ['long_view', 'click', 'like'] (32, 1)" for name in ("HoME", "MMoE")
     ]
+
+
+def test_the_example_of_the_diagnosis_runs(capsys):
+    (script,) = blocks("docs/diagnosis.md", "python")
+    execute(script)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "(1000, 64) (1000, 4)"
+    assert second.startswith("shared/")
 
 
 def test_the_example_of_the_metrics_runs():

@@ -1,0 +1,6 @@
+"""What goes on inside the experts and gates of a model, in figures."""
+
+from home_tf.diagnosis.figures import Figures as Figures
+from home_tf.diagnosis.inspection import Inspection as Inspection
+from home_tf.diagnosis.inspection import Inspector as Inspector
+from home_tf.diagnosis.inspection import inspect as inspect

@@ -1,0 +1,195 @@
+"""Expert outputs and gate values of a model on a batch, by name."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from home_tf.backend import IS_TENSORFLOW, ops
+from home_tf.errors import HomeError
+from home_tf.layers.anatomy import Anatomy, NamedExpert
+from home_tf.layers.architecture import Architecture
+from home_tf.layers.recording import Record, recording
+from home_tf.types import KerasLayer, Tensor
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a gate does.
+
+    Attributes:
+        weights: `(rows, n)`.
+        experts: The `n` experts that it sees.
+        task: The task whose representation it makes, if it makes one.
+    """
+
+    weights: Array
+    experts: Sequence[NamedExpert]
+    task: str | None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The insides of a model on some rows.
+
+    Attributes:
+        experts: `{expert: (rows, D)}`, such as `task/inter/is_like/0`.
+        gates: The expert gates by name, such as `task/inter/is_like`.
+        self_gates: The self gates, by the names of the gates beside them.
+        feature_gates: `{gate: (rows, features)}`, each value in (0, 2).
+        banks: The experts that stand side by side: siblings, which one layer computes.
+        reading_features: The feature gates that read the model's features.
+    """
+
+    experts: Mapping[str, Array]
+    gates: Mapping[str, Gate]
+    self_gates: Mapping[str, Gate]
+    feature_gates: Mapping[str, Array]
+    banks: Sequence[Sequence[str]] = field(default=())
+    reading_features: Sequence[str] = field(default=())
+
+
+def inspect(model: KerasLayer, inputs: Any) -> Inspection:
+    """Looks into a model that has one of this package's architectures in it.
+
+    Args:
+        model: A Keras or TFRS model, or a layer; also one that was loaded from a file.
+        inputs: What it takes.
+
+    Returns:
+        What its experts and gates do on these rows, at inference.
+
+    Raises:
+        HomeError: If there is no such architecture in it, or more than one, or it is
+            called more than once.
+
+    Example:
+        >>> found = inspect(model, features)
+        >>> found.gates["task/inter/is_like"].weights.mean(axis=0)
+    """
+    return Inspector(model, compiled=False).read(inputs)
+
+
+class Inspector:
+    """Looks into a model again and again, by one compiled function.
+
+    Args:
+        model: As in `inspect`.
+        compiled: Whether to compile; only with the TensorFlow backend.
+
+    Raises:
+        HomeError: As in `inspect`.
+    """
+
+    def __init__(self, model: KerasLayer, *, compiled: bool = True) -> None:
+        self._model = model
+        self._anatomy = _find_architecture(model).anatomy()
+        self._call = self._values
+        if compiled and IS_TENSORFLOW:
+            import tensorflow as tf
+
+            self._call = tf.function(
+                self._values, reduce_retracing=True, autograph=False
+            )
+
+    def read(self, inputs: Any) -> Inspection:
+        """The insides of the model on a batch.
+
+        Args:
+            inputs: What the model takes.
+        """
+        found = {
+            kind: {name: np.array(value, np.float32) for name, value in values.items()}
+            for kind, values in self._call(inputs).items()
+        }
+        seen = {
+            self_gates: {
+                name: (experts, task)
+                for part in self._anatomy.gates
+                if part.is_self_gate is self_gates
+                for name, experts, task in zip(
+                    part.names, part.sees, part.tasks, strict=True
+                )
+            }
+            for self_gates in (False, True)
+        }
+        gates, self_gates = (
+            {name: Gate(found[kind][name], *parts) for name, parts in each.items()}
+            for kind, each in (("gates", seen[False]), ("self_gates", seen[True]))
+        )
+        return Inspection(
+            experts=found["experts"],
+            gates=gates,
+            self_gates=self_gates,
+            feature_gates=found["feature_gates"],
+            banks=[[str(e) for e in bank.experts] for bank in self._anatomy.banks],
+            reading_features=[
+                name
+                for part in self._anatomy.feature_gates
+                if part.reads_features
+                for name in part.names
+            ],
+        )
+
+    def _values(self, inputs: Any) -> dict[str, dict[str, Tensor]]:
+        """Experts, gates, self gates and feature gates by name."""
+        with recording() as records:
+            self._model(inputs, training=False)
+        return _by_name(self._anatomy, records)
+
+
+def _find_architecture(model: KerasLayer) -> Architecture:
+    layers = [model]
+    if hasattr(model, "_flatten_layers"):
+        layers = list(model._flatten_layers())
+    found = {id(one): one for one in layers if isinstance(one, Architecture)}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    names = sorted(one.name for one in found.values())
+    raise HomeError(
+        "the model must have one layer with experts in it, such as `HoME` or `MMoE` of "
+        f"home_tf.layers. Received: a {type(model).__name__} with {names or 'none'}"
+    )
+
+
+def _by_name(
+    anatomy: Anatomy, records: Iterable[Record]
+) -> dict[str, dict[str, Tensor]]:
+    values = _by_layer(records)
+    experts: dict[str, Tensor] = {}
+    for bank in anatomy.banks:
+        outputs = ops.unstack(values[id(bank.layer), "outputs"], axis=1)
+        experts |= zip(map(str, bank.experts), outputs, strict=True)
+    gates: dict[bool, dict[str, Tensor]] = {False: {}, True: {}}
+    for part in anatomy.gates:
+        weights = values[id(part.layer), "weights"]
+        each = ops.unstack(weights, axis=1) if part.layer.num_gates else [weights]
+        gates[part.is_self_gate] |= zip(part.names, each, strict=True)
+    feature_gates: dict[str, Tensor] = {}
+    for feature_part in anatomy.feature_gates:
+        found = values[id(feature_part.layer), "values"]
+        found = found if isinstance(found, list) else [found]
+        feature_gates |= zip(feature_part.names, found, strict=True)
+    return {
+        "experts": experts,
+        "gates": gates[False],
+        "self_gates": gates[True],
+        "feature_gates": feature_gates,
+    }
+
+
+def _by_layer(records: Iterable[Record]) -> dict[tuple[int, str], Tensor]:
+    values: dict[tuple[int, str], Tensor] = {}
+    for record in records:
+        key = (id(record.layer), record.kind)
+        if key in values:
+            raise HomeError(
+                f"layer {record.layer.name!r} must be called once in the model. "
+                "Received: several calls"
+            )
+        values[key] = record.value
+    return values

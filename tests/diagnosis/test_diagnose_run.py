@@ -1,0 +1,85 @@
+"""The diagnosis of a run: exact over a split, for every architecture."""
+
+import json
+
+import numpy as np
+import pytest
+
+from home_tf.backend import IS_LEGACY
+from home_tf.config import ARCHITECTURES, override_config
+from home_tf.diagnosis import inspect
+from home_tf.diagnosis.diagnose_run import diagnose_run
+from home_tf.errors import HomeError
+from home_tf.run import Run
+from home_tf.training import Experiment, train
+
+FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
+
+
+@pytest.fixture(scope="module")
+def config(small_config):
+    return small_config(
+        training__framework=FRAMEWORK,
+        training__epochs=1,
+        model__architecture={"expert": {"units": [4]}, "lora_rank": 2},
+    )
+
+
+@pytest.fixture(scope="module")
+def run(config, prepared, tmp_path_factory):
+    return train(config, prepared, tmp_path_factory.mktemp("diagnosed") / "run")
+
+
+def test_the_figures_are_those_of_all_rows(config, prepared, run):
+    steps = []
+    found = diagnose_run(run, split="test", progress=lambda *one: steps.append(one))
+    assert found == json.loads(run.diagnostics_file.read_text())
+    assert (found["format"], found["version"]) == ("home_tf.diagnostics", 1)
+    experiment = Experiment.open(config, prepared)
+    rows = experiment.data.split("test").rows
+    assert found["rows"] == rows == steps[-1][1] == steps[-1][2]
+    network = experiment.load_network(run.find_best())
+    ((features, *_),) = list(experiment.read("test", batch_size=rows))
+    whole = inspect(network, features)
+    for name, gate in whole.gates.items():
+        weights = list(found["gates"][name]["weights"].values())
+        np.testing.assert_allclose(weights, gate.weights.mean(axis=0), atol=1e-5)
+    for name, outputs in whole.experts.items():
+        variance = found["experts"][name]["variance"]
+        assert variance == pytest.approx(outputs.var(), rel=1e-3)
+    values = whole.feature_gates["meta/inter"].mean(axis=0)
+    by_feature = found["feature_gates"]["meta/inter"]["features"]
+    # The embedded ones in the order of the configuration, then the numbers.
+    numbers = ["video_impressions", "user_is_click_rate"]
+    embedded = [name for name in config.features if name not in numbers]
+    assert list(by_feature) == [*embedded, *numbers]
+    assert by_feature["user_id"] == pytest.approx(values[:4].mean(), abs=1e-5)
+    assert by_feature["user_is_click_rate"] == pytest.approx(values[-1], abs=1e-5)
+    assert set(found["tasks"]) == {"long_view", "is_click", "is_like"}
+    for masses in found["tasks"].values():
+        assert sum(masses.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", [n for n in ARCHITECTURES if n != "home"])
+def test_every_architecture_has_figures(config, prepared, tmp_path, name):
+    other = override_config(
+        config, {"model.architecture": {"type": name, "expert": {"units": [4]}}}
+    )
+    found = diagnose_run(train(other, prepared, tmp_path / "run"))
+    assert found["experts"]
+    assert bool(found["gates"]) == (name not in ("shared_bottom", "single_task"))
+    assert not found["feature_gates"]
+
+
+def test_another_training_takes_the_figures_away(config, prepared, tmp_path):
+    run = train(config, prepared, tmp_path / "run")
+    diagnose_run(run)
+    train(override_config(config, {"training.epochs": 2}), prepared, run.folder)
+    assert not run.diagnostics_file.exists()
+
+
+def test_what_cannot_be_diagnosed_is_told(run, tmp_path):
+    with pytest.raises(HomeError, match=r"no rows in the split 'tset', which a diag"):
+        diagnose_run(run, split="tset")
+    with pytest.raises(HomeError, match=r"no run here"):
+        diagnose_run(Run(tmp_path))

@@ -19,25 +19,27 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 # They begin, each on one worker: a long file at the end leaves the others idle.
 LONGEST = [
-    "test_export.py",
-    "test_cli.py",
-    "test_readme.py",
     "test_train.py",
     "test_bench.py",
-    "test_fit.py",
+    "test_readme.py",
+    "test_runs.py",
+    "test_export.py",
     "test_loss_weighting.py",
-    "test_naive_home.py",
-    "test_publishing.py",
     "test_ranking_models.py",
-    "test_serving.py",
+    "test_compare.py",
+    "test_cli.py",
+    "test_saving.py",
+    "test_publishing.py",
     "test_tensorflow_versions.py",
+    "test_bad_data.py",
+    "test_fit.py",
+    "test_serving.py",
+    "test_candidates.py",
+    "test_diagnose_run.py",
     "test_every_layer.py",
     "test_trainers.py",
-    "test_point_in_time.py",
-    "test_compare.py",
-    "test_real_data.py",
-    "test_lazy_adam.py",
     "test_architectures.py",
+    "test_naive_home.py",
 ]
 
 

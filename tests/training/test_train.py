@@ -21,11 +21,13 @@ from home_tf.training import Experiment, evaluate_run, train
 from home_tf.training.train import default_strategy
 
 FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
+# The layers have tests of their own; tracing this one is quick.
+QUICK = {"type": "shared_bottom", "expert": {"units": [8]}}
 
 
 @pytest.fixture(scope="module")
 def config(small_config):
-    return small_config(training__framework=FRAMEWORK)
+    return small_config(training__framework=FRAMEWORK, model__architecture=QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +188,7 @@ def test_training_stops_when_the_best_epoch_is_long_past(
         training__epochs=30,
         training__patience=1,
         training__learning_rate=0.05,
+        model__architecture=QUICK,
     )
     run = train(config, prepared, tmp_path / "run")
     with run.history_file.open() as file:
@@ -201,7 +204,9 @@ def test_one_device_has_no_strategy_that_would_only_cost():
 def test_the_seed_decides_the_run(small_config, prepared, trained, tmp_path):
     """That the same seed gives the same run, the test of interrupted runs shows."""
     first = weights_of(trained[0])
-    config = small_config(training__framework=FRAMEWORK, training__seed=1)
+    config = small_config(
+        training__framework=FRAMEWORK, training__seed=1, model__architecture=QUICK
+    )
     other = weights_of(train(config, prepared, tmp_path / "other"))
     kernels = [name for name in first if first[name].ndim == 2]
     assert kernels
@@ -230,7 +235,12 @@ def test_the_seed_decides_the_run(small_config, prepared, trained, tmp_path):
     ids=str,
 )
 def test_the_options_of_training_work(small_config, prepared, tmp_path, options):
-    config = small_config(training__framework=FRAMEWORK, training__epochs=1, **options)
+    config = small_config(
+        training__framework=FRAMEWORK,
+        training__epochs=1,
+        model__architecture=QUICK,
+        **options,
+    )
     found = evaluate_run(train(config, prepared, tmp_path / "run"), splits=["test"])
     assert 0.4 < found["test"]["auc"]["is_click"] < 1.0
 
@@ -253,7 +263,11 @@ def test_another_configuration_is_not_trained_over_a_run(
     small_config, prepared, trained
 ):
     run, _ = trained
-    other = small_config(training__framework=FRAMEWORK, training__learning_rate=0.5)
+    other = small_config(
+        training__framework=FRAMEWORK,
+        training__learning_rate=0.5,
+        model__architecture=QUICK,
+    )
     with pytest.raises(HomeError, match=r"holds a run of another configuration"):
         train(other, prepared, run.folder)
 

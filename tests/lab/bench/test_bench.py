@@ -107,11 +107,10 @@ def test_the_figures_of_the_input():
 
 
 def test_the_figures_of_the_scaling(tmp_path):
-    sweeps = {"tasks": (1, 3), "expert_units": ((4, 2), (8, 4)), "batch": (4, 16)}
+    sweeps = {"tasks": (1, 2), "expert_units": ((4, 2),), "batch": (16,)}
     found = bench_scaling(SMALL, sweeps=sweeps, rounds=2)
     assert sweeps.keys() < SWEEPS.keys()
-    of = ["tasks=1", "tasks=3", "expert_units=4x2", "expert_units=8x4"]
-    for name in (*of, "batch=4", "batch=16"):
+    for name in ("tasks=1", "tasks=2", "expert_units=4x2", "batch=16"):
         assert found[f"scaling.{name}.ms"] > 0
         assert found[f"scaling.{name}.time_vs_limit"] > 0
     plot_scaling(found, tmp_path / "scaling.png", sweeps=sweeps)

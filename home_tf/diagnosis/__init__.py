@@ -4,3 +4,4 @@ from home_tf.diagnosis.figures import Figures as Figures
 from home_tf.diagnosis.inspection import Inspection as Inspection
 from home_tf.diagnosis.inspection import Inspector as Inspector
 from home_tf.diagnosis.inspection import inspect as inspect
+from home_tf.diagnosis.monitor import ExpertMonitor as ExpertMonitor

@@ -266,7 +266,27 @@ def without(inputs, name):
     return {key: values for key, values in inputs.items() if key != name}
 
 
+def with_number(inputs, name, number):
+    values = np.array(inputs[name])
+    values[-1] = number
+    return {**inputs, name: values}
+
+
 BAD = {
+    "a candidate's number that is none": (
+        lambda inputs: with_number(inputs, "video_impressions", np.nan),
+        "predict",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
+    "an infinite number of the user": (
+        lambda inputs: with_number(
+            {k: v[:1] if k.startswith("user_") else v for k, v in inputs.items()},
+            "user_is_click_rate",
+            np.inf,
+        ),
+        "rank",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
     "a missing feature": (
         lambda inputs: without(inputs, "user_id"),
         "predict",

@@ -5,7 +5,7 @@ The configuration reads the same hints: a bound is written once.
 
 import math
 import numbers
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -81,6 +81,10 @@ def _find_problem(hint: Any, value: Any) -> str | None:
         return None if value in choices else f"be {' or '.join(map(repr, choices))}"
     if hint in (int, float):
         return _find_problem_of_number(hint, value)
+    if get_origin(hint) is Mapping and isinstance(value, Mapping):
+        of_values = (_find_problem(get_args(hint)[1], one) for one in value.values())
+        problem = next(filter(None, of_values), None)
+        return None if problem is None else f"{problem} in every entry"
     optional = [one for one in get_args(hint) if one is not type(None)]
     if len(optional) == 1 and type(None) in get_args(hint):
         return _find_problem(optional[0], value)

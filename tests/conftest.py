@@ -1,6 +1,7 @@
 """What all tests share: small prepared data, and a configuration that fits it."""
 
 import csv
+import fcntl
 import gzip
 import os
 import resource
@@ -104,6 +105,25 @@ def read_csv() -> Callable[[Path], list[dict[str, str]]]:
             return list(csv.DictReader(lines))
 
     return rows_of
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Lends a folder that all workers share, and says whether it is new."""
+
+    @contextmanager
+    def lend(name: str) -> Iterator[tuple[Path, bool]]:
+        base = tmp_path_factory.getbasetemp()
+        base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        folder, done = base / name, base / f"{name}.done"
+        with (base / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # goes with the file
+            is_new = not done.exists()
+            folder.mkdir(exist_ok=True)
+            yield folder, is_new
+            done.touch()
+
+    return lend
 
 
 @pytest.fixture

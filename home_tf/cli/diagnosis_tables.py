@@ -13,16 +13,36 @@ def diagnosis_tables(figures: Mapping[str, Any]) -> Iterator[Table]:
         figures: What `Figures.result` returns.
 
     Yields:
-        The experts, the gates, the tasks and the feature gates; none that is empty.
+        The experts, the gates, the tasks, the feature gates, and the importance of
+        columns if it was measured; none that is empty.
     """
     for make, name in (
         (_experts, "experts"),
         (_gates, "gates"),
         (_tasks, "tasks"),
         (_feature_gates, "feature_gates"),
+        (_importance, "importance"),
     ):
-        if figures[name]:
+        if figures.get(name):
             yield make(figures[name])
+
+
+def summary_table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Makes the table that sets runs side by side.
+
+    Args:
+        figures: What `Figures.result` returns, by the name of the run.
+    """
+    # Imports Keras, which a command starts itself.
+    from home_tf.diagnosis.summary import summarize
+
+    table = _table("in all", "figure", *figures)
+    each = [summarize(one) for one in figures.values()]
+    for name in dict.fromkeys(name for one in each for name in one):
+        table.add_row(
+            name, *(f"{one[name]:.3g}" if name in one else "-" for one in each)
+        )
+    return table
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -91,4 +111,24 @@ def _feature_gates(gates: Mapping[str, Any]) -> Table:
             f"{one['deviation']:.2f}",
             f"{wanted} {features[wanted]:.2f}" if wanted else "-",
         )
+    return table
+
+
+def _importance(importance: Mapping[str, Any]) -> Table:
+    table = _table(
+        "importance: loss of AUC without the column",
+        "column",
+        "mean",
+        "most for task",
+        "loss [95 %]",
+    )
+    for name, losses in importance.items():
+        known = {task: one for task, one in losses["auc"].items() if one is not None}
+        if not known:
+            continue
+        mean = sum(one["loss"] for one in known.values()) / len(known)
+        task = max(known, key=lambda one: known[one]["loss"])
+        most = known[task]
+        shown = f"{most['loss']:+.3f} [{most['low']:+.3f}, {most['high']:+.3f}]"
+        table.add_row(name, f"{mean:+.4f}", task, shown)
     return table

@@ -1,11 +1,12 @@
 """The figures of a run's best checkpoint over a split."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from home_tf.data import DatasetDirectory
 from home_tf.diagnosis.figures import Figures
+from home_tf.diagnosis.importance import permutation_importance
 from home_tf.diagnosis.inspection import Inspector
 from home_tf.files import write_json
 from home_tf.run import Run
@@ -20,6 +21,7 @@ def diagnose_run(
     *,
     data: DatasetDirectory | str | Path | None = None,
     split: str = "validation",
+    importance_of: Sequence[str] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Measures the experts and gates of a run, and writes `diagnostics.json`.
@@ -28,15 +30,17 @@ def diagnose_run(
         run: The run.
         data: The dataset directory; by default where the run was trained.
         split: The split whose rows are read, all of them.
-        progress: Called with a stage and how many rows of it are done, of how many.
+        importance_of: Patterns of the columns whose importance for every task is
+            measured too; see `permutation_importance`.
+        progress: Called with a stage and how much of it is done, of how much.
 
     Returns:
-        What `diagnostics.json` holds: `format`, `version`, `split` and what
-        `Figures.result` returns.
+        What `diagnostics.json` holds: `format`, `version`, `split`, what
+        `Figures.result` returns, and `importance`, if it was measured.
 
     Raises:
         HomeError: If the run has no checkpoint or another data, there are no rows in
-            the split, or the other Keras trained the run.
+            the split, a pattern matches no column, or the other Keras trained the run.
     """
     config, folder = run.load_config(), run.find_best()
     experiment = Experiment.open(config, run.open_data(data))
@@ -61,6 +65,10 @@ def diagnose_run(
         "split": split,
         **figures.result(),
     }
+    if importance_of:
+        found["importance"] = permutation_importance(
+            experiment, network, split, columns=importance_of, progress=progress
+        )
     write_json(run.diagnostics_file, found)
     return found
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from home_tf.backend.checked import checked
 from home_tf.backend.variables import named_variables
 from home_tf.config import ScoreConfig
 from home_tf.config.score_config import SCORE
@@ -135,6 +136,9 @@ class ServingModel(tf.Module):
 
     @tf.function
     def _ranked(self, weights: Any = None, **columns: Any) -> dict[str, Any]:
+        if weights is not None:
+            finite = tf.math.is_finite(weights)
+            weights = checked(weights, finite, "`weights` must be finite.")
         # The request's columns are of one row: looked up and embedded once.
         return self._outputs(self._logits(columns), weights)
 

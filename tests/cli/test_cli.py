@@ -100,6 +100,23 @@ def test_from_records_to_metrics(ran, run):
 
 
 @pytest.mark.parametrize("run", ["keras"], indirect=True)
+def test_what_the_experts_of_a_run_do(home_tf_here, run):
+    tables = home_tf_here("diagnose", "--run", run, "--importance", "--columns", "tag")
+    assert tables.returncode == 0, tables.stderr
+    for text in ("meta/shared/0", "task/inter/is_like", "largest mean weight", "tag"):
+        assert text in tables.stdout
+    assert all(len(line) <= 80 for line in tables.stdout.splitlines()[:-1])
+    assert (run / "diagnostics.json").is_file()
+    both = home_tf_here("diagnose", "--run", run, "--run", run, "--split", "test")
+    assert both.returncode == 0, both.stderr
+    assert "meta/shared/0" not in both.stdout
+    assert_one_line_error(
+        home_tf_here("diagnose", "--run", run, "--columns", "tag"),
+        "`--columns` goes with `--importance`",
+    )
+
+
+@pytest.mark.parametrize("run", ["keras"], indirect=True)
 def test_from_a_run_to_a_saved_model(folder, ran, run):
     options = ("--tables", "float16", "--score-weights", "is_click=1,is_like=2")
     said = ran("export", "--run", run, "--out", folder / "model", *options)
@@ -117,11 +134,15 @@ def test_an_interrupted_training_says_what_is_saved(folder, ran, tmp_path, numbe
     out = tmp_path / "run"
     command = ["train", "--config", folder / "config.yaml", "--data",
                folder / "records", "--out", out, *KERAS, "--epochs", 500]  # fmt: skip
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "home_tf", *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=environment,
+        # A job in the background of a shell ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert process.stdout.readline().startswith("epoch 1/500  loss ")

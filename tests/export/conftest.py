@@ -7,7 +7,7 @@ TASKS = ["long_view", "is_click", "is_like"]
 
 
 @pytest.fixture(scope="session")
-def trained(prepared, tmp_path_factory):
+def trained(logs, shared_folder):
     """A run, its export, and the trained model's answers for the first test rows."""
     # Imported here: the process that hands out the tests reads this file too.
     from support.small_config import SMALL_CONFIG
@@ -15,18 +15,25 @@ def trained(prepared, tmp_path_factory):
     from home_tf.backend import IS_LEGACY
     from home_tf.config import load_config
     from home_tf.export import export_run
+    from home_tf.prepare import prepare
+    from home_tf.run import Run
     from home_tf.training import Experiment, train
 
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "config.yaml").write_text(SMALL_CONFIG)
-    framework = "tfrs" if IS_LEGACY else "keras"
-    config = load_config(
-        folder / "config.yaml",
-        {"training.framework": framework, "training.epochs": 1},
-    )
-    run = train(config, prepared, folder / "run")
-    version = export_run(run, folder / "model")
-    experiment = Experiment.open(config, prepared)
+    with shared_folder("trained-export") as (folder, is_new):
+        config_file = folder / "config.yaml"
+        if is_new:
+            config_file.write_text(SMALL_CONFIG)
+            prepare(logs, folder / "records", shards=2, history_length=5)
+        framework = "tfrs" if IS_LEGACY else "keras"
+        config = load_config(
+            config_file, {"training.framework": framework, "training.epochs": 1}
+        )
+        run = Run(folder / "run")
+        if is_new:
+            train(config, folder / "records", run.folder)
+            export_run(run, folder / "model")
+    version = folder / "model" / "1"
+    experiment = Experiment.open(config, folder / "records")
     network = experiment.load_network(run.find_best())
     batch = next(iter(experiment.data.read("test", batch_size=64)))
     logits = network(experiment.preprocessor(batch), training=False)

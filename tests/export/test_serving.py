@@ -278,6 +278,14 @@ BAD = {
         "predict",
         grpc.StatusCode.INVALID_ARGUMENT,
     ),
+    "a weight that is none": (
+        lambda inputs: {
+            **{k: v[:1] if k.startswith("user_") else v for k, v in inputs.items()},
+            "weights": np.array([1.0, np.nan, 0.0], np.float32),
+        },
+        "rank_weighted",
+        grpc.StatusCode.INVALID_ARGUMENT,
+    ),
     "an infinite number of the user": (
         lambda inputs: with_number(
             {k: v[:1] if k.startswith("user_") else v for k, v in inputs.items()},

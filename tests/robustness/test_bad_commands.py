@@ -70,6 +70,15 @@ COMMANDS = {
         ("evaluate", "--run", "{run}", "--data", "{none}"),
         "there is no such directory",
     ),
+    "diagnose no run": (("diagnose", "--run", "{none}"), "no run here"),
+    "diagnose a split that is none": (
+        ("diagnose", "--run", "{run}", "--split", "tset"),
+        "no rows in the split 'tset', which a diagnosis needs",
+    ),
+    "the importance of no column": (
+        ("diagnose", "--run", "{run}", "--importance", "--columns", "usr_*"),
+        "`columns` has 'usr_*', which is no column of the features",
+    ),
     "export nothing": (("export", "--out", "{out}"), "`export` needs --run, to exp"),
     "export no run": (
         ("export", "--run", "{none}", "--out", "{out}"),
@@ -99,6 +108,10 @@ COMMANDS = {
     "weights of an unknown task": (
         (*EXPORT, "--score-weights", "clik=1"),
         "names unknown tasks ['clik']",
+    ),
+    "a weight that is no number": (
+        (*EXPORT, "--score-weights", "is_click=nan"),
+        "must be a finite number",
     ),
     "roll back nothing": (
         ("export", "--out", "{none}", "--rollback"),

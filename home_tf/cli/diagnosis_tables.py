@@ -129,6 +129,10 @@ def _importance(importance: Mapping[str, Any]) -> Table:
         mean = sum(one["loss"] for one in known.values()) / len(known)
         task = max(known, key=lambda one: known[one]["loss"])
         most = known[task]
-        shown = f"{most['loss']:+.3f} [{most['low']:+.3f}, {most['high']:+.3f}]"
-        table.add_row(name, f"{mean:+.4f}", task, shown)
+        loss, low, high = (_signed(most[end]) for end in ("loss", "low", "high"))
+        table.add_row(name, f"{mean:+.4f}", task, f"{loss} [{low} {high}]")
     return table
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("0.", ".", 1)

@@ -4,7 +4,8 @@ Neither TensorFlow nor Keras is imported here before it is needed: a run says wh
 Keras to start.
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,8 +126,11 @@ class Run:
                 "statistics differ. Name the data of the run, or train another run"
             )
 
-    def start(self, config: "Config", data: "DatasetDirectory") -> None:
-        """Makes the folder of a new run, or checks that it has one to go on with.
+    @contextmanager
+    def hold(self, config: "Config", data: "DatasetDirectory") -> Iterator[None]:
+        """Makes the folder of a new run, or takes one to go on with, for a training.
+
+        Nothing of a run is written while another training holds it.
 
         Args:
             config: The configuration; more epochs than those of the run, or another
@@ -134,19 +138,30 @@ class Run:
             data: The dataset directory.
 
         Raises:
-            HomeError: If the folder has a run of another configuration, of other data
-                or of the other Keras, or anything else.
+            HomeError: On entry, if the folder has a run of another configuration, of
+                other data or of the other Keras, or anything else, or if another
+                training of the run is going on.
         """
         from home_tf.config import dump_config
 
         where = {"data": str(data.path.resolve()), "data_sha256": data.fingerprint}
-        if self.config_file.is_file():
+        if not self.config_file.is_file():
+            self._make(config, where)
+        busy = (
+            f"{self.folder}: another training of this run is going on. Wait for its "
+            "end, or name another folder"
+        )
+        with locked(self.folder / ".lock", busy):
             self._check_keras()
             self._check_config(config)
             self._check_data(data)
             self.save_state(**where)
             dump_config(config, self.config_file)
-            return
+            yield
+
+    def _make(self, config: "Config", state: dict[str, Any]) -> None:
+        from home_tf.config import dump_config
+
         if self.folder.exists() and (
             not self.folder.is_dir() or any(self.folder.iterdir())
         ):
@@ -155,7 +170,7 @@ class Run:
                 "folder for the run"
             )
         with atomic_directory(self.folder) as aside:
-            write_json(aside / self.state_file.name, where)
+            write_json(aside / self.state_file.name, state)
             dump_config(config, aside / self.config_file.name)
 
     def _check_config(self, config: "Config") -> None:
@@ -178,18 +193,6 @@ class Run:
             f"{', '.join(different)}. Name another folder, or go on with the run's "
             f"own {self.config_file.name}; only more epochs extend a run"
         )
-
-    def lock(self) -> AbstractContextManager[None]:
-        """Keeps other trainings out of the run meanwhile.
-
-        Raises:
-            HomeError: On entry, if another training of the run is going on.
-        """
-        busy = (
-            f"{self.folder}: another training of this run is going on. Wait for its "
-            "end, or name another folder"
-        )
-        return locked(self.folder / ".lock", busy)
 
     def start_training(self) -> None:
         """Notes what trains the run from now on."""

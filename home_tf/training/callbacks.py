@@ -42,7 +42,7 @@ def training_callbacks(
     run: Run,
     experiment: Experiment,
     checkpoints: "Checkpoints",
-    console: Console | None = None,
+    console: Console,
 ) -> Iterator[Sequence[Any]]:
     """Lends the callbacks of a training, and saves its speed if it does not fail.
 
@@ -50,7 +50,7 @@ def training_callbacks(
         run: The run's folder.
         experiment: The experiment.
         checkpoints: The run's checkpoints, restored.
-        console: Where progress is shown; by default nowhere.
+        console: Where progress is shown.
 
     Yields:
         The callbacks, in their order: the later ones read what the earlier ones add to
@@ -64,7 +64,7 @@ def training_callbacks(
         training.epochs,
         experiment.steps_per_epoch,
         speed,
-        console or Console(quiet=True),
+        console,
     )
     with closing(history), closing(bar):
         validation = Validation(experiment)

@@ -8,10 +8,11 @@ import tensorflow as tf
 from rich.console import Console
 
 from home_tf.backend import keras
-from home_tf.config import Config
+from home_tf.config import Config, TrainingConfig
 from home_tf.data import DatasetDirectory
 from home_tf.errors import Interrupted
 from home_tf.run import Run
+from home_tf.training.best_epoch import BestEpoch
 from home_tf.training.callbacks import Checkpoints, training_callbacks
 from home_tf.training.experiment import Experiment
 
@@ -53,17 +54,17 @@ def train(
     with strategy.scope():
         model = experiment.make_model()
     run = Run(Path(out))
-    run.start(config, experiment.data)
-    with run.lock():
-        _fit(run, experiment, model, console)
+    with run.hold(config, experiment.data):
+        _fit(run, experiment, model, console or Console(quiet=True))
     return run
 
 
-def _fit(run: Run, experiment: Experiment, model: Any, console: Console | None) -> None:
+def _fit(run: Run, experiment: Experiment, model: Any, console: Console) -> None:
     training = experiment.config.training
     checkpoints = Checkpoints(run, model, training)
     first_epoch = checkpoints.restore()
     if first_epoch >= training.epochs or checkpoints.best_epoch.exhausted:
+        console.print(_say_why_done(checkpoints.best_epoch, training), soft_wrap=True)
         return
     run.start_training()
     try:
@@ -75,6 +76,15 @@ def _fit(run: Run, experiment: Experiment, model: Any, console: Console | None) 
             f"interrupted in epoch {done + 1} of {training.epochs}; {run.folder} has "
             f"{done or 'none'} of them. Run the same command again to resume"
         ) from None
+
+
+def _say_why_done(best: BestEpoch, training: TrainingConfig) -> str:
+    if best.epochs_done >= training.epochs:
+        return f"all {best.epochs_done} epochs are done; more `epochs` extend the run"
+    return (
+        f"stopped after epoch {best.epochs_done}, {training.patience} after the best; "
+        "a larger `patience` goes on"
+    )
 
 
 @functools.cache

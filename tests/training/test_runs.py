@@ -11,8 +11,10 @@ from rich.console import Console
 from home_tf.backend import IS_LEGACY
 from home_tf.backend.variables import named_variables
 from home_tf.config import override_config
+from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError, Interrupted
 from home_tf.export import export_run
+from home_tf.files import locked
 from home_tf.run import Run
 from home_tf.training import Experiment, evaluate_run, train
 from home_tf.training.callbacks import Checkpoints
@@ -129,12 +131,14 @@ def test_the_best_epoch_is_picked_by_the_score_that_is_chosen(
 
 def test_two_trainings_do_not_go_into_one_run(config, prepared, run):
     more = override_config(config, {"training.epochs": 2})
+    before = run.config_file.read_bytes()
     with (
-        run.lock(),
+        locked(run.folder / ".lock", ""),
         pytest.raises(HomeError, match=r"another training of this run is going on"),
     ):
         train(more, prepared, run.folder)
     assert epochs_of(run) == ["0"]
+    assert run.config_file.read_bytes() == before
     train(more, prepared, run.folder)  # the lock went with its holder
 
 
@@ -307,7 +311,22 @@ def test_an_epoch_has_as_many_batches_as_it_has_steps(config, prepared):
         assert min(sizes) >= batch_size / 4
 
 
-def test_the_lock_leaves_nothing(run):
-    with run.lock():
+def test_the_lock_leaves_nothing(config, prepared, run):
+    with run.hold(config, DatasetDirectory(prepared)):
         assert ".lock" in os.listdir(run.folder)
     assert ".lock" not in os.listdir(run.folder)
+
+
+def test_a_training_with_nothing_to_do_says_why(config, prepared, run, capsys):
+    train(config, prepared, run.folder, console=Console(width=80))
+    assert capsys.readouterr().out == (
+        "all 1 epochs are done; more `epochs` extend the run\n"
+    )
+    rate = {"training.learning_rate": 0.05, "training.epochs": 9}
+    other = override_config(config, {**rate, "training.patience": 1})
+    finished = train(other, prepared, run.folder.with_name("other"))
+    assert len(epochs_of(finished)) < 9
+    train(other, prepared, finished.folder, console=Console(width=80))
+    said = capsys.readouterr().out
+    assert said.startswith(f"stopped after epoch {len(epochs_of(finished))}, 1 after")
+    assert said.endswith("a larger `patience` goes on\n")

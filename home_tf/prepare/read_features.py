@@ -151,7 +151,7 @@ def _read(files: Sequence[Path], key: str, kinds: dict[str, _Kind]) -> EntityTab
     )
 
 
-def _whole_numbers(name: str, texts: Array, limits: np.iinfo[Any]) -> Array:
+def _whole_numbers(name: str, texts: Array, limits: "np.iinfo[Any]") -> Array:
     """Different texts as the integers that they are, exactly.
 
     Raises:
@@ -160,7 +160,7 @@ def _whole_numbers(name: str, texts: Array, limits: np.iinfo[Any]) -> Array:
     return np.array([_whole_number(name, text, limits) for text in texts], np.int64)
 
 
-def _whole_number(name: str, text: str, limits: np.iinfo[Any]) -> int:
+def _whole_number(name: str, text: str, limits: "np.iinfo[Any]") -> int:
     try:
         number = Decimal(text)
         whole = number.is_finite() and number == int(number)
@@ -176,9 +176,12 @@ def _whole_number(name: str, text: str, limits: np.iinfo[Any]) -> int:
 
 def _parse_tags(texts: Array) -> npt.NDArray[np.int32]:
     tags = np.full((len(texts), TAGS), -1, np.int32)
+    limits = np.iinfo(np.int32)
     for row, text in enumerate(texts.tolist()):
         try:
             found = [int(tag) for tag in text.split(",") if tag.strip()][:TAGS]
+            if any(not limits.min <= tag <= limits.max for tag in found):
+                raise ValueError  # an older NumPy would take a part of its bits
             tags[row, : len(found)] = found
         except (ValueError, OverflowError):
             raise HomeError(

@@ -88,9 +88,10 @@ def test_a_compiled_model_comes_back_compiled_as_it_was(tmp_path):
     model.fit(x, labels, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    before, after = (
+    found = [
         m.evaluate(x, labels, verbose=0, return_dict=True) for m in (model, loaded)
-    )
+    ]
+    before, after = ({name: float(v) for name, v in one.items()} for one in found)
     assert after == pytest.approx(before, abs=1e-6)
     assert "like_binary_accuracy" in after
 

@@ -161,6 +161,27 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Reads a file with a JSON object on each line.
+
+    What a killed process left of a last line is left out.
+
+    Raises:
+        HomeError: If another line is no JSON object.
+    """
+    found = []
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
+            values = None
+        if not isinstance(values, dict):
+            raise HomeError(f"{path}: line {number} is no JSON object")
+        found.append(values)
+    return found
+
+
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Writes a JSON object, whole or not at all."""
     text = json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False)

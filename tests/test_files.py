@@ -12,6 +12,7 @@ from home_tf.files import (
     atomic_file,
     locked,
     read_json,
+    read_json_lines,
     remove_directory,
     write_json,
 )
@@ -53,6 +54,15 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
         partial.write_text("after")
     assert file.read_text() == "after"
     assert entries(tmp_path) == ["file"]
+
+
+def test_lines_of_json_are_read_but_for_an_unfinished_last_one(tmp_path):
+    file = tmp_path / "lines.jsonl"
+    file.write_text('{"step": 1}\n{"step": 2}\n{"st')
+    assert read_json_lines(file) == [{"step": 1}, {"step": 2}]
+    file.write_text('{"step": 1}\n[2]\n')
+    with pytest.raises(HomeError, match=r"lines\.jsonl: line 2 is no JSON object"):
+        read_json_lines(file)
 
 
 def test_json_is_written_as_text_and_strictly(tmp_path):

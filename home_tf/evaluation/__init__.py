@@ -6,6 +6,7 @@ from home_tf.evaluation.bootstrap import percentile_interval as percentile_inter
 from home_tf.evaluation.inputs import valid_labels as valid_labels
 from home_tf.evaluation.mean_of_defined import mean_of_defined as mean_of_defined
 from home_tf.evaluation.pointwise import calibration as calibration
+from home_tf.evaluation.pointwise import calibration_curve as calibration_curve
 from home_tf.evaluation.pointwise import log_loss as log_loss
 from home_tf.evaluation.ranking import auc as auc
 from home_tf.evaluation.ranking import gauc as gauc

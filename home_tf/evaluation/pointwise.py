@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from home_tf.errors import HomeError
+from home_tf.errors import HomeError, check_at_least
 from home_tf.evaluation.inputs import Array, Floats, labelled_rows
 
 
@@ -49,6 +49,57 @@ def calibration(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
     known, predicted, _ = _labelled_probabilities(labels, probabilities)
     positives = known.sum()
     return float(predicted.sum() / positives) if positives else float("nan")
+
+
+def calibration_curve(
+    labels: npt.ArrayLike, probabilities: npt.ArrayLike, *, bins: int = 10
+) -> list[dict[str, float]]:
+    """Mean probability and share of positives, in bins of rising probability.
+
+    Args:
+        labels: As in `log_loss`.
+        probabilities: As in `log_loss`.
+        bins: Number of bins, of as equal numbers of rows as can be; fewer if there are
+            fewer rows with a label.
+
+    Returns:
+        For each bin its `rows`, `predicted` (the mean probability), `observed` (the
+        share of positives), and `low` and `high`, the 95 % Wilson interval of that
+        share; no bin without rows.
+
+    Raises:
+        HomeError: As in `log_loss`, or if `bins` is less than 1.
+
+    References:
+        Wilson (1927), Probable inference, the law of succession, and statistical
+        inference.
+    """
+    check_at_least("bins", bins, 1)
+    known, predicted, _ = _labelled_probabilities(labels, probabilities)
+    order = np.argsort(predicted, kind="stable")
+    found = []
+    for rows in np.array_split(order, bins):
+        if rows.size:
+            low, high = _wilson_interval(float(known[rows].sum()), rows.size)
+            found.append(
+                {
+                    "rows": int(rows.size),
+                    "predicted": float(predicted[rows].mean()),
+                    "observed": float(known[rows].mean()),
+                    "low": low,
+                    "high": high,
+                }
+            )
+    return found
+
+
+def _wilson_interval(positives: float, rows: int) -> tuple[float, float]:
+    z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
+    share = positives / rows
+    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    half = z * np.sqrt(share * (1 - share) / rows + (z / (2 * rows)) ** 2)
+    half /= 1 + z * z / rows
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def _labelled_probabilities(

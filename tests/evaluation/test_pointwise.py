@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
+from sklearn.calibration import calibration_curve as reference_calibration_curve
 from sklearn.metrics import log_loss as reference_log_loss
 
 from home_tf.errors import HomeError
-from home_tf.evaluation import calibration, log_loss
+from home_tf.evaluation import calibration, calibration_curve, log_loss
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -47,3 +49,28 @@ def test_logits_and_nan_are_refused(metric):
         metric([0, 1], [0.5, -2.5])
     with pytest.raises(HomeError, match="`scores` must not be NaN"):
         metric([0, 1], [0.5, np.nan])
+
+
+def test_the_calibration_curve_agrees_with_scikit_learn_and_scipy():
+    random = np.random.default_rng(0)
+    probabilities = random.random(1000) ** 3
+    labels = (random.random(1000) < probabilities * 0.7).astype(float)
+    observed, predicted = reference_calibration_curve(
+        labels, probabilities, n_bins=8, strategy="quantile"
+    )
+    found = calibration_curve(labels, probabilities, bins=8)
+    assert [one["rows"] for one in found] == [125] * 8
+    assert [one["predicted"] for one in found] == pytest.approx(predicted)
+    assert [one["observed"] for one in found] == pytest.approx(observed)
+    for one in found:
+        test = binomtest(round(one["observed"] * 125), 125)
+        interval = test.proportion_ci(method="wilson")
+        assert (one["low"], one["high"]) == pytest.approx(interval, abs=1e-9)
+
+
+def test_the_calibration_curve_leaves_out_missing_labels_and_empty_bins():
+    found = calibration_curve([1, -1, float("nan"), 0], [0.9, 0.5, 0.4, 0.2])
+    assert [(one["rows"], one["predicted"]) for one in found] == [(1, 0.2), (1, 0.9)]
+    assert calibration_curve([-1.0], [0.5]) == []
+    with pytest.raises(HomeError, match=r"`bins` must be at least 1. Received: 0"):
+        calibration_curve([1], [0.5], bins=0)

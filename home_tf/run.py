@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from home_tf.config import peek_framework
 from home_tf.errors import HomeError
-from home_tf.files import atomic_directory, locked, read_json, write_json
+from home_tf.files import (
+    atomic_directory,
+    locked,
+    read_json,
+    remove_directory,
+    write_json,
+)
 from home_tf.provenance import git_revision
 
 if TYPE_CHECKING:
@@ -31,8 +37,9 @@ class Run:
         folder: The folder. In it: `config.yaml`, the configuration with all defaults;
             `run.json`, which data it was trained on, by which revision and Keras;
             `checkpoints/latest` and `checkpoints/best`; `logs/` for TensorBoard;
-            `history.csv`, a line an epoch; `metrics.json`, what `evaluate` measured,
-            and `diagnostics.json`, what `diagnose` did.
+            `history.csv`, a line an epoch; `experts.jsonl`, the curves of the experts
+            and gates; `metrics.json`, what `evaluate` measured; `diagnosis/`, what
+            `diagnose` did.
     """
 
     folder: Path
@@ -58,9 +65,14 @@ class Run:
         return self.folder / "metrics.json"
 
     @property
-    def diagnostics_file(self) -> Path:
-        """The figures of the experts and gates."""
-        return self.folder / "diagnostics.json"
+    def curves_file(self) -> Path:
+        """A line with the curves of the experts and gates for each measurement."""
+        return self.folder / "experts.jsonl"
+
+    @property
+    def diagnosis(self) -> Path:
+        """The folder of `diagnostics.json`, `report.html` and its plots."""
+        return self.folder / "diagnosis"
 
     @property
     def state_file(self) -> Path:
@@ -200,8 +212,9 @@ class Run:
 
         self.save_state(git_revision=git_revision(), legacy_keras=IS_LEGACY)
         # They are of the checkpoint that this training replaces.
-        for file in (self.metrics_file, self.diagnostics_file):
-            file.unlink(missing_ok=True)
+        self.metrics_file.unlink(missing_ok=True)
+        if self.diagnosis.is_dir():
+            remove_directory(self.diagnosis)
 
     def find_best(self) -> Path:
         """The folder of the best checkpoint.

@@ -1,4 +1,4 @@
-"""HoME on KuaiRand, end to end: logs to records, training, metrics, SavedModel.
+"""HoME on KuaiRand, end to end: logs to records, training, metrics, export, report.
 
     python pipelines/kuairand.py                # on generated logs
     python pipelines/kuairand.py --data DIR     # on a KuaiRand download
@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from home_tf.cli.diagnose import diagnose
 from home_tf.cli.evaluate import evaluate
 from home_tf.cli.export import export
 from home_tf.cli.prepare import prepare_kuairand
@@ -29,7 +30,7 @@ def pipeline(
     ] = None,
     config: Annotated[Path, typer.Option(help="The configuration.")] = CONFIG,
 ) -> None:
-    """Prepare, train, measure and export HoME."""
+    """Prepare, train, measure, export and diagnose HoME."""
     name = "kuairand" if data else "demo"
     run, working = Path("runs") / name, Path("runs") / f"{name}-data"
     start_tensorflow(peek_framework(config))
@@ -43,6 +44,7 @@ def pipeline(
     train(config, working / "records", run)
     evaluate(run)
     export(Path("saved_models") / name, run)
+    diagnose([run])
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def message(package, extra):
         ("home_tf.config", "ruamel", "pipeline"),
         ("home_tf.prepare", "pyarrow", "pipeline"),
         ("home_tf.lab.comparison", "matplotlib", "compare"),
+        ("home_tf.diagnosis.save_report", "jinja2", "report"),
+        ("home_tf.diagnosis.save_report", "matplotlib", "report"),
     ],
 )
 def test_an_import_names_the_extra(module, package, extra):

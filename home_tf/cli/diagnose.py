@@ -6,7 +6,11 @@ from typing import Annotated
 import typer
 
 from home_tf.cli.console import console, progress_bars, report_written
-from home_tf.cli.diagnosis_tables import diagnosis_tables, summary_table
+from home_tf.cli.diagnosis_tables import (
+    importance_table,
+    summary_table,
+    verdict_table,
+)
 from home_tf.cli.open_run import open_run
 from home_tf.cli.options import RunDataOption
 from home_tf.errors import HomeError
@@ -22,38 +26,52 @@ def diagnose(
     ] = "validation",
     importance: Annotated[
         bool,
-        typer.Option("--importance", help="Measure the columns' importance by task."),
+        typer.Option("--importance", help="Measure every feature's worth by task."),
     ] = False,
-    columns: Annotated[
+    features: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --importance: of which columns, such as user_*; repeat it. "
+            help="Measure the importance of these only, such as user_*; repeat it. "
             "user_*+tab shuffles them together."
         ),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With several runs: the folder of their common report."),
+    ] = None,
 ) -> None:
-    """Measure what the experts and gates of a run do."""
-    if columns and not importance:
-        raise HomeError("`--columns` goes with `--importance`")
+    """Find ill experts and gates in a run, and write a report."""
+    if (out is not None) != (len(run) > 1):
+        raise HomeError(
+            "`--out` is the folder of the report that sets several runs side by side: "
+            "name it with several `--run`, and not with one"
+        )
+    if len({one.resolve() for one in run}) < len(run):
+        raise HomeError("`--run` names the same run twice. Name each run once")
     found = [open_run(one) for one in run]
     from home_tf.diagnosis.diagnose_run import diagnose_run
+    from home_tf.diagnosis.save_report import save_report  # its extra may be missing
 
-    names = [one.folder.name for one in found]
+    names = [one.folder.resolve().name for one in found]
     if len(set(names)) < len(names):
         names = [str(one.folder) for one in found]
-    figures = {}
+    diagnoses = {}
     for name, one in zip(names, found, strict=True):
         with progress_bars() as progress:
-            figures[name] = diagnose_run(
+            diagnoses[name] = diagnose_run(
                 one,
                 data=data,
                 split=split,
-                importance_of=(columns or ["*"]) if importance else (),
+                importance_of=features or (["*"] if importance else ()),
                 progress=progress,
             )
-    if len(found) == 1:
-        for table in diagnosis_tables(figures[names[0]]):
-            console.print(table)
-    console.print(summary_table(figures))
-    for one in found:
-        report_written(one.diagnostics_file)
+        save_report({name: diagnoses[name]}, one.diagnosis)
+    if out is not None:
+        save_report(diagnoses, out)
+    console.print(summary_table(diagnoses))
+    for diagnosis in diagnoses.values():
+        if "importance" in diagnosis:
+            console.print(importance_table(diagnosis["importance"]))
+    console.print(verdict_table(diagnoses))
+    for folder in [one.diagnosis for one in found] if out is None else [out]:
+        report_written(folder / "report.html")

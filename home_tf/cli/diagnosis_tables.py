@@ -1,43 +1,54 @@
-"""The figures of experts and gates as tables for the terminal, 80 columns wide."""
+"""What a diagnosis found, as tables for the terminal, 80 columns wide."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
-
-def diagnosis_tables(figures: Mapping[str, Any]) -> Iterator[Table]:
-    """Makes the tables of a diagnosis.
-
-    Args:
-        figures: What `Figures.result` returns.
-
-    Yields:
-        The experts, the gates, the tasks, the feature gates, and the importance of
-        columns if it was measured; none that is empty.
-    """
-    for make, name in (
-        (_experts, "experts"),
-        (_gates, "gates"),
-        (_tasks, "tasks"),
-        (_feature_gates, "feature_gates"),
-        (_importance, "importance"),
-    ):
-        if figures.get(name):
-            yield make(figures[name])
+# `{name of the run: what diagnose_run returns}`
+Diagnoses = Mapping[str, Mapping[str, Any]]
 
 
-def summary_table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Makes the table that sets runs side by side.
+def verdict_table(diagnoses: Diagnoses) -> Table:
+    """Makes the table of the verdicts: of one run with advice, of several in short."""
+    if len(diagnoses) == 1:
+        ((run, diagnosis),) = diagnoses.items()
+        return _verdicts_with_advice(run, diagnosis["verdicts"])
+    table = _table("verdicts", "anomaly", *diagnoses)
+    each = [diagnosis["verdicts"] for diagnosis in diagnoses.values()]
+    for verdicts in zip(*each, strict=True):
+        found = (
+            f"[bold red]{len(one['cases'])} of {one['checked']}[/]"
+            if one["found"]
+            else ("[green]none[/]" if one["checked"] else "-")
+            for one in verdicts
+        )
+        table.add_row(verdicts[0]["kind"].replace("_", " "), *found)
+    return table
 
-    Args:
-        figures: What `Figures.result` returns, by the name of the run.
-    """
+
+def _verdicts_with_advice(run: str, verdicts: list[Mapping[str, Any]]) -> Table:
+    table = Table(title=escape(run), title_justify="left", show_lines=True)
+    table.add_column("anomaly", no_wrap=True)
+    table.add_column("what was found, and what to try")
+    for one in verdicts:
+        name = one["kind"].replace("_", " ")
+        if one["found"]:
+            text = f"{one['sentence']}.\nTry: {one['advice']}."
+            table.add_row(f"[bold red]{name}[/]", escape(text))
+        else:
+            table.add_row(f"[green]no {name}[/]", escape(one["sentence"]))
+    return table
+
+
+def summary_table(diagnoses: Diagnoses) -> Table:
+    """Makes the table that sets the figures of runs side by side."""
     # Imports Keras, which a command starts itself.
     from home_tf.diagnosis.summary import summarize
 
-    table = _table("in all", "figure", *figures)
-    each = [summarize(one) for one in figures.values()]
+    table = _table("figures", "over all experts, gates and tasks", *diagnoses)
+    each = [summarize(one) for one in diagnoses.values()]
     for name in dict.fromkeys(name for one in each for name in one):
         table.add_row(
             name, *(f"{one[name]:.3g}" if name in one else "-" for one in each)
@@ -45,79 +56,15 @@ def summary_table(figures: Mapping[str, Mapping[str, Any]]) -> Table:
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    first, *others = columns
-    table.add_column(first, overflow="fold")
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
+def importance_table(importance: Mapping[str, Any]) -> Table:
+    """Makes the table of the features' importance.
 
-
-def _experts(experts: Mapping[str, Any]) -> Table:
-    table = _table("experts", "expert", "SD", "zeros", "dead dims", "rank", "twin")
-    for name, one in experts.items():
-        similarity = one["similarity"]
-        table.add_row(
-            name,
-            f"{one['variance'] ** 0.5:.3g}",
-            f"{one['zeros']:.0%}",
-            f"{one['dead_dimensions']:.0%}",
-            f"{one['effective_rank']:.1f}",
-            "-" if similarity is None else f"{similarity:.2f}",
-        )
-    return table
-
-
-def _gates(gates: Mapping[str, Any]) -> Table:
-    columns = ("gate", "uses", "dead", "largest weight", "contrib.")
-    table = _table("gates", *columns)
-    for name, one in gates.items():
-        expert = one["largest_expert"]
-        table.add_row(
-            name,
-            f"{one['effective_experts']:.0%}",
-            f"{one['dead_expert_fraction']:.0%}",
-            f"{_seen_from(name, expert)} {one['largest_weight']:.2f}",
-            f"{one['contributions'][expert]:.2f}",
-        )
-    return table
-
-
-def _seen_from(gate: str, expert: str) -> str:
-    """The name of an expert without what the gate's name says already."""
-    if expert.startswith(f"{gate}/"):
-        return f"own{expert.removeprefix(gate)}"
-    level, _, rest = expert.partition("/")
-    return rest if gate.startswith(f"{level}/") and "/" in rest else expert
-
-
-def _tasks(tasks: Mapping[str, Any]) -> Table:
-    table = _table("what a task is made of", "task", "own", "group", "shared")
-    for name, masses in tasks.items():
-        shown = (f"{masses[owner]:.2f}" for owner in ("task", "group", "shared"))
-        table.add_row(name, *shown)
-    return table
-
-
-def _feature_gates(gates: Mapping[str, Any]) -> Table:
-    table = _table("feature gates", "gate", "mean", "SD", "most wanted feature")
-    for name, one in gates.items():
-        features = one.get("features", {})
-        wanted = max(features, key=features.__getitem__) if features else None
-        table.add_row(
-            name,
-            f"{one['mean']:.2f}",
-            f"{one['deviation']:.2f}",
-            f"{wanted} {features[wanted]:.2f}" if wanted else "-",
-        )
-    return table
-
-
-def _importance(importance: Mapping[str, Any]) -> Table:
+    Args:
+        importance: What `permutation_importance` returns.
+    """
     table = _table(
-        "importance: loss of AUC without the column",
-        "column",
+        "importance: loss of AUC without the feature",
+        "feature",
         "mean",
         "most for task",
         "loss [95 %]",
@@ -131,6 +78,15 @@ def _importance(importance: Mapping[str, Any]) -> Table:
         most = known[task]
         loss, low, high = (_signed(most[end]) for end in ("loss", "low", "high"))
         table.add_row(name, f"{mean:+.4f}", task, f"{loss} [{low} {high}]")
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    first, *others = columns
+    table.add_column(first, overflow="fold")
+    for name in others:
+        table.add_column(escape(name), justify="right", overflow="fold")
     return table
 
 

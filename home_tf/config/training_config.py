@@ -46,6 +46,8 @@ class TrainingConfig:
         jit_compile: Whether XLA compiles the step.
         mixed_precision: `float32`, `mixed_float16` or `mixed_bfloat16`.
         steps_per_execution: Steps in one call of the compiled function.
+        monitor_experts: Steps from one measurement of the experts and gates, on a batch
+            of validation rows, to the next; 0 for none.
         seed: Of weights and data order.
     """
 
@@ -65,6 +67,7 @@ class TrainingConfig:
     jit_compile: bool = False
     mixed_precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     steps_per_execution: Size = 1
+    monitor_experts: Annotated[int, Bounds(at_least=0, below=2**31)] = 200
     seed: Annotated[int, Bounds(at_least=0, below=2**32)] = 0
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The figures of a run's best checkpoint over a split."""
+"""The figures and verdicts of a run's best checkpoint over a split."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,9 +8,12 @@ from home_tf.data import DatasetDirectory
 from home_tf.diagnosis.figures import Figures
 from home_tf.diagnosis.importance import permutation_importance
 from home_tf.diagnosis.inspection import Inspector
-from home_tf.files import write_json
+from home_tf.diagnosis.verdicts import judge
+from home_tf.evaluation import calibration_curve
+from home_tf.files import read_json_lines
 from home_tf.run import Run
 from home_tf.training.experiment import Experiment
+from home_tf.training.predictions import Predictions
 
 FORMAT = "home_tf.diagnostics"
 VERSION = 1
@@ -24,28 +27,57 @@ def diagnose_run(
     importance_of: Sequence[str] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Measures the experts and gates of a run, and writes `diagnostics.json`.
+    """Measures and judges the experts and gates of a run.
 
     Args:
         run: The run.
         data: The dataset directory; by default where the run was trained.
         split: The split whose rows are read, all of them.
-        importance_of: Patterns of the columns whose importance for every task is
+        importance_of: Patterns of the features whose importance for every task is
             measured too; see `permutation_importance`.
         progress: Called with a stage and how much of it is done, of how much.
 
     Returns:
-        What `diagnostics.json` holds: `format`, `version`, `split`, what
-        `Figures.result` returns, and `importance`, if it was measured.
+        What `diagnostics.json` holds, which docs/diagnosis.md describes.
 
     Raises:
         HomeError: If the run has no checkpoint or another data, there are no rows in
-            the split, a pattern matches no column, or the other Keras trained the run.
+            the split, a pattern matches no feature, the outputs of an expert are not
+            finite, or the other Keras trained the run.
     """
     config, folder = run.load_config(), run.find_best()
     experiment = Experiment.open(config, run.open_data(data))
     experiment.check_rows(split, needed_by="a diagnosis")
     network = experiment.load_network(folder)
+    figures = _measure(experiment, network, split, progress).result()
+    (predictions,) = experiment.predict(network, split)
+    found = {
+        "format": FORMAT,
+        "version": VERSION,
+        "run": run.folder.resolve().name,
+        "architecture": config.model.architecture.type,
+        "seed": config.training.seed,
+        "split": split,
+        "task_groups": config.task_groups,
+        **figures,
+        "verdicts": [verdict.to_json() for verdict in judge(figures)],
+        "metrics": predictions.evaluate(config),
+        "calibration_curves": _calibration_curves(predictions),
+        "curves": read_json_lines(run.curves_file) if run.curves_file.is_file() else [],
+    }
+    if importance_of:
+        found["importance"] = permutation_importance(
+            experiment, network, split, features=importance_of, progress=progress
+        )
+    return found
+
+
+def _measure(
+    experiment: Experiment,
+    network: Any,
+    split: str,
+    progress: Callable[[str, int, int], None] | None,
+) -> Figures:
     inspector = Inspector(network)
     widths = {
         **_widths(network.features),
@@ -55,25 +87,21 @@ def diagnose_run(
     total = experiment.data.split(split).rows
     with experiment.explain_broken_records(split):
         for features, labels, *_ in experiment.read(split):
-            figures.add(inspector.read(features))
+            figures.add(inspector.read(features, labels))
             done += len(next(iter(labels.values())))
             if progress is not None:
                 progress("reading rows", done, total)
-    found = {
-        "format": FORMAT,
-        "version": VERSION,
-        "split": split,
-        **figures.result(),
-    }
-    if importance_of:
-        found["importance"] = permutation_importance(
-            experiment, network, split, columns=importance_of, progress=progress
-        )
-    write_json(run.diagnostics_file, found)
-    return found
+    return figures
 
 
 def _widths(features: Any) -> dict[str, int]:
     """`{feature: width}` of the embedded features of a `FeatureEmbedding`."""
     tables = features.tables
     return {name: tables[one.table].width for name, one in features.features.items()}
+
+
+def _calibration_curves(predictions: Predictions) -> dict[str, Any]:
+    return {
+        task: calibration_curve(labels, predictions.probabilities[task])
+        for task, labels in predictions.labels.items()
+    }

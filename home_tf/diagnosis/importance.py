@@ -41,7 +41,7 @@ def permutation_importance(
     network: Any,
     split: str,
     *,
-    columns: Sequence[str] = ("*",),
+    features: Sequence[str] = ("*",),
     replicates: int = 200,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
@@ -57,7 +57,7 @@ def permutation_importance(
         experiment: The experiment.
         network: Its network, with its weights.
         split: The split whose rows are ranked.
-        columns: Patterns such as `user_*`: every column that one matches is shuffled
+        features: Patterns such as `user_*`: every column that one matches is shuffled
             alone. `user_*+video_id` shuffles all that they match together.
         replicates: Draws of the bootstrap over users (or rows) behind each interval.
         seed: Of the order in which columns are shuffled.
@@ -72,7 +72,7 @@ def permutation_importance(
         HomeError: If a pattern matches no column, or an argument is out of its range.
     """
     check_at_least("replicates", replicates, 1)
-    chosen = _choose(columns, list(experiment.preprocessor.columns))
+    chosen = _choose(features, list(experiment.preprocessor.columns))
     rows = read_rows(experiment, split)
     predict = _make_predict(experiment, network)
     base = _measure(rows, predict(rows.columns), replicates)
@@ -128,8 +128,8 @@ def _choose(patterns: Sequence[str], columns: Sequence[str]) -> dict[str, list[s
         for part, found in matches.items():
             if not found:
                 raise HomeError(
-                    f"`columns` has {part!r}, which is no column of the features; "
-                    f"these are {', '.join(columns)}"
+                    f"`features` has {part!r}, which matches no column of the "
+                    f"features; these are {', '.join(columns)}"
                 )
         together = list(dict.fromkeys(n for found in matches.values() for n in found))
         if len(matches) > 1:

@@ -12,6 +12,7 @@ from home_tf.errors import HomeError
 from home_tf.layers.anatomy import Anatomy, NamedExpert
 from home_tf.layers.architecture import Architecture
 from home_tf.layers.recording import Record, recording
+from home_tf.losses.labels import binary_crossentropy, split_missing
 from home_tf.types import KerasLayer, Tensor
 
 Array = npt.NDArray[Any]
@@ -43,6 +44,9 @@ class Inspection:
         feature_gates: `{gate: (rows, features)}`, each value in (0, 2).
         banks: The experts that stand side by side: siblings, which one layer computes.
         reading_features: The feature gates that read the model's features.
+        owners: `{expert: owner}`: `"shared"`, `"group"` or `"task"`.
+        gradients: `{expert: (rows, D)}`: the gradient of each row's loss, the sum of
+            its tasks' cross-entropies, by the expert's outputs; empty without labels.
     """
 
     experts: Mapping[str, Array]
@@ -51,27 +55,34 @@ class Inspection:
     feature_gates: Mapping[str, Array]
     banks: Sequence[Sequence[str]] = field(default=())
     reading_features: Sequence[str] = field(default=())
+    owners: Mapping[str, str] = field(default_factory=dict)
+    gradients: Mapping[str, Array] = field(default_factory=dict)
 
 
-def inspect(model: KerasLayer, inputs: Any) -> Inspection:
+def inspect(
+    model: KerasLayer, inputs: Any, labels: Mapping[str, Any] | None = None
+) -> Inspection:
     """Looks into a model that has one of this package's architectures in it.
 
     Args:
         model: A Keras or TFRS model, or a layer; also one that was loaded from a file.
         inputs: What it takes.
+        labels: `{task: (rows,)}`, 0 or 1, NaN or -1 where missing, if gradients are
+            wanted. The model must return logits `{task: (rows, 1)}`.
 
     Returns:
         What its experts and gates do on these rows, at inference.
 
     Raises:
         HomeError: If there is no such architecture in it, or more than one, or it is
-            called more than once.
+            called more than once; with labels, if the model returns no logits of their
+            tasks or the backend is not TensorFlow.
 
     Example:
         >>> found = inspect(model, features)
         >>> found.gates["task/inter/is_like"].weights.mean(axis=0)
     """
-    return Inspector(model, compiled=False).read(inputs)
+    return Inspector(model, compiled=False).read(inputs, labels)
 
 
 class Inspector:
@@ -96,15 +107,19 @@ class Inspector:
                 self._values, reduce_retracing=True, autograph=False
             )
 
-    def read(self, inputs: Any) -> Inspection:
+    def read(self, inputs: Any, labels: Mapping[str, Any] | None = None) -> Inspection:
         """The insides of the model on a batch.
 
         Args:
             inputs: What the model takes.
+            labels: As in `inspect`.
         """
+        if not self._model.built:
+            # Keras 3 builds a model by a call of its own, which would be recorded.
+            self._model(inputs, training=False)
         found = {
             kind: {name: np.array(value, np.float32) for name, value in values.items()}
-            for kind, values in self._call(inputs).items()
+            for kind, values in self._call(inputs, labels).items()
         }
         seen = {
             self_gates: {
@@ -133,13 +148,32 @@ class Inspector:
                 if part.reads_features
                 for name in part.names
             ],
+            owners={str(e): e.owner for b in self._anatomy.banks for e in b.experts},
+            gradients=found["gradients"],
         )
 
-    def _values(self, inputs: Any) -> dict[str, dict[str, Tensor]]:
-        """Experts, gates, self gates and feature gates by name."""
-        with recording() as records:
-            self._model(inputs, training=False)
-        return _by_name(self._anatomy, records)
+    def _values(
+        self, inputs: Any, labels: Mapping[str, Any] | None
+    ) -> dict[str, dict[str, Tensor]]:
+        """Experts, gates, self gates, feature gates and gradients by name."""
+        if labels is None:
+            with recording() as records:
+                self._model(inputs, training=False)
+            return {**_by_name(self._anatomy, records), "gradients": {}}
+        if not IS_TENSORFLOW:
+            raise HomeError("gradients, by `labels`, need the TensorFlow backend")
+        import tensorflow as tf
+
+        # Each bank's outputs are one tensor, and on the way to the loss.
+        with tf.GradientTape() as tape, recording() as records:
+            loss = _sum_of_losses(self._model(inputs, training=False), labels)
+        outputs = {id(r.layer): r.value for r in records if r.kind == "outputs"}
+        found = tape.gradient(loss, outputs, unconnected_gradients="zero")
+        gradients: dict[str, Tensor] = {}
+        for bank in self._anatomy.banks:
+            each = ops.unstack(found[id(bank.layer)], axis=1)
+            gradients |= zip(map(str, bank.experts), each, strict=True)
+        return {**_by_name(self._anatomy, records), "gradients": gradients}
 
 
 def _find_architecture(model: KerasLayer) -> Architecture:
@@ -154,6 +188,21 @@ def _find_architecture(model: KerasLayer) -> Architecture:
         "the model must have one layer with experts in it, such as `HoME` or `MMoE` of "
         f"home_tf.layers. Received: a {type(model).__name__} with {names or 'none'}"
     )
+
+
+def _sum_of_losses(logits: Any, labels: Mapping[str, Any]) -> Tensor:
+    """The cross-entropies of all rows and tasks."""
+    if not isinstance(logits, Mapping) or not set(labels) <= set(logits):
+        kind = sorted(logits) if isinstance(logits, Mapping) else type(logits).__name__
+        raise HomeError(
+            "with `labels` the model must return logits {task: (rows, 1)} of their "
+            f"tasks, which are {sorted(labels)}. Received: {kind}"
+        )
+    losses = []
+    for task, values in labels.items():
+        known, predicted, _, valid = split_missing(values, logits[task])
+        losses.append(ops.sum(valid * binary_crossentropy(known, predicted)))
+    return sum(losses)
 
 
 def _by_name(

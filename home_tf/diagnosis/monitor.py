@@ -1,19 +1,36 @@
 """The experts and gates while a model is trained."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from home_tf.backend import keras
 from home_tf.diagnosis.figures import Figures
 from home_tf.diagnosis.inspection import Inspector
 from home_tf.errors import check_at_least
+from home_tf.files import read_json_lines, write_text
 
 # What of the figures becomes a curve.
 _CURVES = {
-    "experts": ("variance", "zeros", "dead_dimensions", "effective_rank", "similarity"),
-    "gates": ("effective_experts", "largest_weight", "dead_expert_fraction"),
+    "experts": (
+        "variance",
+        "zeros",
+        "dead_dimensions",
+        "effective_rank",
+        "similarity",
+        "gradient_norm",
+    ),
+    "gates": (
+        "effective_experts",
+        "largest_weight",
+        "dead_expert_fraction",
+        "input_dependence",
+    ),
     "tasks": ("task", "group", "shared"),
+    "feature_gates": ("mean", "effect"),
 }
 
 
@@ -21,12 +38,21 @@ class ExpertMonitor(keras.callbacks.Callback):
     """Measures the experts and gates on the same rows, every so many steps.
 
     The model that is trained must have one of this package's architectures in it. Under
-    a `tf.distribute` strategy it is measured between the steps, on one device.
+    a `tf.distribute` strategy it is measured between the steps, on one device. A model
+    whose experts have become NaN or infinite is not measured.
 
     Args:
         inputs: What the model takes: a batch that is held out, some hundred rows.
-        every: Steps from one measurement to the next. There is one more at the start.
-        log_dir: Where curves for TensorBoard go; by default nowhere.
+        labels: `{task: (rows,)}` of these rows, if the experts' gradient norms are to
+            be measured too; see `inspect`.
+        every: Steps from one measurement to the next. There is one more at the start,
+            and one at the end.
+        log_dir: Where curves and pictures for TensorBoard go; by default nowhere.
+        images: Whether TensorBoard gets heat maps of the gates, which needs Matplotlib
+            (`pip install "home-tf[report]"`).
+        file: Where the curves go, a line of JSON for each measurement; by default
+            nowhere. Lines of later steps than `first_step` are removed.
+        first_step: Steps that were done before, by the training that is resumed.
 
     Attributes:
         history: A dict for each measurement: `step`, from 0, and the figures of
@@ -43,16 +69,26 @@ class ExpertMonitor(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, inputs: Any, *, every: int = 200, log_dir: str | Path | None = None
+        self,
+        inputs: Any,
+        labels: Mapping[str, Any] | None = None,
+        *,
+        every: int = 200,
+        log_dir: str | Path | None = None,
+        images: bool = True,
+        file: str | Path | None = None,
+        first_step: int = 0,
     ) -> None:
         super().__init__()
         check_at_least("every", every, 1)
         self.inputs = inputs
+        self.labels = labels
         self.every = every
         self.history: list[dict[str, Any]] = []
-        self._log_dir = log_dir
+        self._log_dir, self._images = log_dir, images
+        self._file = None if file is None else Path(file)
         self._writer: Any = None
-        self._steps = 0
+        self._steps = self._first_step = first_step
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Measures the model before the first step."""
@@ -62,35 +98,71 @@ class ExpertMonitor(keras.callbacks.Callback):
 
             self._writer = tf.summary.create_file_writer(str(self._log_dir))
         if not self.history:
-            self._measure()
+            self._keep_earlier_lines()
+            if not self._steps:
+                self._measure()
+
+    def _keep_earlier_lines(self) -> None:
+        if self._file is None:
+            return
+        lines = read_json_lines(self._file) if self._file.is_file() else []
+        kept = [one for one in lines if one["step"] <= self._first_step != 0]
+        write_text(self._file, "".join(f"{json.dumps(one)}\n" for one in kept))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts an epoch."""
+        self._steps_before = self._steps
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Measures the model where it is time."""
-        self._steps += 1
-        if self._steps % self.every == 0:
+        # With `steps_per_execution` Keras calls this once for several steps, and
+        # Keras 3 counts past the end of an epoch.
+        done = min(batch + 1, self.params.get("steps") or batch + 1)
+        before, self._steps = self._steps, self._steps_before + done
+        if self._steps // self.every > before // self.every:
             self._measure()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Closes the curves."""
+        """Measures the model a last time, and closes the curves."""
+        if not self.history or self.history[-1]["step"] < self._steps:
+            self._measure()
         if self._writer is not None:
             self._writer.close()
 
     def _measure(self) -> None:
+        inspection = self._inspector.read(self.inputs, self.labels)
+        if not all(np.isfinite(x).all() for x in inspection.experts.values()):
+            return  # the training has diverged, which others tell
         figures = Figures()
-        figures.add(self._inspector.read(self.inputs))
+        figures.add(inspection)
         found = {"step": self._steps, **figures.result()}
         self.history.append(found)
+        curves = dict(curves_of(found))
+        if self._file is not None:
+            line = json.dumps({"step": self._steps, "values": curves})
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
         if self._writer is not None:
-            import tensorflow as tf
+            self._write_summaries(found, curves)
 
-            with self._writer.as_default(step=self._steps):
-                for name, value in _curves(found):
-                    tf.summary.scalar(name, value)
+    def _write_summaries(
+        self, found: Mapping[str, Any], curves: Mapping[str, float]
+    ) -> None:
+        import tensorflow as tf
+
+        with self._writer.as_default(step=self._steps):
+            for name, value in curves.items():
+                tf.summary.scalar(name, value)
+            if self._images and found["gates"]:
+                from home_tf.diagnosis.report.pictures import gate_pictures
+
+                for name, picture in gate_pictures(found).items():
+                    tf.summary.image(name, picture[None])
 
 
-def _curves(found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def curves_of(found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """The names and values of the curves, such as `gates/click/largest_weight`."""
     for kind, figures in _CURVES.items():
         for name, one in found[kind].items():

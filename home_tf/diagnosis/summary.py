@@ -1,7 +1,20 @@
 """The figures of a whole model in a few numbers, to set models side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from home_tf.diagnosis.verdicts import judged_values
+
+# What each of the judged figures is called, and which end of its values is the worst.
+_WORST = {
+    "dead_dimensions": ("most dead dimensions of an expert", max),
+    "similarity": ("largest similarity of siblings", max),
+    "shared_contribution": ("largest contribution of a shared expert", max),
+    "input_dependence": ("lowest input dependence of a gate", min),
+    "monopoly": ("largest monopoly of a shared expert", max),
+    "own_mass": ("lowest own mass of a task, of an even share", min),
+    "effect": ("lowest effect of a feature gate", min),
+}
 
 
 def summarize(figures: Mapping[str, Any]) -> dict[str, float]:
@@ -11,37 +24,33 @@ def summarize(figures: Mapping[str, Any]) -> dict[str, float]:
         figures: What `Figures.result` returns.
 
     Returns:
-        `{what it is: number}`; of a model without gates none of gates.
+        `{what it is: number}`; none of what the architecture does not have.
     """
     experts, gates = figures["experts"].values(), figures["gates"].values()
     deviations = [one["variance"] ** 0.5 for one in experts]
-    similar = [one["similarity"] for one in experts if one["similarity"] is not None]
     found = {
         "experts": len(experts),
-        "most dead dimensions of an expert": _most(experts, "dead_dimensions"),
-        "mean share of zeros": _mean(experts, "zeros"),
+        "mean share of zeros": _mean(one["zeros"] for one in experts),
         "lowest effective rank": min(one["effective_rank"] for one in experts),
         "largest SD over smallest": max(deviations) / max(min(deviations), 1e-12),
     }
-    if similar:
-        found["largest similarity of twins"] = max(similar)
     if gates:
         found |= {
-            "mean share of experts that a gate uses": _mean(gates, "effective_experts"),
-            "largest mean weight": _most(gates, "largest_weight"),
-            "largest contribution": max(
-                max(one["contributions"].values()) for one in gates
+            "mean effective experts of a gate": _mean(
+                one["effective_experts"] for one in gates
             ),
-            "mean share of dead experts": _mean(gates, "dead_expert_fraction"),
-            "lowest deviation of a gate": min(one["weight_deviation"] for one in gates),
+            "largest mean weight": max(one["largest_weight"] for one in gates),
+            "mean share of dead experts": _mean(
+                one["dead_expert_fraction"] for one in gates
+            ),
         }
+    for figure, values in judged_values(figures).items():
+        if values:
+            name, worst = _WORST[figure]
+            found[name] = worst(values.values())
     return found
 
 
-def _most(figures: Any, name: str) -> float:
-    return float(max(one[name] for one in figures))
-
-
-def _mean(figures: Any, name: str) -> float:
-    values = [one[name] for one in figures]
-    return float(sum(values) / len(values))
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return float(sum(found) / len(found))

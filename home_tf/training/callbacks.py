@@ -1,5 +1,6 @@
 """The callbacks of `train`: validation, checkpoints, speed and progress."""
 
+import importlib.util
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -24,6 +25,7 @@ from home_tf.backend.variables import (
     named_variables,
 )
 from home_tf.config import TrainingConfig
+from home_tf.diagnosis import ExpertMonitor
 from home_tf.errors import HomeError
 from home_tf.evaluation import auc, gauc, mean_of_defined
 from home_tf.files import write_text
@@ -66,11 +68,41 @@ def training_callbacks(
         speed,
         console,
     )
+    monitors = make_monitors(run, experiment, checkpoints.best_epoch.epochs_done)
     with closing(history), closing(bar):
-        validation = Validation(experiment)
-        yield speed, FiniteWeights(run), validation, history, checkpoints, board, bar
+        yield (
+            speed,
+            *monitors,
+            FiniteWeights(run),
+            Validation(experiment),
+            history,
+            checkpoints,
+            board,
+            bar,
+        )
     if speed.examples_per_second is not None:
         run.save_state(examples_per_second=round(speed.examples_per_second, 1))
+
+
+def make_monitors(
+    run: Run, experiment: Experiment, epochs_done: int
+) -> list[ExpertMonitor]:
+    """The monitor of a training's experts, if the configuration wants one."""
+    every = experiment.config.training.monitor_experts
+    if not every:
+        return []
+    ((features, labels, *_),) = experiment.read("validation").take(1)
+    return [
+        ExpertMonitor(
+            features,
+            labels,
+            every=every,
+            log_dir=run.folder / "logs" / "experts",
+            images=importlib.util.find_spec("matplotlib") is not None,
+            file=run.curves_file,
+            first_step=epochs_done * experiment.steps_per_epoch,
+        )
+    ]
 
 
 class FiniteWeights(keras.callbacks.Callback):

@@ -4,9 +4,11 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -101,18 +103,33 @@ def test_from_records_to_metrics(ran, run):
 
 @pytest.mark.parametrize("run", ["keras"], indirect=True)
 def test_what_the_experts_of_a_run_do(home_tf_here, run):
-    tables = home_tf_here("diagnose", "--run", run, "--importance", "--columns", "tag")
+    tables = home_tf_here("diagnose", "--run", run, "--features", "tag")
     assert tables.returncode == 0, tables.stderr
-    for text in ("meta/shared/0", "task/inter/is_like", "largest mean weight", "tag"):
+    for text in ("mean share of zeros", "importance", "tag"):
         assert text in tables.stdout
     assert all(len(line) <= 80 for line in tables.stdout.splitlines()[:-1])
-    assert (run / "diagnostics.json").is_file()
-    both = home_tf_here("diagnose", "--run", run, "--run", run, "--split", "test")
+    report = (run / "diagnosis" / "report.html").read_text()
+    diagnosis = json.loads((run / "diagnosis" / "diagnostics.json").read_text())
+    for verdict in diagnosis["verdicts"]:
+        assert verdict["kind"].replace("_", " ") in tables.stdout
+        assert verdict["sentence"] in report
+    other = Path(shutil.copytree(run, run.with_name("other")))
+    out = run.with_name("both")
+    runs = ("--run", run, "--run", other, "--split", "test")
+    both = home_tf_here("diagnose", *runs, "--out", out)
     assert both.returncode == 0, both.stderr
-    assert "meta/shared/0" not in both.stdout
+    assert "what to try" not in both.stdout
+    runs_in_report = json.loads((out / "diagnostics.json").read_text())["runs"]
+    assert list(runs_in_report) == [run.name, "other"]
     assert_one_line_error(
-        home_tf_here("diagnose", "--run", run, "--columns", "tag"),
-        "`--columns` goes with `--importance`",
+        home_tf_here("diagnose", *runs), "name it with several `--run`"
+    )
+    assert_one_line_error(
+        home_tf_here("diagnose", "--run", run, "--out", out), "and not with one"
+    )
+    assert_one_line_error(
+        home_tf_here("diagnose", "--run", run, "--run", run, "--out", out),
+        "`--run` names the same run twice",
     )
 
 

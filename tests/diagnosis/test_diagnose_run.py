@@ -8,11 +8,12 @@ import pytest
 
 from home_tf.backend import IS_LEGACY
 from home_tf.config import override_config
-from home_tf.diagnosis import inspect
+from home_tf.diagnosis import inspect, judge
 from home_tf.diagnosis.diagnose_run import diagnose_run
 from home_tf.errors import HomeError
 from home_tf.run import Run
 from home_tf.training import Experiment, train
+from home_tf.training.evaluate import evaluate_run
 
 FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
 
@@ -22,6 +23,7 @@ def config(small_config):
     return small_config(
         training__framework=FRAMEWORK,
         training__epochs=1,
+        training__monitor_experts=10,
         model__architecture={"expert": {"units": [4]}, "lora_rank": 2},
     )
 
@@ -34,7 +36,6 @@ def run(config, prepared, tmp_path_factory):
 def test_the_figures_are_those_of_all_rows(config, prepared, run):
     steps = []
     found = diagnose_run(run, split="test", progress=lambda *one: steps.append(one))
-    assert found == json.loads(run.diagnostics_file.read_text())
     assert (found["format"], found["version"]) == ("home_tf.diagnostics", 1)
     experiment = Experiment.open(config, prepared)
     rows = experiment.data.split("test").rows
@@ -72,11 +73,39 @@ def test_other_architectures_have_figures(config, prepared, tmp_path, name):
     assert not found["feature_gates"]
 
 
+def test_it_has_what_a_report_needs(config, run):
+    found = diagnose_run(run, split="test")
+    assert found["run"] == "run"
+    assert (found["architecture"], found["seed"]) == ("home", config.training.seed)
+    assert found["task_groups"] == config.task_groups
+    verdicts = [verdict.to_json() for verdict in judge(found)]
+    assert found["verdicts"] == verdicts
+    measured = evaluate_run(run)["test"]
+    for metric in ("auc", "gauc", "auc_interval"):
+        assert found["metrics"][metric] == measured[metric]
+    for task, curve in found["calibration_curves"].items():
+        assert sum(one["rows"] for one in curve) == measured["examples"][task]
+    steps = [one["step"] for one in found["curves"]]
+    assert steps[0] == 0
+    assert steps[-1] == Experiment.open(config, run.open_data()).steps_per_epoch
+    assert "gates/task/inter/is_like/largest_weight" in found["curves"][-1]["values"]
+    assert "experts/meta/shared/0/gradient_norm" in found["curves"][-1]["values"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_without_a_monitor_there_are_no_curves(config, prepared, tmp_path):
+    off = override_config(config, {"training.monitor_experts": 0})
+    run = train(off, prepared, tmp_path / "run")
+    assert diagnose_run(run)["curves"] == []
+    assert not run.curves_file.exists()
+
+
 def test_another_training_takes_the_figures_away(run, tmp_path):
     copy = Run(shutil.copytree(run.folder, tmp_path / "run"))
-    diagnose_run(copy)
+    copy.diagnosis.mkdir()
+    (copy.diagnosis / "diagnostics.json").write_text("{}")
     copy.start_training()
-    assert not copy.diagnostics_file.exists()
+    assert not copy.diagnosis.exists()
 
 
 def test_what_cannot_be_diagnosed_is_told(run, tmp_path):

@@ -5,8 +5,9 @@ import pytest
 from scipy.stats import entropy
 
 from home_tf.diagnosis import Figures, Inspection
-from home_tf.diagnosis.figures import effective_rank
+from home_tf.diagnosis.expert_sums import effective_rank
 from home_tf.diagnosis.inspection import Gate
+from home_tf.errors import HomeError
 from home_tf.layers.anatomy import NamedExpert
 
 SHARED = [NamedExpert("shared", 0, "shared"), NamedExpert("shared", 1, "shared")]
@@ -128,8 +129,10 @@ def test_gates():
     assert figures["largest_weight"] == pytest.approx(means.max())
     assert figures["largest_expert"] == names[means.argmax()]
     assert figures["load_balance_cv"] == pytest.approx(means.std() / means.mean())
-    deviation = gate.weights.std(axis=0).mean()
-    assert figures["weight_deviation"] == pytest.approx(deviation)
+    # As much as if each row took one expert whole, as often as the means say.
+    most = (means * (1 - means)).sum()
+    dependence = gate.weights.var(axis=0).sum() / most
+    assert figures["input_dependence"] == pytest.approx(dependence)
     assert figures["dead_expert_fraction"] == 0.0
     contributions = np.stack(
         [
@@ -153,7 +156,52 @@ def test_a_gate_that_takes_one_expert_whatever_its_input():
     assert figures["effective_experts"] == pytest.approx(0.25)
     assert figures["dead_expert_fraction"] == 0.75
     assert figures["load_balance_cv"] == pytest.approx(np.sqrt(3))
-    assert figures["weight_deviation"] == 0.0
+    assert figures["input_dependence"] == 0.0
+
+
+def test_a_gate_that_takes_another_expert_for_each_row_depends_on_its_input_alone():
+    weights = np.eye(4)[np.random.default_rng(2).integers(0, 4, 400)]
+    gate = Gate(weights, [*SHARED, GROUP, OWN], "click")
+    figures = figures_of(made(gates={"click": gate}))["gates"]["click"]
+    assert figures["input_dependence"] == pytest.approx(1.0)
+
+
+def test_the_quantiles_of_outputs_of_any_scale():
+    random = np.random.default_rng(4)
+    wide = random.normal(size=(400, 3)) * 10.0 ** random.integers(-6, 6, (400, 3))
+    found = made(experts={"click/0": wide})
+    for name, x in found.experts.items():
+        quantiles = figures_of(found)["experts"][name]["quantiles"]
+        assert list(quantiles) == ["1", "5", "25", "50", "75", "95", "99"]
+        values = np.sort(x.ravel())
+        for share, value in quantiles.items():
+            rank = max(1, int(np.ceil(float(share) / 100 * values.size)))
+            assert value == pytest.approx(values[rank - 1], rel=0.02)
+    assert figures_of(made())["experts"]["shared/1"]["quantiles"]["25"] == 0.0
+
+
+def test_gradient_norms():
+    random = np.random.default_rng(5)
+    gradients = {"shared/0": random.normal(size=(400, 3))}
+    figures = Figures()
+    found = made(gradients=gradients)
+    figures.add(found)
+    experts = figures.result()["experts"]
+    norms = np.sqrt((gradients["shared/0"] ** 2).sum(axis=1))
+    assert experts["shared/0"]["gradient_norm"] == pytest.approx(norms.mean())
+    assert experts["shared/1"]["gradient_norm"] is None
+
+
+def test_outputs_that_are_no_numbers_are_told():
+    found = made()
+    found.experts["inter/0"][3, 1] = np.inf
+    with pytest.raises(HomeError, match=r"expert inter/0: some of its outputs are NaN"):
+        figures_of(found)
+
+
+def test_no_rows_have_no_figures():
+    with pytest.raises(ValueError, match="no rows"):
+        Figures().result()
 
 
 def test_what_a_task_is_made_of_and_how_the_use_of_an_expert_divides():
@@ -194,6 +242,7 @@ def test_feature_gates_by_the_names_of_features():
     means = values.mean(axis=0)
     assert gate["mean"] == pytest.approx(means.mean())
     assert gate["deviation"] == pytest.approx(means.std())
+    assert gate["effect"] == pytest.approx(np.sqrt(((values - 1) ** 2).mean()))
     assert gate["features"] == pytest.approx(
         {"user": means[:3].mean(), "item": means[3], "price": means[4]}
     )

@@ -43,7 +43,7 @@ def probabilities_of(experiment, network, columns):
 def test_the_losses_are_those_of_scikit_learn(experiment, network):
     chosen = ["user_id", "video_*+user_is_click_rate"]
     found = permutation_importance(
-        experiment, network, "test", columns=chosen, replicates=30, seed=5
+        experiment, network, "test", features=chosen, replicates=30, seed=5
     )
     assert set(found) == set(chosen)
     rows = read_rows(experiment, "test")
@@ -73,7 +73,7 @@ def test_a_column_that_the_network_ignores_has_no_importance(experiment, network
     table.assign(np.zeros_like(before))  # all its values are one to the network
     try:
         found = permutation_importance(
-            experiment, network, "test", columns=["user_active*"], replicates=5
+            experiment, network, "test", features=["user_active*"], replicates=5
         )
     finally:
         table.assign(before)
@@ -101,7 +101,9 @@ def test_the_most_important_come_first_and_the_progress_is_told(experiment, netw
 
 
 def test_a_pattern_that_is_no_column_is_told(run):
-    with pytest.raises(HomeError, match=r"`columns` has 'usr_\*', which is no column"):
+    with pytest.raises(
+        HomeError, match=r"`features` has 'usr_\*', which matches no col"
+    ):
         diagnose_run(run, importance_of=["user_id+usr_*"])
 
 

@@ -151,6 +151,60 @@ def test_the_names_of_home():
     assert found.banks[0] == ["meta/shared/0", "meta/shared/1"]
 
 
+class SumOfRepresentation(keras.Model):
+    """Its logits are the sums of each task's representation."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+        self.sum = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+
+    def call(self, inputs, training=None):
+        h = self.layer(inputs, training=training)
+        return {task: self.sum(x) for task, x in h.items()}
+
+
+@pytest.mark.skipif(not IS_TENSORFLOW, reason="gradients need TensorFlow")
+@pytest.mark.parametrize("name", ["mmoe", "home", "single task"])
+def test_gradients_are_those_of_the_loss(name):
+    """By hand: an expert's is the sum over the tasks of weight times error."""
+    layer = make(name)
+    model = SumOfRepresentation(layer)
+    random = np.random.default_rng(0)
+    labels = {t: random.integers(0, 2, 16).astype(np.float32) for t in TASKS}
+    labels["click"][:4] = np.nan
+    found = inspect(model, V, labels)
+    assert found.gradients.keys() == found.experts.keys()
+    logits = to_numpy(model(V))
+    errors = {
+        t: np.nan_to_num(1 / (1 + np.exp(-logits[t][:, 0])) - y)
+        for t, y in labels.items()
+    }
+    last = [n for n in found.experts if n.startswith("task/") or name != "home"]
+    for expert in last:
+        expected = np.zeros(16)
+        for gate in (*found.gates.values(), *found.self_gates.values()):
+            names = [str(e) for e in gate.experts]
+            if gate.task and expert in names:
+                weights = gate.weights[:, names.index(expert)]
+                expected = expected + weights * errors[gate.task]
+        if name == "single task":
+            expected = errors[expert.removesuffix("/0")]
+        for d in range(4):
+            gradient = found.gradients[expert][:, d]
+            np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-5)
+    assert any(found.gradients[expert].any() for expert in found.experts)
+
+
+@pytest.mark.skipif(not IS_TENSORFLOW, reason="gradients need TensorFlow")
+def test_labels_of_other_tasks_are_told():
+    layer = make("mmoe")
+    with pytest.raises(
+        HomeError, match=r"of their tasks, which are \['buy'\]. Received"
+    ):
+        inspect(layer, V, {"buy": np.zeros(16)})
+
+
 @pytest.mark.skipif(not IS_TENSORFLOW, reason="only TensorFlow compiles it")
 @pytest.mark.parametrize("name", ["home", "ple"])
 def test_compiled_it_says_the_same(name):

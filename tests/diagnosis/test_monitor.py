@@ -8,6 +8,7 @@ from support.strategies import two_devices
 from home_tf.backend import IS_LEGACY, keras
 from home_tf.diagnosis import ExpertMonitor, Figures, inspect
 from home_tf.errors import HomeError
+from home_tf.files import read_json_lines
 from home_tf.layers import Expert, MMoE, TaskTowers
 from home_tf.losses import MaskedBinaryCrossentropy
 from home_tf.models import RankingModel
@@ -107,6 +108,60 @@ def test_curves_go_to_tensorboard(tmp_path):
     expected = [one["gates"]["click"]["largest_weight"] for one in monitor.history]
     assert values == pytest.approx(expected)
     assert "experts/shared/0/dead_dimensions" in curves.Tags()["tensors"]
+
+
+def test_the_steps_are_right_when_keras_takes_several_at_once():
+    model = make_network()
+    model.compile("adam", loss={t: MaskedBinaryCrossentropy() for t in TASKS})
+    model.steps_per_execution = 4  # of 6 steps an epoch: 4, then 2
+    monitor = ExpertMonitor(HELD_OUT, every=5)
+    fit(model, monitor)
+    assert [one["step"] for one in monitor.history] == [0, 6, 10, 12]
+
+
+def test_with_labels_it_has_gradient_norms():
+    model = make_network()
+    model.compile("adam", loss={t: MaskedBinaryCrossentropy() for t in TASKS})
+    labels = {t: (HELD_OUT[:, i] > 0).astype(np.float32) for i, t in enumerate(TASKS)}
+    monitor = ExpertMonitor(HELD_OUT, labels, every=100)
+    fit(model, monitor)
+    figures = Figures()
+    figures.add(inspect(model, HELD_OUT, labels))
+    for name, expert in figures.result()["experts"].items():
+        found = monitor.history[-1]["experts"][name]["gradient_norm"]
+        assert found == pytest.approx(expert["gradient_norm"], rel=1e-4)
+        assert found > 0
+
+
+def test_the_file_of_a_resumed_training_has_each_step_once(tmp_path):
+    file = tmp_path / "curves.jsonl"
+    model = make_network()
+    model.compile("adam", loss={t: MaskedBinaryCrossentropy() for t in TASKS})
+    first = ExpertMonitor(HELD_OUT, every=3, file=file)
+    fit(model, first)
+    steps = [one["step"] for one in read_json_lines(file)]
+    assert steps == [0, 3, 6, 9, 12]
+    # Killed in the second epoch, it resumes after the first.
+    fit(model, ExpertMonitor(HELD_OUT, every=3, file=file, first_step=6), epochs=1)
+    lines = read_json_lines(file)
+    assert [one["step"] for one in lines] == steps
+    weight = first.history[1]["gates"]["click"]["largest_weight"]
+    assert lines[1]["values"]["gates/click/largest_weight"] == weight
+    # Another training begins anew.
+    fit(model, ExpertMonitor(HELD_OUT, every=6, file=file), epochs=1)
+    assert [one["step"] for one in read_json_lines(file)] == [0, 6]
+
+
+def test_a_model_that_has_diverged_is_not_measured():
+    model = make_network()
+    model.compile(
+        keras.optimizers.SGD(1e30), loss={t: MaskedBinaryCrossentropy() for t in TASKS}
+    )
+    monitor = ExpertMonitor(HELD_OUT, every=1)
+    fit(model, monitor)
+    assert len(monitor.history) < 12
+    values = [one["experts"]["shared/0"]["variance"] for one in monitor.history]
+    assert np.isfinite(values).all()
 
 
 def test_a_second_fit_goes_on(tmp_path):

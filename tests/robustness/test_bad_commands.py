@@ -75,9 +75,9 @@ COMMANDS = {
         ("diagnose", "--run", "{run}", "--split", "tset"),
         "no rows in the split 'tset', which a diagnosis needs",
     ),
-    "the importance of no column": (
-        ("diagnose", "--run", "{run}", "--importance", "--columns", "usr_*"),
-        "`columns` has 'usr_*', which is no column of the features",
+    "the importance of no feature": (
+        ("diagnose", "--run", "{run}", "--features", "usr_*"),
+        "`features` has 'usr_*', which matches no column of the features",
     ),
     "export nothing": (("export", "--out", "{out}"), "`export` needs --run, to exp"),
     "export no run": (

@@ -30,6 +30,7 @@ training:
   patience: 5
   learning_rate: 0.02
   shuffle_rows: 2048
+  monitor_experts: 0
 evaluation: {group_by: user_id, bootstrap_replicates: 20}
 serving:
   request_features: [user_*]

@@ -1,0 +1,95 @@
+"""Colours, sizes and names of the report's plots."""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import matplotlib
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+# Okabe and Ito's palette, which the colour-blind can tell apart.
+BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
+VERMILLION, PURPLE, SKY = "#d55e00", "#cc79a7", "#56b4e9"
+OWNERS = {"shared": BLUE, "group": ORANGE, "task": GREEN}
+RUNS = (BLUE, VERMILLION, GREEN, PURPLE, SKY)
+MARKERS = ("o", "s", "^", "D", "v")
+
+# Plots are drawn in the colours of paper; the page replaces them by its own.
+INK, MUTED, GRID, PAPER = "#1f2329", "#5a636f", "#d9dde3", "#fffffe"
+
+TITLE, LABEL, NUMBER = 9.5, 8.5, 7.5
+
+_STYLE = {
+    "figure.facecolor": PAPER,
+    "axes.facecolor": "none",
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.labelsize": LABEL,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "axes.formatter.useoffset": False,
+    "font.family": ["DejaVu Sans"],
+    "font.size": LABEL,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": LABEL,
+    "ytick.labelsize": LABEL,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "home_tf",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draws and saves plots in the report's style, whatever the user's is."""
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        # The reader's browser has the letters that Matplotlib's own font lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def text_width(texts: Iterable[str], size: float = LABEL) -> float:
+    """How wide the widest of some lines is, in inches."""
+    return max((_width(text) for text in texts), default=0.0) * size / 72
+
+
+@lru_cache(maxsize=4096)
+def _width(text: str) -> float:
+    """The width in multiples of the font's size."""
+    font = FontProperties(family=["DejaVu Sans"])
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(width) / font.get_size_in_points()
+
+
+def shorten(name: str, length: int = 30) -> str:
+    """A name without its middle if it is long, and without line breaks."""
+    name = " ".join(name.split())
+    if len(name) <= length:
+        return name
+    start = (length - 1) // 3
+    return f"{name[:start]}…{name[start + 1 - length :]}"
+
+
+def without_level(names: Iterable[str]) -> dict[str, str]:
+    """Each name without the level that they all begin with, shortened."""
+    names = list(names)
+    levels = {name.partition("/")[0] for name in names}
+    cut = len(next(iter(levels))) + 1 if len(levels) == 1 else 0
+    # `shared/0` and `shared/1` are the names of a single level.
+    cut = cut if all(name.count("/") > 1 for name in names) else 0
+    return {name: shorten(name[cut:]) for name in names}

@@ -1,0 +1,35 @@
+"""The folder of a diagnosis: `diagnostics.json`, `report.html` and its plots."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from home_tf.diagnosis.diagnose_run import FORMAT, VERSION
+from home_tf.diagnosis.report import write_report
+from home_tf.files import atomic_directory, write_json
+
+
+def save_report(diagnoses: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
+    """Writes the folder of a diagnosis, whole or not at all.
+
+    Args:
+        diagnoses: What `diagnose_run` returns, by the name of the run; several are set
+            side by side.
+        folder: New, empty, or of an earlier diagnosis.
+
+    Raises:
+        HomeError: If the folder holds anything else, or cannot be written.
+    """
+    with atomic_directory(folder, replaceable=_is_diagnosis) as aside:
+        write_json(aside / "diagnostics.json", _content(diagnoses))
+        write_report(diagnoses, aside)
+
+
+def _content(diagnoses: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    if len(diagnoses) == 1:
+        return dict(next(iter(diagnoses.values())))
+    return {"format": FORMAT, "version": VERSION, "runs": dict(diagnoses)}
+
+
+def _is_diagnosis(folder: Path) -> bool:
+    return (folder / "diagnostics.json").is_file()

@@ -1,0 +1,296 @@
+"""Verdicts on experts and gates, each with its threshold and what to try next."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# From measured runs, which docs/diagnosis.md names beside each of these.
+THRESHOLDS = {
+    "dead_dimensions": 0.1,
+    "shared_contribution": 0.9,
+    "monopoly": 0.5,
+    "own_mass": 0.25,
+    "similarity": 0.95,
+    "effect": 0.05,
+    "input_dependence": 0.01,
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One expert, gate or task that is ill.
+
+    Attributes:
+        subject: Its name.
+        figure: The figure that shows it, a key of `THRESHOLDS`.
+        value: The figure's value.
+        threshold: What the value is beyond.
+    """
+
+    subject: str
+    figure: str
+    value: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a model has an anomaly.
+
+    Attributes:
+        kind: `collapse`, `degradation`, `underfitting`, `twin_experts`,
+            `dead_feature_gate` or `constant_gate`.
+        cases: Where it was found, the worst first; nowhere if the model is healthy.
+        checked: How many experts, gates or tasks were looked at; 0 if the architecture
+            has none that could have it.
+        sentence: What was found, for a person.
+        advice: What to try next, by its name in the configuration.
+    """
+
+    kind: str
+    cases: Sequence[Case]
+    checked: int
+    sentence: str
+    advice: str
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the model has the anomaly."""
+        return bool(self.cases)
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict, as `diagnostics.json` has it."""
+        return {"found": self.is_found, **asdict(self)}
+
+
+def judge(figures: Mapping[str, Any]) -> list[Verdict]:
+    """Judges the figures of a model.
+
+    Args:
+        figures: What `Figures.result` returns.
+
+    Returns:
+        A verdict for each anomaly, found or not, always in the same order.
+
+    Example:
+        >>> for verdict in judge(figures.result()):
+        ...     print(verdict.sentence)
+    """
+    values = judged_values(figures)
+    return [
+        _collapse(values),
+        _degradation(values),
+        _underfitting(values),
+        _twin_experts(values, figures["experts"]),
+        _dead_feature_gate(values),
+        _constant_gate(values),
+    ]
+
+
+def judged_values(figures: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What is held against each of the `THRESHOLDS`.
+
+    Args:
+        figures: What `Figures.result` returns.
+
+    Returns:
+        For each of them `{subject: value}`; empty if the architecture has none.
+    """
+    experts, gates = figures["experts"], figures["feature_gates"]
+    choices = {n: g for n, g in figures["gates"].items() if len(g["weights"]) > 1}
+    shared = {name for name, one in experts.items() if one["owner"] == "shared"}
+    similarities = _each(experts, "similarity")
+    return {
+        "dead_dimensions": _each(experts, "dead_dimensions"),
+        "shared_contribution": {
+            name: max(gate["contributions"][one] for one in seen)
+            for name, gate in choices.items()
+            if (seen := shared & set(gate["weights"]))
+        },
+        "monopoly": _monopolies(figures),
+        "own_mass": _own_masses(figures),
+        "similarity": {n: s for n, s in similarities.items() if s is not None},
+        "effect": _each(gates, "effect"),
+        # A gate that takes one expert alone has nothing to vary.
+        "input_dependence": {
+            name: gate["input_dependence"]
+            for name, gate in choices.items()
+            if max(gate["contributions"].values()) < THRESHOLDS["shared_contribution"]
+        },
+    }
+
+
+def _each(figures: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {subject: one[name] for subject, one in figures.items()}
+
+
+def _monopolies(figures: Mapping[str, Any]) -> dict[str, float]:
+    """How far one task has a shared expert for itself, by expert and task.
+
+    0 if all tasks use it alike, 1 if only one does.
+    """
+    tasks = {name: gate["task"] for name, gate in figures["gates"].items()}
+    found = {}
+    for expert, use in figures["use"].items():
+        shares = {tasks[gate]: use[gate] for gate in use if tasks[gate] is not None}
+        if figures["experts"][expert]["owner"] == "shared" and len(shares) > 1:
+            task = max(shares, key=shares.__getitem__)
+            even = 1.0 / len(shares)
+            largest = shares[task] / sum(shares.values())
+            found[f"{expert} by {task}"] = (largest - even) / (1.0 - even)
+    return found
+
+
+def _own_masses(figures: Mapping[str, Any]) -> dict[str, float]:
+    """What a task takes from its own experts, over what an even share would be."""
+    found = {}
+    for name, gate in figures["gates"].items():
+        self_gate = figures["self_gates"].get(name, {"weights": {}})
+        seen = [*gate["weights"], *self_gate["weights"]]
+        owners = [figures["experts"][one]["owner"] for one in seen]
+        own = owners.count("task") / len(owners)
+        if gate["task"] is not None and 0 < own < 1:
+            found[gate["task"]] = figures["tasks"][gate["task"]]["task"] / own
+    return found
+
+
+def _collapse(values: Mapping[str, Mapping[str, float]]) -> Verdict:
+    """Dead outputs, and gates that take one shared expert alone (eq. 4, 5).
+
+    A gate that takes nearly all from the task's own experts has not collapsed: the task
+    has nothing to gain from the others.
+    """
+    experts, gates = values["dead_dimensions"], values["shared_contribution"]
+    dead = _above("dead_dimensions", experts)
+    taken = _above("shared_contribution", gates)
+    found = []
+    if dead:
+        found.append(
+            f"{len(dead)} of {len(experts)} experts are partly dead: {dead[0].subject} "
+            f"gives zero in {dead[0].value:.0%} of its dimensions"
+        )
+    if taken:
+        found.append(
+            f"{len(taken)} of {len(gates)} gates take nearly all from one shared "
+            f"expert: {taken[0].subject} {taken[0].value:.0%}"
+        )
+    return Verdict(
+        kind="collapse",
+        cases=[*dead, *taken],
+        checked=len(experts) + len(gates),
+        sentence="; ".join(found) or "No expert has collapsed",
+        advice="`model.architecture.expert: home` (BatchNorm and Swish) keeps outputs "
+        "alive and of one scale. Where it is home already, a smaller "
+        "`training.learning_rate`, or fewer experts",
+    )
+
+
+def _degradation(values: Mapping[str, Mapping[str, float]]) -> Verdict:
+    """Shared experts that one task has for itself (eq. 6)."""
+    monopolies = values["monopoly"]
+    cases = _above("monopoly", monopolies)
+    return Verdict(
+        kind="degradation",
+        cases=cases,
+        checked=len(monopolies),
+        sentence=f"{len(cases)} of {len(monopolies)} shared experts serve mostly one "
+        f"task: {cases[0].subject}, a monopoly of {cases[0].value:.0%}"
+        if cases
+        else _healthy(
+            monopolies, "The tasks share the shared experts", "experts that tasks share"
+        ),
+        advice="`model.architecture.type: home` gives each task group experts of its "
+        "own behind `hierarchy_mask: true`; check the `group` of the tasks, or raise "
+        "`num_task_experts`",
+    )
+
+
+def _underfitting(values: Mapping[str, Mapping[str, float]]) -> Verdict:
+    """Tasks that ignore their own experts (eq. 8-11)."""
+    masses = values["own_mass"]
+    cases = _below("own_mass", masses)
+    return Verdict(
+        kind="underfitting",
+        cases=cases,
+        checked=len(masses),
+        sentence=f"{len(cases)} of {len(masses)} tasks ignore their own experts: "
+        f"{cases[0].subject} takes {cases[0].value:.0%} of an even share from them"
+        if cases
+        else _healthy(masses, "Every task uses its own experts", "experts of tasks"),
+        advice="`feature_gate: both` and `self_gate: both` of "
+        "`model.architecture.type: home` give a sparse task's experts inputs and "
+        "gradients of their own",
+    )
+
+
+def _twin_experts(
+    values: Mapping[str, Mapping[str, float]], experts: Mapping[str, Any]
+) -> Verdict:
+    """Experts whose outputs say the same."""
+    similarities = values["similarity"]
+    cases = _above("similarity", similarities)
+    return Verdict(
+        kind="twin_experts",
+        cases=cases,
+        checked=len(similarities),
+        sentence=f"{len(cases)} of {len(similarities)} experts say the same as a "
+        f"sibling: {cases[0].subject} and {experts[cases[0].subject]['twin']}, "
+        f"similarity {cases[0].value:.2f}"
+        if cases
+        else _healthy(similarities, "No two experts say the same", "siblings"),
+        advice="Fewer experts do as well: lower `num_shared_experts`, "
+        "`num_group_experts`, `num_task_experts` or `num_experts`. Or "
+        "`feature_gate_scope: expert`, which gives each an input of its own",
+    )
+
+
+def _dead_feature_gate(values: Mapping[str, Mapping[str, float]]) -> Verdict:
+    """Feature gates that leave their input as it is (eq. 8-10)."""
+    gates = values["effect"]
+    cases = _below("effect", gates)
+    return Verdict(
+        kind="dead_feature_gate",
+        cases=cases,
+        checked=len(gates),
+        sentence=f"{len(cases)} of {len(gates)} feature gates leave their input as it "
+        f"is: {cases[0].subject} changes it by {cases[0].value:.1%}"
+        if cases
+        else _healthy(gates, "Every feature gate selects", "feature gates"),
+        advice="For gates of the task level `feature_gate: meta`, which saves their "
+        "time; for those of the meta level longer training or a higher `lora_rank`",
+    )
+
+
+def _constant_gate(values: Mapping[str, Mapping[str, float]]) -> Verdict:
+    """Gates that weigh their experts alike whatever their input."""
+    gates = values["input_dependence"]
+    cases = _below("input_dependence", gates)
+    return Verdict(
+        kind="constant_gate",
+        cases=cases,
+        checked=len(gates),
+        sentence=f"{len(cases)} of {len(gates)} gates ignore their input: "
+        f"{cases[0].subject} varies by {cases[0].value:.1%} of what it could"
+        if cases
+        else _healthy(gates, "Every gate looks at its input", "gates that mix experts"),
+        advice="A higher `training.learning_rate`, or hidden layers in the gates by "
+        "`model.architecture.gate_units: [32]`",
+    )
+
+
+def _above(figure: str, values: Mapping[str, float]) -> list[Case]:
+    """The cases at or above a threshold, the largest first."""
+    limit = THRESHOLDS[figure]
+    found = [Case(n, figure, v, limit) for n, v in values.items() if v >= limit]
+    return sorted(found, key=lambda case: -case.value)
+
+
+def _below(figure: str, values: Mapping[str, float]) -> list[Case]:
+    """The cases below a threshold, the smallest first."""
+    limit = THRESHOLDS[figure]
+    found = [Case(n, figure, v, limit) for n, v in values.items() if v < limit]
+    return sorted(found, key=lambda case: case.value)
+
+
+def _healthy(checked: Any, sentence: str, missing: str) -> str:
+    return sentence if checked else f"The architecture has no {missing}"

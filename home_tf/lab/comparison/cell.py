@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from home_tf.diagnosis import judge
 from home_tf.evaluation import auc, bootstrap_values, gauc, mean_of_defined
 from home_tf.files import atomic_directory, read_json, write_json, write_text
 from home_tf.lab.comparison.contender import Contender, contender_of_folder
@@ -36,7 +37,10 @@ class Cell:
 
     @property
     def folder(self) -> Path:
-        """Has `cell.json`, `predictions.npz` and `replicates.npz`."""
+        """Has `cell.json`, `predictions.npz`, `replicates.npz` and `experts.json`.
+
+        The last is missing where there are no experts.
+        """
         name = self.contender.folder_name
         return self.out / "cells" / name / f"fold-{self.fold}" / f"seed-{self.seed}"
 
@@ -76,6 +80,7 @@ class Cell:
         test: SplitData,
         probabilities: Probabilities,
         *,
+        experts: Mapping[str, Any] | None,
         replicates: int,
         origin: Mapping[str, Any],
     ) -> dict[str, Any]:
@@ -85,15 +90,18 @@ class Cell:
             fitted: The training.
             test: The test rows.
             probabilities: `{task: (rows,)}`.
+            experts: The figures of the experts on the test rows, if it has experts.
             replicates: Draws of the bootstrap.
             origin: What the cell is made by; kept beside the values.
 
         Returns:
             What `cell.json` holds.
         """
+        verdicts = judge(experts) if experts else []
         content = {
             **_defined(asdict(fitted)),
             **measure(test, probabilities),
+            "verdicts": {v.kind: v.is_found for v in verdicts if v.checked},
             **origin,
         }
         with atomic_directory(self.folder) as folder:
@@ -101,6 +109,9 @@ class Cell:
             _save_predictions(folder / "predictions.npz", test, probabilities)
             drawn = _draw(test, probabilities, replicates)
             np.savez_compressed(folder / "replicates.npz", **drawn)
+            if experts:
+                judged = {"verdicts": [verdict.to_json() for verdict in verdicts]}
+                write_json(folder / "experts.json", {**experts, **judged})
         self.error_file.unlink(missing_ok=True)
         return content
 

@@ -42,6 +42,9 @@ class Trainer(Protocol):
     def predict(self, split: SplitData) -> Probabilities:
         """Probabilities of the last fit, `{task: (rows,)}`."""
 
+    def measure_experts(self, split: SplitData) -> dict[str, Any] | None:
+        """The figures of the experts of the last fit; None without experts."""
+
 
 def validation_score(
     config: Config,

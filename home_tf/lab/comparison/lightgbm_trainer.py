@@ -111,6 +111,9 @@ class LightGBMTrainer:
             )
         return found
 
+    def measure_experts(self, split: SplitData) -> None:
+        """Nothing: there are no experts."""
+
     def _fit_task(self, task: str, seed: int) -> Any:
         shared, ids = self._shared_columns(self._train)
         labels = self._train.labels[task]

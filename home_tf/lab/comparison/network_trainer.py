@@ -1,11 +1,13 @@
 """Trains a network of a configuration several times with one traced graph."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from home_tf.backend import keras
 from home_tf.config import Config
+from home_tf.diagnosis import Figures, Inspector
 from home_tf.features import Preprocessor
 from home_tf.lab.comparison.budget import count_weights
 from home_tf.lab.comparison.fitted import Fitted, Probabilities, validation_score
@@ -48,6 +50,7 @@ class NetworkTrainer:
         self._experiment = Experiment(config, preprocessor)
         self._model = self._experiment.make_model()
         self._predictor = Predictor(self._model.network)
+        self._inspector = Inspector(self._model.network)
         # Beside the network: moments, iterations and learning rate, and the weights of
         # losses that are learnt.
         self._states = [
@@ -56,8 +59,18 @@ class NetworkTrainer:
         ]
         self._states_at_start = [np.array(state) for state in self._states]
 
-    def fit(self, seed: int) -> Fitted:
-        """Trains from fresh weights until the best epoch is long past."""
+    def fit(
+        self, seed: int, *, after_epoch: Callable[[], None] | None = None
+    ) -> Fitted:
+        """Trains from fresh weights until the best epoch is long past.
+
+        Args:
+            seed: Of the weights and the order of the rows.
+            after_epoch: Called after each epoch, with the epoch's weights in place.
+
+        Returns:
+            The result; the best epoch's weights are in place.
+        """
         training = self._config.training
         self._start_afresh(seed)
         speed = Speed(training.batch_size)
@@ -65,6 +78,8 @@ class NetworkTrainer:
         best, best_weights = BestEpoch(training.patience), self._weights()
         for epoch in range(training.epochs):
             history.append(self._one_epoch(seed, epoch, speed))
+            if after_epoch is not None:
+                after_epoch()
             if best.add(history[-1]["score"]):
                 best_weights = self._weights()
             if best.exhausted:
@@ -103,6 +118,13 @@ class NetworkTrainer:
         """Probabilities of the best epoch of the last fit."""
         dataset = split.batches(self._config.training.batch_size * 4)
         return self._predictor.predict(dataset).probabilities
+
+    def measure_experts(self, split: SplitData) -> dict[str, Any]:
+        """What `Figures.result` says of the weights that are in place, on a split."""
+        figures = Figures()
+        for features, *_ in split.batches(self._config.training.batch_size * 4):
+            figures.add(self._inspector.read(features))
+        return figures.result()
 
     def _start_afresh(self, seed: int) -> None:
         keras.utils.set_random_seed(seed)

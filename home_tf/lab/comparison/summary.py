@@ -67,6 +67,19 @@ class Row:
         found = Counter(content["best_epoch"] for content in networks)
         return {str(epoch): found[epoch] for epoch in sorted(found)}
 
+    @property
+    def verdicts(self) -> dict[str, tuple[int, int]]:
+        """In how many cells each anomaly of the experts was found, and of how many."""
+        judged = [content["verdicts"] for content in self.contents.values()]
+        kinds = dict.fromkeys(kind for one in judged for kind in one)
+        return {
+            kind: (
+                sum(one[kind] for one in judged if kind in one),
+                sum(kind in one for one in judged),
+            )
+            for kind in kinds
+        }
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -185,6 +198,10 @@ class Summary:
             "missing": row.errors,
             "lead_over_popularity": _plain(row.lead_over_popularity),
             "best_epochs": row.best_epochs,
+            "verdicts": {
+                kind: {"found": found, "cells": cells}
+                for kind, (found, cells) in row.verdicts.items()
+            },
         }
         for metric in METRICS:
             mine = row.results[metric]

@@ -17,8 +17,8 @@ def markdown_table(summary: Summary) -> str:
 
     Returns:
         Markdown: means over the tasks with the cost of each architecture; AUC and GAUC
-        of each task; their differences to the best baseline; what made the cells; the
-        missing cells.
+        of each task; their differences to the best baseline; the anomalies of the
+        experts; what made the cells; the missing cells.
     """
     opponent = summary.opponent
     parts = ["# Comparison"]
@@ -38,6 +38,7 @@ def markdown_table(summary: Summary) -> str:
             continue
         parts.append(f"## {metric.upper()} of each task, minus {_name(opponent)}")
         parts.append(_by_task(summary, differences, signed=True))
+    parts += ["## Anomalies of the experts", _anomalies(summary)]
     missing = [
         f"- {cell}: {why}" for row in summary.rows for cell, why in row.errors.items()
     ]
@@ -140,6 +141,24 @@ def _by_task(
         cells = [_with_interval(found[i], signed=signed) for _, found in rows]
         lines.append(_line([name, *cells]))
     return "\n".join(lines)
+
+
+def _anomalies(summary: Summary) -> str:
+    """In how many cells each anomaly was found: the more, the less it is chance."""
+    kinds = dict.fromkeys(kind for row in summary.rows for kind in row.verdicts)
+    if not kinds:
+        return "There are no experts."
+    header = ["architecture", *(kind.replace("_", " ") for kind in kinds)]
+    lines = [_line(header), _line(["---"] + ["---:"] * len(kinds))]
+    for row in summary.rows:
+        found = [row.verdicts.get(kind) for kind in kinds]
+        counts = ["-" if one is None else f"{one[0]} of {one[1]}" for one in found]
+        lines.append(_line([_name(row), *counts]))
+    explained = (
+        "Cells whose best epoch has the anomaly on the test day, of those that could; "
+        "each cell's `experts.json` has the figures and what to try next."
+    )
+    return "\n".join([explained, "", *lines])
 
 
 def _with_interval(found: Estimate, *, digits: int = 4, signed: bool = False) -> str:

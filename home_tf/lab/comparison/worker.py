@@ -120,7 +120,12 @@ def train_cells(
         fitted = trainer.fit(cell.seed)
         probabilities = trainer.predict(test)
         return cell.save(
-            fitted, test, probabilities, replicates=plan.replicates, origin=origin
+            fitted,
+            test,
+            probabilities,
+            experts=trainer.measure_experts(test),
+            replicates=plan.replicates,
+            origin=origin,
         )
 
     for seed in seeds:

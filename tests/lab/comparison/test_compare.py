@@ -49,6 +49,9 @@ class StubTrainer:
     def predict(self, split):
         return {task: self.random.random(split.rows) for task in split.labels}
 
+    def measure_experts(self, split):
+        return None  # as LightGBM, which has no experts
+
 
 class StubTrainers:
     """Lends such trainers, and rows of 40 users."""
@@ -292,6 +295,33 @@ def test_a_contender_that_cannot_be_tuned_costs_its_cells_only(
     table = (tmp_path / "out" / "table.md").read_text()
     assert "| home | 0." in table
     assert "- home-mask, fold 1, seed 1: no memory" in table
+
+
+def test_the_tables_count_the_cells_with_an_anomaly(start, stub, tmp_path, monkeypatch):
+    def measure_experts(self, split):
+        """With seed 1 a quarter of an expert is dead."""
+        dead = 0.25 if StubTrainer.fits[-1] == 1 else 0.0
+        experts = {"shared/0": {"dead_dimensions": dead, "similarity": None}}
+        nothing = ("gates", "self_gates", "feature_gates", "use", "tasks")
+        return {"experts": experts, **{kind: {} for kind in nothing}}
+
+    monkeypatch.setattr(StubTrainer, "measure_experts", measure_experts)
+    assert start(seeds=3) == []
+    out = tmp_path / "out"
+    table = (out / "table.md").read_text()
+    assert "| architecture | collapse |\n| --- | ---: |\n| home | 2 of 6 |" in table
+    summary = json.loads((out / "summary.json").read_text())
+    collapse = {"collapse": {"found": 2, "cells": 6}}
+    assert summary["architectures"]["home-mask"]["verdicts"] == collapse
+    (file,) = out.glob("cells/home/fold-1/seed-1/experts.json")
+    verdicts = json.loads(file.read_text())["verdicts"]
+    (case,) = verdicts[0]["cases"]
+    assert (case["subject"], case["value"]) == ("shared/0", 0.25)
+
+
+def test_without_experts_there_are_no_anomalies(start, stub, tmp_path):
+    start()
+    assert "There are no experts." in (tmp_path / "out" / "table.md").read_text()
 
 
 def test_another_comparison_is_not_mixed_into_a_folder(start, stub, tmp_path):

@@ -74,6 +74,20 @@ def test_a_fit_keeps_its_best_epoch(trainers, network):
     assert fitted.score == pytest.approx(np.mean(aucs), abs=1e-6)
 
 
+def test_the_experts_are_those_of_the_weights_in_place(trainers, network):
+    validation = trainers[1].load("validation")
+    epochs = []
+    fitted = network.fit(
+        1, after_epoch=lambda: epochs.append(network.measure_experts(validation))
+    )
+    assert len(epochs) == len(fitted.history)
+    assert {found["rows"] for found in epochs} == {validation.rows}
+    variances = [found["experts"]["shared/0"]["variance"] for found in epochs]
+    assert len(set(variances)) == len(variances)
+    best = network.measure_experts(validation)["experts"]["shared/0"]["variance"]
+    assert best == pytest.approx(variances[int(fitted.best_epoch) - 1])
+
+
 def test_a_trial_that_diverges_scores_worst():
     class Diverged:
         def fit(self, seed):

@@ -73,6 +73,9 @@ def test_the_pipeline_leaves_what_the_readme_says(demo):
     assert set(metrics["test"]["gauc"]) == {"long_view", "is_click", "is_like"}
     assert (folder / "runs/kuairand/checkpoints/best").is_dir()
     assert (folder / "saved_models/kuairand/1/saved_model.pb").is_file()
+    report = "runs/kuairand/diagnosis/report.html"
+    assert done.stdout.splitlines()[-1] == f"wrote {report}"
+    assert "Training curves" in (folder / report).read_text()
 
 
 def test_the_pipeline_tells_of_a_missing_folder_in_one_line(tmp_path):
@@ -177,9 +180,11 @@ def test_the_example_of_the_layers_runs(capsys):
 def test_the_example_of_the_diagnosis_runs(capsys):
     (script,) = blocks("docs/diagnosis.md", "python")
     execute(script)
-    first, second = capsys.readouterr().out.splitlines()
+    first, second, *verdicts = capsys.readouterr().out.splitlines()
     assert first == "(1000, 64) (1000, 4)"
     assert second.startswith("shared/")
+    assert "collapse False No expert has collapsed" in verdicts
+    assert "underfitting False The architecture has no experts of tasks" in verdicts
 
 
 def test_the_example_of_the_metrics_runs():

@@ -11,7 +11,7 @@ WHEEL = $$(ls dist/home_tf-*.whl)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help install demo test test-oldest check clean
+.PHONY: help install demo test test-slow test-oldest check clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -23,8 +23,11 @@ install: .venv/installed ## install the package and its tools into .venv
 demo: .venv/installed ## train and evaluate on KuaiRand; DATA=folder for the real data
 	.venv/bin/python pipelines/kuairand.py $(if $(DATA),--data "$(DATA)")
 
-test: .venv/installed .venv-jax/installed .venv-oldest/installed ## check, then all tests on the newest versions
+test: .venv/installed .venv-jax/installed .venv-oldest/installed ## check, then the tests on the newest versions
 	tests/run
+
+test-slow: .venv/installed .venv-oldest/installed ## the tests that take longest, which make test leaves out
+	tests/run slow
 
 test-oldest: .venv-oldest/installed .venv/installed ## all tests on the oldest versions
 	tests/run oldest

@@ -37,6 +37,7 @@ def message(package, extra):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "package", "extra"),
     [

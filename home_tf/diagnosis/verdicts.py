@@ -7,7 +7,7 @@ from typing import Any
 # From measured runs, which docs/diagnosis.md names beside each of these.
 THRESHOLDS = {
     "dead_dimensions": 0.1,
-    "shared_contribution": 0.9,
+    "shared_contribution": 0.95,
     "monopoly": 0.5,
     "own_mass": 0.25,
     "similarity": 0.95,

@@ -247,6 +247,7 @@ def test_a_row_can_meet_other_rows_in_another_epoch(tmp_path):
     assert all(len(epochs[0] & other) < 40 for other in epochs[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shuffle_rows", [0, 60])
 @pytest.mark.parametrize(("shards", "pipelines"), [(4, 1), (4, 4), (5, 2), (2, 3)])

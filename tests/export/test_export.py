@@ -283,6 +283,7 @@ def test_quantized_tables_predict_nearly_the_same_in_less_space(
     assert manifest["auc_changes"] == changes
 
 
+@pytest.mark.slow
 def test_a_run_in_half_precision_answers_in_float32(trained, tmp_path):
     """The weights of the run in float32 with another `training.mixed_precision`."""
     run, _, batch, expected = trained

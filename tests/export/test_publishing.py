@@ -42,6 +42,7 @@ def test_versions_count_up_and_only_the_last_are_kept(trained, tmp_path, checked
         export_run(run, tmp_path / "model", keep=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "versions"),
     [

@@ -488,6 +488,7 @@ def test_batching_serves_an_export_without_rank(trained, without_rank):
         assert_alike(client.predict(inputs_of(trained)), trained[3])
 
 
+@pytest.mark.slow
 def test_batching_refuses_an_export_with_rank(trained):
     command = [sys.executable, SERVER, trained[1], "model"]
     done = subprocess.run(
@@ -504,6 +505,7 @@ def test_batching_refuses_an_export_with_rank(trained):
     )
 
 
+@pytest.mark.slow
 def test_the_figures_of_bench_serve(trained):
     found = bench_serve(trained[1], candidates=(1, 40, 500), rounds=3)
     for number in (1, 40, 500):

@@ -27,6 +27,7 @@ def other():
     return folder / "bin"
 
 
+@pytest.mark.slow
 def test_the_other_tensorflow_loads_this_export(trained, other):
     _, version, batch, expected = trained
     signature = tf.saved_model.load(str(version)).signatures["predict"]
@@ -40,6 +41,7 @@ def test_the_other_tensorflow_loads_this_export(trained, other):
     assert check_export(version, requests, python=python) <= 1e-5
 
 
+@pytest.mark.slow
 def test_this_tensorflow_loads_the_other_export(trained, other, tmp_path):
     run, _, batch, expected = trained
     environment = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}

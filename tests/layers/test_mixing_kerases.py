@@ -27,6 +27,7 @@ def told(request):
     return request.param, json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", ["functional", "subclassed"])
 def test_a_layer_in_a_model_of_the_other_keras(told, use):
     legacy, found = told

@@ -62,6 +62,7 @@ def test_it_reaches_the_output_of_every_expert(expert):
     assert not np.delete(found, 2, axis=0).any()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not IS_TENSORFLOW, reason="fit needs the TensorFlow backend")
 @pytest.mark.parametrize("expert", EXPERTS)
 def test_keras_own_callback_sees_it_in_the_loss(expert):

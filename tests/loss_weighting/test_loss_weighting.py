@@ -374,6 +374,7 @@ def test_two_devices_agree_with_one(model_class, weighting):
     assert np.abs(ends[0][0] - start[0]).max() > 1e-2
 
 
+@pytest.mark.slow
 @needs_tfrs
 @pytest.mark.parametrize("weighting", NAMES)
 def test_the_twins_train_alike(weighting):
@@ -419,6 +420,7 @@ def test_a_single_task_trains_as_the_sum(weighting):
     assert_equal(*ends, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighting", NAMES[1:])
 @one_model
 def test_steps_compile_with_xla(model_class, weighting):
@@ -434,6 +436,7 @@ def test_steps_compile_with_xla(model_class, weighting):
     assert_equal(*ends, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighting", ["gradnorm", "pcgrad"])
 @one_model
 def test_half_precision_is_near_full_precision(model_class, weighting):

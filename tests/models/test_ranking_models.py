@@ -165,6 +165,7 @@ def test_a_batch_without_any_label_leaves_the_weights_finite(model_class):
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("model_class", model_classes())
 def test_mixed_precision_trains(model_class, policy):

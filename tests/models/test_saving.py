@@ -108,6 +108,7 @@ def test_weights_in_h5_come_back(tmp_path, kind):
         np.testing.assert_allclose(found, expected[task], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("file", ["model.keras", "model.h5"])
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")

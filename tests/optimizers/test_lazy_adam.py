@@ -108,6 +108,7 @@ def test_dense_variables_are_updated_as_by_adam():
     np.testing.assert_allclose(kernels[0], kernels[1], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_two_devices_agree_with_one():
     tables = []
     for strategy in (tf.distribute.get_strategy(), two_devices()):

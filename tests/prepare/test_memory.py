@@ -11,6 +11,7 @@ from home_tf.lab.synthetic import generate
 PREPARE = Path(__file__).parents[1] / "support" / "prepare_memory.py"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     sys.platform != "linux", reason="the peak is read as Linux tells it"
 )

@@ -6,6 +6,7 @@ import pytest
 from home_tf.prepare import prepare
 
 
+@pytest.mark.slow
 def test_the_real_excerpt_has_its_published_rows_and_rates(
     real_source, tmp_path, read_split
 ):

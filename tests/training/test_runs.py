@@ -142,6 +142,7 @@ def test_two_trainings_do_not_go_into_one_run(config, prepared, run):
     train(more, prepared, run.folder)  # the lock went with its holder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["run.json", "config.yaml"])
 def test_a_training_killed_while_it_begins_can_be_begun_again(
     config, prepared, tmp_path, monkeypatch, file
@@ -247,6 +248,7 @@ def test_a_state_that_is_none_is_told_in_one_line(run, content):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_run_may_be_called_anything(config, prepared, tmp_path):
     run = train(config, prepared, tmp_path / "[x]*?")
     assert evaluate_run(run, splits=["validation"])["validation"]["auc"]

@@ -213,6 +213,7 @@ def test_the_seed_decides_the_run(small_config, prepared, trained, tmp_path):
     assert not any(np.allclose(first[n], other[n], atol=1e-3) for n in kernels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

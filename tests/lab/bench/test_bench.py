@@ -41,6 +41,7 @@ def test_a_ratio_is_the_median_of_the_rounds():
     assert found == {"median": 3.0, "low": 2.5, "high": 3.5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_the_figures_of_the_layer(jit_compile):
     found = bench_layer(SMALL, rounds=2, jit_compile=jit_compile)
@@ -106,6 +107,7 @@ def test_the_figures_of_the_input():
     assert kept_keys("input") <= found.keys()
 
 
+@pytest.mark.slow
 def test_the_figures_of_the_scaling(tmp_path):
     sweeps = {"tasks": (1, 2), "expert_units": ((4, 2),), "batch": (16,)}
     found = bench_scaling(SMALL, sweeps=sweeps, rounds=2)
@@ -158,6 +160,7 @@ def test_a_file_of_something_else_is_told(tmp_path, text, message):
         load_expected(file)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path):
     file, expected = tmp_path / "figures.json", tmp_path / "expected.json"
     never = {"median": 1e9, "tolerance": 0.5, "better": "higher", "runs": 1}
@@ -177,6 +180,7 @@ def test_the_command(tmp_path):
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_the_command_for_all_keeps_the_figures_of_each(tmp_path):
     file = tmp_path / "figures.json"
     done = run_bench("nothing", "all", "--export", "a/b", "--json", file)
@@ -204,6 +208,7 @@ def test_a_folder_that_is_no_export_is_told_before_anything_is_measured(tmp_path
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "found"),
     [([], "tfrs tf_keras"), (["--framework", "keras"], "keras keras")],

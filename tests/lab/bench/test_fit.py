@@ -28,6 +28,7 @@ SIZES = FitSizes(
 FRAMEWORK = "tfrs" if keras.__name__ == "tf_keras" else "keras"
 
 
+@pytest.mark.slow
 def test_the_figures_of_the_fit():
     found = bench_fit(FRAMEWORK, SIZES, rounds=2)
     names = ["input_wait_share", "overhead_vs_bare_loop"]
@@ -71,6 +72,7 @@ def memory():
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_the_peak_of_memory_is_what_is_held_at_once_beyond_what_was_held(memory):
     assert memory["calls"] == pytest.approx([192, 64], abs=1)
 
@@ -109,6 +111,7 @@ def sleep(seconds, x):
     return tf.ensure_shape(tf.numpy_function(slow, [x], tf.float32), x.shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seconds", "buffered", "low", "high"),
     [

@@ -81,6 +81,7 @@ def in_one(tensors):
     return np.concatenate([np.ravel(tensor) for tensor in tensors])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("switches", "training", "jit_compile"),
     [
@@ -110,6 +111,7 @@ def test_the_gradients_are_the_same(switches, training, jit_compile):
         assert np.linalg.norm(a - b) < 1e-5 * max(np.linalg.norm(b), least)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("training", [False, True])
 def test_half_precision_computes_what_float32_does(dtype, training):

@@ -74,6 +74,7 @@ def test_widths_that_do_not_exist_are_told_with_the_closest():
         closest_units((1,), 2.5, lambda units: units[0], what="same-params")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", ["same-params", "same-flops"])
 def test_a_smaller_network_grows_to_the_size_of_home(small_config, prepared, budget):
     home = small_config(

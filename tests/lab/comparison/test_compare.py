@@ -301,7 +301,8 @@ def test_the_tables_count_the_cells_with_an_anomaly(start, stub, tmp_path, monke
     def measure_experts(self, split):
         """With seed 1 a quarter of an expert is dead."""
         dead = 0.25 if StubTrainer.fits[-1] == 1 else 0.0
-        experts = {"shared/0": {"dead_dimensions": dead, "similarity": None}}
+        expert = {"owner": "shared", "dead_dimensions": dead, "similarity": None}
+        experts = {"shared/0": expert}
         nothing = ("gates", "self_gates", "feature_gates", "use", "tasks")
         return {"experts": experts, **{kind: {} for kind in nothing}}
 

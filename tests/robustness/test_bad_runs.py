@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from home_tf.config import load_config
+from home_tf.diagnosis.diagnose_run import diagnose_run
 from home_tf.errors import HomeError
 from home_tf.export import export_run
 from home_tf.run import Run
@@ -109,7 +110,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("command", ["evaluate", "export"])
+@pytest.mark.parametrize("command", ["evaluate", "export", "diagnose"])
 def test_a_command_refuses_it_in_one_line(run, tmp_path, damage, command):
     change, line = DAMAGES[damage]
     change(run)
@@ -117,6 +118,7 @@ def test_a_command_refuses_it_in_one_line(run, tmp_path, damage, command):
     refusing = {
         "evaluate": lambda: evaluate_run(Run(run)),
         "export": lambda: export_run(Run(run), tmp_path / "model"),
+        "diagnose": lambda: diagnose_run(Run(run)),
     }
     with pytest.raises(HomeError) as error:
         refusing[command]()
@@ -125,6 +127,12 @@ def test_a_command_refuses_it_in_one_line(run, tmp_path, damage, command):
     assert not list(tmp_path.glob("model/[0-9]*"))
     # What is left of the run may be of use yet.
     assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
+
+
+def test_curves_that_are_none_are_told_by_their_line(run):
+    (run / "experts.jsonl").write_text('{"step": 0, "values": {}}\n[]\n')
+    with pytest.raises(HomeError, match=r"experts\.jsonl: line 2 is no JSON object"):
+        diagnose_run(Run(run))
 
 
 @pytest.mark.parametrize(

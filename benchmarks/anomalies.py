@@ -36,9 +36,9 @@ REGIMES = {
     "generated": ({}, {}, 1, (*PEERS, "home", "home-relu")),
     "generated, rarer": ({}, {"density_gap": 4.0}, 1, ("mmoe", "home")),
     "unscaled": ({}, None, 100, ("mmoe", "home")),
-    "harsh": (HARSH, None, 1, (*PEERS, "home", "home-relu")),
-    "harsh, deep": ({**HARSH, **DEEP}, None, 1, ("mmoe", "home")),
-    "harsh, deep, unscaled": ({**HARSH, **DEEP}, None, 100, ("mmoe",)),
+    "harsh": (HARSH, None, 1, (*PEERS, "home")),
+    "harsh, deep": ({**HARSH, **DEEP}, None, 1, ("mmoe", "ple", "home")),
+    "harsh, deep, unscaled": ({**HARSH, **DEEP}, None, 100, ("mmoe", "ple")),
 }
 SEEDS = 5
 # The median of MMoE's five, by the dead dimensions of its worst expert.

@@ -125,14 +125,14 @@ def start(small_config, logs, tmp_path):
     return run
 
 
-def test_folds_roll_back_from_the_last_day(logs, tmp_path):
-    folds = make_folds(logs, tmp_path, 3)
+def test_folds_roll_back_from_the_last_day(small_config, logs, tmp_path):
+    folds = make_folds(small_config(), logs, tmp_path, 3)
     days = [(fold.validation_date, fold.test_date) for fold in folds]
     assert days == [(20220427, 20220428), (20220428, 20220429), (20220429, 20220430)]
     tests = {fold.test_date for fold in folds}
     assert folds[0].validation_date not in tests
     with pytest.raises(HomeError, match=r"has 6 days, enough for 4 folds. Received: "):
-        make_folds(logs, tmp_path, 5)
+        make_folds(small_config(), logs, tmp_path, 5)
 
 
 def test_finished_cells_are_not_run_again(start, stub, tmp_path):

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import pyarrow as pa
 
 from home_tf.config import ColumnConfig, DataConfig, TableConfig
 from home_tf.errors import HomeError
 from home_tf.prepare.derive import derive
-from home_tf.prepare.engine import Connection, Expression, Table, explained, first_row
+from home_tf.prepare.engine import Connection, Expression, Table, first_row
 from home_tf.prepare.read_files import read_files
 
 # Whether a row is of the log, and not of what counts as history only.
@@ -85,11 +86,23 @@ def check_columns(table: Table, names: list[str], key: str) -> None:
 
 
 def _take(connection: Connection, log: Any) -> Table:
+    """Copies a table of Ibis, Arrow, pandas or Polars, in batches if it can."""
     if isinstance(log, ibis.Table):
-        # Of another database, it comes in batches.
-        return connection.create_table("log", log.to_pyarrow_batches())
-    with explained("the table"):
-        return connection.create_table("log", ibis.memtable(log))
+        given = log.to_pyarrow_batches()
+    elif isinstance(log, (pa.Table, pa.RecordBatchReader)):
+        given = log
+    elif hasattr(log, "to_arrow"):  # Polars
+        given = log.to_arrow()
+    elif hasattr(log, "iloc"):  # pandas
+        given = pa.Table.from_pandas(log, preserve_index=False)
+    else:
+        raise HomeError(
+            "`source` must be a folder, or a table of Ibis, Arrow, pandas or Polars. "
+            f"Received: {type(log).__name__}"
+        )
+    connection.con.register("given", given)
+    connection.raw_sql("CREATE TABLE log AS SELECT * FROM given")
+    return connection.table("log")
 
 
 def _add_history(

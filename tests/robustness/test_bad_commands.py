@@ -145,7 +145,7 @@ COMMANDS = {
     ),
     "memory that is none": (
         (*PREPARE, "--memory", "much"),
-        "`memory`: Parser Error: Memory limit must have",
+        "`memory`: Parser Error: Memory must have a number",
     ),
     "no users": ((*GENERATE, "--users", 0), "`users` must be at least"),
     "no videos": ((*GENERATE, "--videos", 0), "`videos` must be at least"),

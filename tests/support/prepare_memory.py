@@ -8,9 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.kuairand import kuairand_config
-
 from home_tf.prepare import join_history, prepare
+from support.kuairand import kuairand_config
 
 join_history.CHUNK_ROWS = 10_000
 

@@ -629,7 +629,7 @@ def test_the_command_line_checks_before_it_writes(write_config, logs, tmp_path):
         compare_command(write_config(), out, logs, architectures="home,hoem")
     with pytest.raises(HomeError, match=r"`--data` is required, or `--quick`"):
         compare_command(write_config(), out)
-    with pytest.raises(HomeError, match=r"no log_standard"):
+    with pytest.raises(HomeError, match=r"no file is called log_standard"):
         compare_command(write_config(), out, Path(__file__).parent)
     assert not out.exists()
 

@@ -18,6 +18,7 @@ def make_app() -> "typer.Typer":
     with extra("pipeline"):
         import typer
 
+        from home_tf.cli.describe import describe
         from home_tf.cli.diagnose import diagnose
         from home_tf.cli.evaluate import evaluate
         from home_tf.cli.export import export
@@ -32,7 +33,7 @@ def make_app() -> "typer.Typer":
         pretty_exceptions_enable=False,
         help="Train, measure and export HoME, a multi-task ranking model.",
     )
-    for command in (prepare, train, evaluate, diagnose, export, compare):
+    for command in (prepare, describe, train, evaluate, diagnose, export, compare):
         app.command()(command)
     app.add_typer(generate_app, name="generate")
     app.add_typer(bench_app, name="bench")

@@ -173,9 +173,8 @@ class _Preparation:
 
     def describe(self, dataset: Table, folder: Path) -> None:
         """Writes the vocabularies and the statistics."""
-        train = dataset.filter(dataset[SPLIT] == "train")
         (folder / "vocabularies").mkdir()
-        write_vocabularies(train, self.columns.vocabularies, folder / "vocabularies")
+        write_vocabularies(dataset, self.columns.vocabularies, folder / "vocabularies")
         described = describe_numbers(dataset, self.columns.numbers)
         write_json(folder / "statistics.json", described)
 

@@ -7,25 +7,26 @@ from pathlib import Path
 import ibis
 
 from home_tf.prepare.engine import Table
+from home_tf.prepare.join_history import SPLIT
 
 _BATCH_ROWS = 65_536
 
 
-def write_vocabularies(train: Table, columns: Sequence[str], folder: Path) -> None:
+def write_vocabularies(dataset: Table, columns: Sequence[str], folder: Path) -> None:
     """Writes `<column>.csv` for every column: value and count, most frequent first.
 
     Values of equal count are in ascending order; missing values are no values.
 
     Args:
-        train: The training rows.
+        dataset: The table `dataset`, of all splits.
         columns: The columns, single values or lists.
         folder: An existing folder.
     """
     for column in columns:
-        value = train[column]
-        values = train.select(
-            value=value.unnest() if value.type().is_array() else value
-        )
+        both = dataset.select(SPLIT, value=dataset[column])
+        value = both.filter(both[SPLIT] == "train")["value"]
+        values = (value.unnest() if value.type().is_array() else value).as_table()
+        values = values.rename(value=values.columns[0])
         missing = "" if values["value"].type().is_string() else -1
         known = values.filter(values["value"] != missing)
         counted = known.group_by("value").agg(count=known.count())

@@ -58,10 +58,11 @@ class Regime:
         settings, generated, self.factor, self.models = REGIMES[name]
         self.name, self.folder = name, work / folder_name(name)
         source = data if generated is None else generate_logs(generated, work)
-        fold = make_folds(source, work / f"{source.name}-records", 1)[0]
-        prepare_fold(fold, source, print)
         yaml = Path(__file__).parents[1] / "pipelines" / "kuairand.yaml"
         self.config = load_config(yaml, settings)
+        records = work / f"{source.name}-records"
+        fold = make_folds(self.config, source, records, 1)[0]
+        prepare_fold(fold, self.config, source, print)
         records = DatasetDirectory(fold.folder)
         self.preprocessor = Preprocessor(self.config.features, records)
         self.splits = {

@@ -113,7 +113,7 @@ def main():
     config = load_config(pipelines / "kuairand.yaml")
     folds = [Fold(0, day, DAYS[day], options.work / str(day)) for day in options.days]
     for fold in folds:
-        prepare_fold(fold, options.data, print)
+        prepare_fold(fold, config, options.data, print)
     for kind in options.kinds:
         found = [score(config, kind, fold, options.seeds) for fold in folds]
         auc, gauc, monitored, rarest = np.mean(found, axis=(0, 1))

@@ -18,10 +18,11 @@ def make_app() -> "typer.Typer":
     with extra("pipeline"):
         import typer
 
+        from home_tf.cli.describe import describe
         from home_tf.cli.diagnose import diagnose
         from home_tf.cli.evaluate import evaluate
         from home_tf.cli.export import export
-        from home_tf.cli.prepare import prepare_app
+        from home_tf.cli.prepare import prepare
         from home_tf.cli.train import train
         from home_tf.lab.cli.bench import bench_app
         from home_tf.lab.cli.compare import compare
@@ -32,9 +33,8 @@ def make_app() -> "typer.Typer":
         pretty_exceptions_enable=False,
         help="Train, measure and export HoME, a multi-task ranking model.",
     )
-    for command in (train, evaluate, diagnose, export, compare):
+    for command in (prepare, describe, train, evaluate, diagnose, export, compare):
         app.command()(command)
-    app.add_typer(prepare_app, name="prepare")
     app.add_typer(generate_app, name="generate")
     app.add_typer(bench_app, name="bench")
     return app

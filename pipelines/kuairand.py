@@ -14,7 +14,7 @@ import typer
 from home_tf.cli.diagnose import diagnose
 from home_tf.cli.evaluate import evaluate
 from home_tf.cli.export import export
-from home_tf.cli.prepare import prepare_kuairand
+from home_tf.cli.prepare import prepare
 from home_tf.cli.run_command import run_command
 from home_tf.cli.start_tensorflow import start_tensorflow
 from home_tf.cli.train import train
@@ -40,7 +40,7 @@ def pipeline(
     if data is None:
         data = working / "logs"
         generate_kuairand(data)
-    prepare_kuairand(data, working / "records")
+    prepare(config, working / "records", data)
     train(config, working / "records", run)
     evaluate(run)
     export(Path("saved_models") / name, run)

@@ -88,10 +88,12 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prepared(logs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The logs as records."""
+    from support.kuairand import kuairand_config
+
     from home_tf.prepare import prepare
 
     folder = tmp_path_factory.mktemp("prepared") / "records"
-    prepare(logs, folder, shards=2, history_length=5)
+    prepare(logs, kuairand_config(length=5), folder, shards=2)
     return folder
 
 

@@ -43,7 +43,7 @@ def message(package, extra):
     [
         ("home_tf.training", "pydantic", "pipeline"),
         ("home_tf.config", "ruamel", "pipeline"),
-        ("home_tf.prepare", "pyarrow", "pipeline"),
+        ("home_tf.prepare", "duckdb", "pipeline"),
         ("home_tf.lab.comparison", "matplotlib", "compare"),
         ("home_tf.diagnosis.save_report", "jinja2", "report"),
         ("home_tf.diagnosis.save_report", "matplotlib", "report"),

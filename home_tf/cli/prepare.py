@@ -11,48 +11,43 @@ from home_tf.cli.console import (
     report_written,
     say_if_interrupted,
 )
+from home_tf.cli.options import ConfigOption
 from home_tf.cli.start_tensorflow import start_tensorflow
 
-prepare_app = typer.Typer(no_args_is_help=True, help="Turn logs into TFRecords.")
 
-
-@prepare_app.command("kuairand")
-def prepare_kuairand(
-    source: Annotated[Path, typer.Option(help="The folder of the download.")],
-    out: Annotated[Path, typer.Option(help="The folder to write.")],
+def prepare(
+    config: ConfigOption,
+    out: Annotated[Path, typer.Option(help="The dataset directory to write.")],
+    source: Annotated[
+        Path | None,
+        typer.Option(help="The folder of the files, instead of the file's."),
+    ] = None,
     layout: Annotated[
         Literal["packed", "rows"], typer.Option(help="Blocks (fast) or single rows.")
     ] = "packed",
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress the records.")] = False,
     shards: Annotated[int, typer.Option(help="Number of files of each split.")] = 8,
-    validation_date: Annotated[
-        int | None,
-        typer.Option(help="Validation day, such as 20220505; else the last but one."),
-    ] = None,
-    test_date: Annotated[
-        int | None, typer.Option(help="Test day; else the last.")
-    ] = None,
-    first_date: Annotated[
-        int | None,
-        typer.Option(help="First training day; earlier days are history only."),
-    ] = None,
+    memory: Annotated[
+        str, typer.Option(help="The most memory of the database.")
+    ] = "4GB",
     seed: Annotated[int, typer.Option(help="Seed of the rows' order.")] = 0,
 ) -> None:
-    """Turn a KuaiRand download (Pure, 1K or 27K) into TFRecords."""
-    start_tensorflow()
-    from home_tf.prepare import prepare
+    """Turn logs into TFRecords, as the section `data` says."""
+    from home_tf.config import peek_framework
+
+    start_tensorflow(peek_framework(config))
+    from home_tf.prepare import prepare as prepare_data
 
     nothing = f"{out} is as it was. Run the same command again"
     with say_if_interrupted(nothing), progress_bars() as progress:
-        schema = prepare(
+        schema = prepare_data(
             source,
+            config,
             out,
             layout=layout,
             compression="GZIP" if gzip else None,
             shards=shards,
-            validation_date=validation_date,
-            test_date=test_date,
-            first_date=first_date,
+            memory=memory,
             seed=seed,
             progress=progress,
             on_warning=lambda line: console.print(f"warning: {line}", soft_wrap=True),

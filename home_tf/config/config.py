@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from home_tf.config.check_config import check_config
+from home_tf.config.data_config import DataConfig
 from home_tf.config.evaluation_config import EvaluationConfig
 from home_tf.config.model_config import ModelConfig
 from home_tf.config.serving_config import ServingConfig
@@ -29,6 +30,8 @@ class Config:
         model: The network.
         training: How the model is trained.
         serving: What a request for a ranking sends.
+        data: Where the rows come from; without it, from a dataset directory that
+            something else wrote.
 
     Raises:
         HomeError: If the sections do not fit together.
@@ -40,6 +43,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     serving: ServingConfig = field(default_factory=ServingConfig)
+    data: DataConfig | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)

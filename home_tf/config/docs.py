@@ -14,12 +14,19 @@ from typing import Any
 
 from home_tf.config.architecture import ARCHITECTURES
 from home_tf.config.candidates_config import CandidatesConfig
+from home_tf.config.column_config import ColumnConfig
+from home_tf.config.data_config import DataConfig
 from home_tf.config.evaluation_config import EvaluationConfig
+from home_tf.config.files_config import FilesConfig
+from home_tf.config.history_config import HistoryConfig
+from home_tf.config.history_list_config import HistoryListConfig
 from home_tf.config.keys import Key, keys_of
 from home_tf.config.model_config import ModelConfig
 from home_tf.config.schema import FEATURES
 from home_tf.config.score_config import ScoreConfig
 from home_tf.config.serving_config import ServingConfig
+from home_tf.config.split_config import SplitConfig
+from home_tf.config.table_config import TableConfig
 from home_tf.config.training_config import TrainingConfig
 from home_tf.data import Task, TaskSpace
 from home_tf.layers import Expert
@@ -36,6 +43,13 @@ SECTIONS: dict[str, Any] = {
     "serving": ServingConfig,
     "serving.candidates": CandidatesConfig,
     "serving.score": ScoreConfig,
+    "data": DataConfig,
+    "data.history_log": FilesConfig,
+    "data.tables": TableConfig,
+    "data.columns": ColumnConfig,
+    "data.split": SplitConfig,
+    "data.history": HistoryConfig,
+    "data.history_lists": HistoryListConfig,
 }
 _TABLE = re.compile(r"(<!-- keys: (.*?) -->\n).*?(<!-- end of keys -->)", re.DOTALL)
 
@@ -78,7 +92,7 @@ def _show_default(constructor: Any, key: Key) -> str:
     default = key.default
     if key.required:  # an expert has the keys of the architecture's default
         return "" if constructor is Expert else "required"
-    if default is None or is_dataclass(default):
+    if default is None or is_dataclass(default) or default == {}:
         return ""
     if isinstance(default, bool):
         return str(default).lower()

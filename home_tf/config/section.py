@@ -154,6 +154,10 @@ def _describe(hint: Any) -> str:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is int:
         return "a whole number greater than 0"
+    if hint is str:
+        return "text"
+    if hint is float:
+        return "a number"
     if origin is Literal:
         return " or ".join(map(repr, arguments))
     if origin is tuple and Ellipsis not in arguments:

@@ -3,4 +3,5 @@
 from home_tf.extras import extra
 
 with extra("pipeline"):
-    from home_tf.prepare.prepare_kuairand import prepare as prepare
+    from home_tf.prepare.list_days import list_days as list_days
+    from home_tf.prepare.prepare import prepare as prepare

@@ -1,56 +1,94 @@
-"""The columns of a prepared KuaiRand folder."""
+"""Which columns a configuration needs, and what each is for."""
 
-from home_tf.data import Column
-from home_tf.prepare.point_in_time import ENTITIES, SEQUENCES
-from home_tf.prepare.read_features import (
-    TAGS,
-    USER_CATEGORIES,
-    USER_CODES,
-    USER_NUMBERS,
-    VIDEO_CATEGORIES,
-    VIDEO_CODES,
-    VIDEO_IDS,
-    VIDEO_NUMBERS,
-)
-from home_tf.prepare.tasks import TASKS
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Literal
 
-# What an impression itself brings along, beside its user and its video.
-CONTEXT_CODES = ("tab", "hour", "is_weekend")
-CONTEXT_NUMBERS = ("duration_ms", "video_age_days")
+from home_tf.config import Config
+from home_tf.features import CategoricalFeature
 
-USER_VOCABULARIES = (*USER_CATEGORIES, *USER_CODES)
-VIDEO_VOCABULARIES = (*VIDEO_IDS, *VIDEO_CATEGORIES, *VIDEO_CODES, "tag")
-
-HISTORY_NUMBERS = tuple(
-    f"{entity}_{name}"
-    for entity in ENTITIES
-    for name in ("impressions", *(f"{task}_rate" for task in TASKS))
-)
-NUMBERS = (*CONTEXT_NUMBERS, *USER_NUMBERS, *VIDEO_NUMBERS, *HISTORY_NUMBERS)
+# What a column is for: ids to embed, numbers (with or without missing ones), labels, or
+# what is only compared.
+Kind = Literal["id", "number", "nullable", "label", "plain"]
 
 
-def columns(history_length: int) -> dict[str, Column]:
-    """Lists the columns that `prepare` writes.
+@dataclass(frozen=True)
+class Columns:
+    """The columns that are written, in order, and those that only history needs.
 
-    Outcomes of an impression (times, `is_hate`, labels) are in none of them but the
-    labels. `date` is for splits and tests, never a feature.
+    Attributes:
+        kinds: `{column: kind}` of the columns that are written.
+        needed_by: `{column: who}`, for messages.
+        vocabularies: The columns whose values are counted.
+        numbers: The columns whose moments and quantiles are computed.
+    """
+
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    needed_by: dict[str, str] = field(default_factory=dict)
+    vocabularies: list[str] = field(default_factory=list)
+    numbers: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, config: Config) -> "Columns":
+        """The columns that a configuration names."""
+        found = cls()
+        found._add_features(config)
+        for name, task in config.tasks.items():
+            found._add(task.label or name, "label", f"task `{name}`")
+            found.numbers.append(task.label or name)
+        for name, task in config.tasks.items():
+            if task.sample_weight:
+                found._add(task.sample_weight, "number", f"task `{name}`")
+            if task.space:
+                found._add(task.space.column, "plain", f"task `{name}`")
+        if config.evaluation.group_by:
+            found._add(config.evaluation.group_by, "id", "`evaluation.group_by`")
+        if config.serving.candidates:
+            latest = config.serving.candidates.latest_by
+            found._add(latest, "plain", "`serving.candidates`")
+        return found
+
+    @property
+    def nullable(self) -> list[str]:
+        """The columns in which a number may be missing."""
+        kinds = self.kinds.items()
+        return [name for name, kind in kinds if kind in ("nullable", "label")]
+
+    def _add_features(self, config: Config) -> None:
+        features = config.features.items()
+        ids = {f.column or n for n, f in features if isinstance(f, CategoricalFeature)}
+        for name, feature in features:
+            column, who = feature.column or name, f"feature `{name}`"
+            if isinstance(feature, CategoricalFeature):
+                self._add(column, "id", who)
+                if feature.encoding == "vocabulary" and not feature.table:
+                    self._count(self.vocabularies, column)
+                continue
+            self._count(self.numbers, column)
+            if feature.nullable and column not in ids:
+                self.kinds[column] = "nullable"
+            self._add(column, "id" if column in ids else "number", who)
+
+    def _add(self, column: str, kind: Kind, who: str) -> None:
+        self.kinds.setdefault(column, kind)
+        self.needed_by.setdefault(column, who)
+
+    @staticmethod
+    def _count(columns: list[str], column: str) -> None:
+        if column not in columns:
+            columns.append(column)
+
+
+def rated_column(column: str, names: Collection[str]) -> tuple[str, str] | None:
+    """The history and the column behind `user_is_click_rate`: `user`, `is_click`.
 
     Args:
-        history_length: Length of a user's sequences of videos.
-
-    Returns:
-        The columns by name: ids, codes, categories, sequences, numbers, the date and
-        the labels.
+        column: The column that is wanted.
+        names: The names of the histories.
     """
-    return {
-        **dict.fromkeys(("user_id", "video_id", *VIDEO_IDS), Column("int64")),
-        **dict.fromkeys(CONTEXT_CODES, Column("int32")),
-        **dict.fromkeys(USER_CATEGORIES, Column("string")),
-        **dict.fromkeys(VIDEO_CATEGORIES, Column("string")),
-        **dict.fromkeys((*USER_CODES, *VIDEO_CODES), Column("int32")),
-        "tag": Column("int32", (TAGS,)),
-        **dict.fromkeys(SEQUENCES, Column("int64", (history_length,))),
-        **dict.fromkeys(NUMBERS, Column("float32")),
-        "date": Column("int32"),
-        **dict.fromkeys(TASKS, Column("float32")),
-    }
+    for name in sorted(names, key=len, reverse=True):
+        found = re.fullmatch(rf"{re.escape(name)}_(.+)_rate", column)
+        if found:
+            return name, found[1]
+    return None

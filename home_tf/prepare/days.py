@@ -1,5 +1,6 @@
-"""Dates as KuaiRand writes them: the integer 20220425 is 25 April 2022."""
+"""Days as the integer 20220425, 25 April 2022, and which split each belongs to."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from home_tf.errors import HomeError
@@ -22,5 +23,75 @@ def to_day(number: int, *, where: object = "the source") -> date:
         return date(number // 10_000, number // 100 % 100, number % 100)
     except ValueError:
         raise HomeError(
-            f"{where}: `date` must be a day such as 20220425. Received: {number}"
+            f"{where} must be a day such as 20220425. Received: {number}"
         ) from None
+
+
+def assign_days(
+    days: Sequence[int],
+    *,
+    validation: int | None = None,
+    test: int | None = None,
+    first: int | None = None,
+) -> dict[str, list[int]]:
+    """Assigns days to splits.
+
+    The test day is the last one, the validation day the one before it, and training
+    days are all days before the validation day. Days before `first`, or between the
+    validation and the test day, count for history features only. Days after the test
+    day are left out.
+
+    Args:
+        days: The days of the log, ascending, such as 20220425.
+        validation: The validation day, if not the day before the test day.
+        test: The test day, if not the last one.
+        first: The first training day, if not the first day; it need not be in the log.
+
+    Returns:
+        The days of `train`, `validation` and `test`.
+
+    Raises:
+        HomeError: If there are fewer than three days, a chosen day is not in the log,
+            or no day is left to train on.
+    """
+    if len(days) < 3:
+        raise HomeError(
+            "the log must have at least 3 days, to train, validate and test on. "
+            f"Received: {list(days)}. Else split `by` shares or time"
+        )
+    test = days[-1] if test is None else _known("test", test, days)
+    validation = _before(test, days) if validation is None else validation
+    _known("validation", validation, days)
+    if validation >= test:
+        raise HomeError(
+            "`data.split.validation` must be earlier than the test day. "
+            f"Received: {validation} and {test}"
+        )
+    first = days[0] if first is None else first
+    train = [day for day in days if first <= day < validation]
+    if not train:
+        raise HomeError(
+            "no day is left to train on: training days are those from "
+            "`data.split.first` to the day before validation. "
+            f"Received: {first} and {validation}"
+        )
+    return {"train": train, "validation": [validation], "test": [test]}
+
+
+def _known(name: str, day: int, days: Sequence[int]) -> int:
+    if day not in days:
+        raise HomeError(
+            f"`data.split.{name}` must be a day of the log, {days[0]} to {days[-1]}. "
+            f"Received: {day}"
+        )
+    return day
+
+
+def _before(test: int, days: Sequence[int]) -> int:
+    earlier = [day for day in days if day < test]
+    if not earlier:
+        raise HomeError(
+            "`data.split.test` must have a day before it, to validate on. "
+            f"Received: {test}"
+        )
+    return earlier[-1]

@@ -1,81 +1,151 @@
-"""Which day of the logs belongs to which split."""
+"""Which rows belong to which split."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Any
 
+import ibis
+
+from home_tf.config import DataConfig, SplitConfig
 from home_tf.errors import HomeError
+from home_tf.prepare.days import assign_days, to_day
+from home_tf.prepare.engine import Expression, Table, first_row
+from home_tf.prepare.read_rows import OF_LOG, ROW
+from home_tf.prepare.select_rows import NAMED_SPLIT
+from home_tf.prepare.times import DAY, TIME
 
-HISTORY = "history"
+SPLITS = ("train", "validation", "test")
+_EPOCH = date(1970, 1, 1)
+_LOTS = 1_000_000
+
+SplitOf = Callable[[Table], Expression]
 
 
-def assign_splits(
-    dates: Sequence[int],
-    *,
-    validation_date: int | None = None,
-    test_date: int | None = None,
-    first_date: int | None = None,
-) -> dict[int, str]:
-    """Assigns each day to a split.
-
-    The test day is the last one, the validation day the one before it, and training
-    days are all days before the validation day. Days before `first_date`, or between
-    the validation and the test day, count for history features only. Days after the
-    test day are left out.
+def make_splits(events: Table, data: DataConfig, offset: int) -> SplitOf:
+    """Decides on the splits.
 
     Args:
-        dates: The days of the logs, ascending, such as 20220425.
-        validation_date: The validation day, if not the day before the test day.
-        test_date: The test day, if not the last one.
-        first_date: The first training day, if not the first day; it need not be in
-            the logs.
+        events: The events, `ROW`, `OF_LOG` and what decides among their columns.
+        data: The section `data`.
+        offset: A number from the seed, for splits by chance.
 
     Returns:
-        `"train"`, `"validation"`, `"test"` or `HISTORY` for each day up to the test
-        day, in order.
+        From a table with the same columns to the split of each of its rows, null for
+        those that are in none.
 
     Raises:
-        HomeError: If there are fewer than three days, a chosen day is not in the logs,
-            or no day is left to train on.
+        HomeError: If what decides is not there, or a split would be empty.
     """
-    if len(dates) < 3:
-        raise HomeError(
-            "the logs must cover at least 3 dates, to train, validate and test on. "
-            f"Received: {list(dates)}"
-        )
-    test = dates[-1] if test_date is None else _known("test_date", test_date, dates)
-    validation = _before(test, dates) if validation_date is None else validation_date
-    _known("validation_date", validation, dates)
-    if validation >= test:
-        raise HomeError(
-            "`validation_date` must be earlier than the test date. "
-            f"Received: {validation} and {test}"
-        )
-    first = dates[0] if first_date is None else first_date
-    if not any(first <= date < validation for date in dates):
-        raise HomeError(
-            "no day is left to train on: training days are those from `first_date` to "
-            f"the day before validation. Received: {first} and {validation}"
-        )
-    special = {validation: "validation", test: "test"}
+    log = events.filter(events[OF_LOG])
+    split = data.split or SplitConfig(by="days" if DAY in log.columns else "shares")
+    if split.by == "column":
+        return _by_column(log)
+    if split.by == "days":
+        return _by_days(log, split)
+    if split.by == "time":
+        return _by_time(log, split)
+    return _by_shares(log, split, offset)
+
+
+def days_of(rows: Table) -> dict[int, int]:
+    """The days of rows, such as 20220425, ascending, and their numbers of rows."""
+    counted = rows.group_by(DAY).agg(rows=rows.count()).order_by(DAY)
     return {
-        date: special.get(date, "train" if first <= date < validation else HISTORY)
-        for date in dates
-        if date <= test
+        _to_number(row[DAY]): row["rows"]
+        for row in counted.to_pyarrow().to_pylist()
+        if row[DAY] is not None
     }
 
 
-def _known(name: str, date: int, dates: Sequence[int]) -> int:
-    if date not in dates:
-        raise HomeError(
-            f"`{name}` must be a date of the logs, {dates[0]} to {dates[-1]}. "
-            f"Received: {date}"
-        )
-    return date
+def since_1970(day: int) -> int:
+    """Days from 1970 to a day such as 20220425."""
+    return (to_day(day) - _EPOCH).days
 
 
-def _before(test: int, dates: Sequence[int]) -> int:
-    earlier = [date for date in dates if date < test]
-    if not earlier:
+def _to_number(days: int) -> int:
+    day = _EPOCH + timedelta(days=days)
+    return day.year * 10_000 + day.month * 100 + day.day
+
+
+def _by_days(log: Table, split: SplitConfig) -> SplitOf:
+    if DAY not in log.columns:
         raise HomeError(
-            f"`test_date` must have a day before it, to validate on. Received: {test}"
+            "`data.split` is by days: give `data.day` or `data.time`, or split `by` "
+            "shares or a column"
         )
-    return earlier[-1]
+    days = assign_days(
+        list(days_of(log)),
+        validation=_given_day("validation", split.validation),
+        test=_given_day("test", split.test),
+        first=_given_day("first", split.first),
+    )
+    since = {name: list(map(since_1970, found)) for name, found in days.items()}
+    return lambda rows: _cases({name: rows[DAY].isin(since[name]) for name in SPLITS})
+
+
+def _given_day(key: str, value: object) -> int | None:
+    if value is None:
+        return None
+    text = str(value).replace("-", "")
+    where = f"`data.split.{key}`"
+    if not text.isdigit():
+        raise HomeError(f"{where} must be a day such as 20220505. Received: {value!r}")
+    return int(f"{to_day(int(text), where=where):%Y%m%d}")
+
+
+def _by_column(log: Table) -> SplitOf:
+    named = log[NAMED_SPLIT]
+    others = log.filter(named.notnull() & ~named.isin(SPLITS))
+    for row in others.select(NAMED_SPLIT).limit(1).to_pyarrow().to_pylist():
+        raise HomeError(
+            "`data.split.column` must say train, validation, test or nothing. "
+            f"Received: {row[NAMED_SPLIT]!r}"
+        )
+    return lambda rows: rows[NAMED_SPLIT]
+
+
+def _by_time(log: Table, split: SplitConfig) -> SplitOf:
+    if TIME not in log.columns:
+        raise HomeError("`data.split` is by time: give `data.time`")
+    kind = log[TIME].type()
+    limits = [
+        ibis.literal(str(value)).cast(kind)
+        if kind.is_temporal()
+        else ibis.literal(float(str(value)))
+        for value in (split.validation, split.test)
+    ]
+    return lambda rows: _between(rows[TIME], limits)
+
+
+def _by_shares(log: Table, split: SplitConfig, offset: int) -> SplitOf:
+    validation, test = split.shares
+    begin = {"validation": 1 - validation - test, "test": 1 - test}
+    if TIME in log.columns:
+        time = log[TIME]
+        found = first_row(
+            log.agg(**{name: time.quantile(share) for name, share in begin.items()})
+        )
+        return lambda rows: _between(rows[TIME], list(found.values()))
+    lots = [share * _LOTS for share in begin.values()]
+    return lambda rows: _between(shuffled(rows[ROW], offset).abs() % _LOTS, lots)
+
+
+def _between(value: Expression, limits: list[Any]) -> Expression:
+    validation, test = limits
+    return _cases(
+        {
+            "train": value < validation,
+            "validation": (value >= validation) & (value < test),
+            "test": value >= test,
+        }
+    )
+
+
+def shuffled(row: Expression, offset: int) -> Expression:
+    """Numbers in a random order, a function of the row and the seed's offset."""
+    return (row + offset).hash()
+
+
+def _cases(conditions: Mapping[str, Expression]) -> Expression:
+    cases = [(condition, name) for name, condition in conditions.items()]
+    return ibis.cases(*cases)

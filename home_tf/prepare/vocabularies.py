@@ -1,97 +1,43 @@
-"""The values of every categorical column, counted over training rows."""
+"""The values of categorical columns, counted over the training rows."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+import ibis
 
-from home_tf.prepare.columns import (
-    CONTEXT_CODES,
-    USER_VOCABULARIES,
-    VIDEO_VOCABULARIES,
-)
-from home_tf.prepare.entity_table import EntityTable, Feature
+from home_tf.prepare.engine import Table
+from home_tf.prepare.join_history import SPLIT
 
-Array = npt.NDArray[Any]
-Integers = npt.NDArray[np.int64]
+_BATCH_ROWS = 65_536
 
 
-class Vocabularies:
-    """Counts the values of the categorical columns over the rows that are added.
+def write_vocabularies(dataset: Table, columns: Sequence[str], folder: Path) -> None:
+    """Writes `<column>.csv` for every column: value and count, most frequent first.
 
-    The features of a user or a video do not change, so only its rows are counted; the
-    values follow from them at the end. Missing values (-1 and "") are no values.
+    Values of equal count are in ascending order; missing values are no values.
 
     Args:
-        users: The users.
-        videos: The videos.
+        dataset: The table `dataset`, of all splits.
+        columns: The columns, single values or lists.
+        folder: An existing folder.
     """
-
-    def __init__(self, users: EntityTable, videos: EntityTable) -> None:
-        self._users, self._videos = users, videos
-        self._user_rows = np.zeros(len(users.ids), np.int64)
-        self._video_rows = np.zeros(len(videos.ids), np.int64)
-        self._context: dict[str, Integers] = {
-            name: np.zeros(0, np.int64) for name in CONTEXT_CODES
-        }
-
-    def add(self, user: Integers, video: Integers, context: dict[str, Array]) -> None:
-        """Counts rows.
-
-        Args:
-            user: `(rows,)` positions of the users.
-            video: `(rows,)` positions of the videos.
-            context: The columns of `CONTEXT_CODES`, `(rows,)` each, not negative.
-        """
-        # Not bincount: there may be thousands of times more videos than rows.
-        np.add.at(self._user_rows, user, 1)
-        np.add.at(self._video_rows, video, 1)
-        for name, counts in self._context.items():
-            more = np.bincount(context[name], minlength=len(counts))
-            more[: len(counts)] += counts
-            self._context[name] = more
-
-    def save(self, folder: Path) -> None:
-        """Writes `<column>.csv` for every column: value and count, most frequent first.
-
-        Values of equal count are in ascending order.
-
-        Args:
-            folder: An existing folder.
-        """
-        _write(folder / "user_id.csv", self._users.ids, self._user_rows)
-        _write(folder / "video_id.csv", self._videos.ids, self._video_rows)
-        for name, counts in self._context.items():
-            _write(folder / f"{name}.csv", np.arange(len(counts)), counts)
-        for name in USER_VOCABULARIES:
-            feature = self._users.features[name]
-            _write(folder / f"{name}.csv", *_count(feature, self._user_rows))
-        for name in VIDEO_VOCABULARIES:
-            feature = self._videos.features[name]
-            _write(folder / f"{name}.csv", *_count(feature, self._video_rows))
+    for column in columns:
+        both = dataset.select(SPLIT, value=dataset[column])
+        value = both.filter(both[SPLIT] == "train")["value"]
+        values = (value.unnest() if value.type().is_array() else value).as_table()
+        values = values.rename(value=values.columns[0])
+        missing = "" if values["value"].type().is_string() else -1
+        known = values.filter(values["value"] != missing)
+        counted = known.group_by("value").agg(count=known.count())
+        ordered = counted.order_by([ibis.desc("count"), "value"])
+        _write(ordered, folder / f"{column}.csv")
 
 
-def _count(feature: Feature, rows: Integers) -> tuple[Array, Array]:
-    """The distinct values of a feature, and in how many rows each of them occurs."""
-    counts = np.zeros(len(feature.values), np.int64)
-    np.add.at(counts, feature.codes, rows)
-    width = feature.values[0].size
-    values, place = np.unique(feature.values.reshape(-1), return_inverse=True)
-    summed = np.zeros(len(values), np.int64)
-    np.add.at(summed, place.reshape(-1), np.repeat(counts, width))
-    return values, summed
-
-
-def _write(file: Path, values: Array, counts: Integers) -> None:
-    missing = "" if values.dtype.kind == "U" else -1
-    used = (counts > 0) & (values != missing)
-    values, counts = values[used], counts[used]
-    order = np.lexsort((values, -counts))
+def _write(counted: Table, file: Path) -> None:
     with file.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines, lineterminator="\n")
         writer.writerow(("value", "count"))
-        writer.writerows(
-            zip(values[order].tolist(), counts[order].tolist(), strict=True)
-        )
+        for batch in counted.to_pyarrow_batches(chunk_size=_BATCH_ROWS):
+            columns = (column.to_pylist() for column in batch.columns)
+            writer.writerows(zip(*columns, strict=True))

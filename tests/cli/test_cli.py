@@ -80,7 +80,8 @@ def ran(folder, logs):
         assert "wrote " in done.stdout
         return done.stdout
 
-    run("prepare", "kuairand", "--source", logs, "--out", folder / "records")
+    run("prepare", "--config", folder / "config.yaml", "--source", logs,
+        "--out", folder / "records")  # fmt: skip
     return run
 
 
@@ -195,7 +196,7 @@ def test_missing_and_empty_folders(home_tf_here, folder, tmp_path):
         )
         assert_one_line_error(done, str(data), message)
     done = home_tf_here(
-        "prepare", "kuairand", "--source", tmp_path, "--out", tmp_path / "out"
+        "prepare", "--config", config, "--source", tmp_path, "--out", tmp_path / "out"
     )
     assert_one_line_error(done, str(tmp_path), "log_standard")
     assert not (tmp_path / "out").exists()
@@ -312,7 +313,7 @@ def test_an_unknown_architecture_is_told_before_logs_are_generated(
     ("command", "option", "choices"),
     [
         (("train",), "framework", ("tfrs", "keras")),
-        (("prepare", "kuairand"), "layout", ("packed", "rows")),
+        (("prepare",), "layout", ("packed", "rows")),
         (("export",), "tables", ("float32", "float16", "int8")),
         (("compare",), "select-by", ("auc", "gauc")),
     ],

@@ -6,9 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from ruamel.yaml import YAML
@@ -21,6 +24,7 @@ from home_tf.backend import IS_LEGACY
 from home_tf.config import load_config
 from home_tf.data import DatasetDirectory
 from home_tf.features import Preprocessor
+from home_tf.prepare import prepare
 from home_tf.training import Experiment
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +116,7 @@ def test_the_readmes_serving_script_runs_on_the_export(demo):
 # of their own, for they pick a Keras.
 BLOCKS = {
     "docs/config.md": ["yaml"],
-    "docs/data.md": ["python", "python", "yaml", "python"],
+    "docs/data.md": ["yaml", "yaml", "python", "python", "yaml", "python"],
     "docs/diagnosis.md": ["python"],
     "docs/layers.md": ["python"],
     "docs/loss_weighting.md": ["yaml", "python"],
@@ -149,7 +153,7 @@ def test_the_reading_example_runs(prepared, tmp_path, monkeypatch):
 def test_the_example_of_own_logs_is_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, script, in_python = blocks("docs/data.md", "python")
-    (text,) = blocks("docs/data.md", "yaml")
+    *_, text = blocks("docs/data.md", "yaml")
     rows = execute(script)["rows"]
     Path("config.yaml").write_text(text)
     config = load_config("config.yaml")
@@ -167,6 +171,40 @@ def test_the_example_of_own_logs_is_read(tmp_path, monkeypatch):
     assert names["features"] == config.features
     assert names["tasks"] == config.tasks
     assert np.isfinite(names["history"].history["loss"]).all()
+
+
+def test_ten_lines_of_yaml_prepare_a_csv_file(tmp_path):
+    people, *_ = blocks("docs/data.md", "yaml")
+    assert len(people.strip().splitlines()) == 10
+    lines = [f"{age},{'clerk' if age % 2 else 'nurse'},{age % 3}" for age in range(99)]
+    text = "\n".join(["age,job,income", *lines]).replace(",2\n", ",50000+\n")
+    (tmp_path / "people.csv").write_text(text)
+    (tmp_path / "people.yaml").write_text(people)
+    made = prepare(None, tmp_path / "people.yaml", tmp_path / "records")
+    assert sum(split.rows for split in made.splits.values()) == 99
+    assert list(made.columns) == ["age", "job", "over_50k"]
+
+
+def test_the_log_of_the_shop_is_prepared(tmp_path):
+    _, shop, _ = blocks("docs/data.md", "yaml")
+    (tmp_path / "shop.yaml").write_text(shop)
+    (tmp_path / "products.csv").write_text("product,brand,price\np0,b,3\np1,c,30\n")
+    rows = range(200)
+    log = {
+        "visitor": [f"v{row % 7}" for row in rows],
+        "product": [f"p{row % 2}" for row in rows],
+        "seen_at": [datetime(2026, 3, 1 + row // 20, row % 20) for row in rows],
+        "cart": [row % 3 == 0 for row in rows],
+        "purchase": [row % 6 == 0 for row in rows],
+    }
+    pq.write_table(pa.table(log), tmp_path / "views_1.parquet")
+    made = prepare(None, tmp_path / "shop.yaml", tmp_path / "records")
+    assert {name: split.rows for name, split in made.splits.items()} == {
+        "train": 160,
+        "validation": 20,
+        "test": 20,
+    }
+    assert made.columns["bought"].shape == (10,)
 
 
 def test_the_example_of_the_layers_runs(capsys):

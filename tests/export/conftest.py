@@ -23,7 +23,7 @@ def trained(logs, shared_folder):
         config_file = folder / "config.yaml"
         if is_new:
             config_file.write_text(SMALL_CONFIG)
-            prepare(logs, folder / "records", shards=2, history_length=5)
+            prepare(logs, config_file, folder / "records", shards=2)
         framework = "tfrs" if IS_LEGACY else "keras"
         config = load_config(
             config_file, {"training.framework": framework, "training.epochs": 1}

@@ -4,9 +4,9 @@ import importlib
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from support.kuairand import kuairand_config
 
 from home_tf.prepare import prepare
 
@@ -169,7 +169,8 @@ def rate(rows, earlier, task):
 def test_every_history_feature_equals_a_plain_count_of_earlier_days(
     dense, tmp_path, read_csv, read_split
 ):
-    prepare(dense, tmp_path / "out", history_length=LENGTH, smoothing=SMOOTHING)
+    config = kuairand_config(length=LENGTH, prior=SMOOTHING)
+    prepare(dense, config, tmp_path / "out")
     impressions = load(dense, read_csv)
     by_key = {row["key"]: row for row in impressions if "key" in row}
     checked = 0
@@ -192,7 +193,7 @@ def test_every_history_feature_equals_a_plain_count_of_earlier_days(
 
 
 def test_without_history_the_first_day_knows_nothing(source, tmp_path, read_split):
-    prepare(source, tmp_path / "out")
+    prepare(source, kuairand_config(), tmp_path / "out")
     columns = read_split(tmp_path / "out", "train")
     first = columns["date"] == columns["date"].min()
     for name, values in columns.items():
@@ -207,7 +208,7 @@ def test_without_history_the_first_day_knows_nothing(source, tmp_path, read_spli
 def test_without_smoothing_an_unseen_entity_has_the_overall_rate(
     dense, tmp_path, read_csv, read_split
 ):
-    prepare(dense, tmp_path / "out", smoothing=0.0)
+    prepare(dense, kuairand_config(prior=0.0), tmp_path / "out")
     columns = read_split(tmp_path / "out", "train")
     second = columns["date"] == 20220426
     unseen = second & (columns["author_impressions"] == 0)
@@ -222,14 +223,14 @@ def test_no_row_sees_outcomes_of_its_own_or_a_later_day(
     dense, tmp_path, edit, read_split
 ):
     day, outcomes = 20220427, np.random.default_rng(1)
-    prepare(dense, tmp_path / "before")
+    prepare(dense, kuairand_config(), tmp_path / "before")
 
     def change(_, row):
         if int(row["date"]) >= day:
             shuffle_outcomes(row, outcomes)
 
     edit(dense, "log_*", change)
-    prepare(dense, tmp_path / "after")
+    prepare(dense, kuairand_config(), tmp_path / "after")
     changed = set()
     for split in SPLITS:
         before = read_split(tmp_path / "before", split)
@@ -254,8 +255,8 @@ def differ(one, other):
 def test_days_before_the_first_training_day_still_count_as_history(
     dense, tmp_path, read_split
 ):
-    whole = prepare(dense, tmp_path / "whole")
-    late = prepare(dense, tmp_path / "late", first_date=20220427)
+    whole = prepare(dense, kuairand_config(), tmp_path / "whole")
+    late = prepare(dense, kuairand_config(first=20220427), tmp_path / "late")
     assert whole.splits["train"].rows == 240
     assert late.splits["train"].rows == 80
     every = read_split(tmp_path / "whole", "train")
@@ -266,18 +267,15 @@ def test_days_before_the_first_training_day_still_count_as_history(
     )
 
 
-@pytest.mark.parametrize("chunk", [1, 7])
-def test_the_size_of_chunks_does_not_matter(
-    dense, tmp_path, monkeypatch, read_split, chunk
+def test_the_days_that_are_joined_at_once_do_not_matter(
+    dense, tmp_path, monkeypatch, read_split
 ):
-    prepare(dense, tmp_path / "whole")
-    module = importlib.import_module("home_tf.prepare.prepare_kuairand")
-    monkeypatch.setattr(module, "CHUNK_ROWS", chunk)
-    stream = importlib.import_module("home_tf.prepare.csv_stream")
-    small = pyarrow.csv.ReadOptions(block_size=600, use_threads=False)
-    monkeypatch.setattr(stream, "_READ", small)
-    prepare(dense, tmp_path / "chunked")
-    assert_same_rows(
-        read_split(tmp_path / "chunked", "train"),
-        read_split(tmp_path / "whole", "train"),
-    )
+    prepare(dense, kuairand_config(), tmp_path / "whole")
+    module = importlib.import_module("home_tf.prepare.join_history")
+    monkeypatch.setattr(module, "CHUNK_ROWS", 1)
+    prepare(dense, kuairand_config(), tmp_path / "by_day")
+    for split in SPLITS:
+        one = read_split(tmp_path / "by_day", split)
+        other = read_split(tmp_path / "whole", split)
+        for name, values in other.items():
+            np.testing.assert_array_equal(one[name], values, name)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.kuairand import kuairand_config
 
 from home_tf.prepare import prepare
 
@@ -11,7 +12,9 @@ def test_the_real_excerpt_has_its_published_rows_and_rates(
     real_source, tmp_path, read_split
 ):
     warnings = []
-    schema = prepare(real_source, tmp_path / "out", on_warning=warnings.append)
+    schema = prepare(
+        real_source, kuairand_config(), tmp_path / "out", on_warning=warnings.append
+    )
     assert {name: split.rows for name, split in schema.splits.items()} == {
         "train": 167_281,
         "validation": 13_103,

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 TRAIN = ("train", "--config", "{config}", "--data", "{data}", "--out", "{out}")
-PREPARE = ("prepare", "kuairand", "--source", "{logs}", "--out", "{out}")
+PREPARE = ("prepare", "--config", "{config}", "--source", "{logs}", "--out", "{out}")
+PREPARE_CONFIG = PREPARE[:3]
 EXPORT = ("export", "--run", "{run}", "--out", "{out}")
 GENERATE = ("generate", "kuairand", "--out", "{out}")
 COMPARE = ("compare", "--config", "{config}", "--out", "{out}")
@@ -122,19 +123,19 @@ COMMANDS = {
         "there is no version to go back to. Its versions: none",
     ),
     "prepare nothing": (
-        ("prepare", "kuairand", "--source", "{none}", "--out", "{out}"),
+        (*PREPARE_CONFIG, "--source", "{none}", "--out", "{out}"),
         "`source` must be a folder",
     ),
     "prepare an empty folder": (
-        ("prepare", "kuairand", "--source", "{folder}", "--out", "{out}"),
-        "no log_standard*.csv[.gz] in",
+        (*PREPARE_CONFIG, "--source", "{folder}", "--out", "{out}"),
+        "`data.log`: no file is called log_standard*.csv* in",
     ),
     "prepare into something else": (
-        ("prepare", "kuairand", "--source", "{logs}", "--out", "{logs}"),
+        (*PREPARE_CONFIG, "--source", "{logs}", "--out", "{logs}"),
         "the folder to write must be new, empty, or written by the same command",
     ),
     "prepare into a file": (
-        ("prepare", "kuairand", "--source", "{logs}", "--out", "{config}"),
+        (*PREPARE_CONFIG, "--source", "{logs}", "--out", "{config}"),
         "the folder to write must be new, empty, or written by the same command",
     ),
     "no shards": ((*PREPARE, "--shards", 0), "`shards` must be at least 1"),
@@ -142,17 +143,9 @@ COMMANDS = {
         (*PREPARE, "--seed", -1),
         "`seed` must be at least 0. Received: -1",
     ),
-    "a test day that is none": (
-        (*PREPARE, "--test-date", 20200101),
-        "`test_date` must be a date of the logs",
-    ),
-    "a validation day after the test day": (
-        (*PREPARE, "--validation-date", 20220430, "--test-date", 20220429),
-        "`validation_date` must be earlier than the test date",
-    ),
-    "no day to train on": (
-        (*PREPARE, "--first-date", 20300101),
-        "no day is left to train on",
+    "memory that is none": (
+        (*PREPARE, "--memory", "much"),
+        "`memory`: Parser Error: Memory must have a number",
     ),
     "no users": ((*GENERATE, "--users", 0), "`users` must be at least"),
     "no videos": ((*GENERATE, "--videos", 0), "`videos` must be at least"),
@@ -219,7 +212,7 @@ OPTIONS = [
     ("evaluate",),
     ("export", "--keep", "all"),
     (*EXPORT, "--tables", "int4"),
-    ("prepare", "criteo"),
+    ("prepare",),
     (*PREPARE, "--layout", "columns"),
     (*COMPARE, "--budget", "none"),
     (*COMPARE, "--jobs", "0"),

@@ -6,13 +6,12 @@ Usage: python prepare_memory.py FOLDER SMALL_LOGS LOGS...
 import sys
 from pathlib import Path
 
-from home_tf.prepare import prepare, spool
-from home_tf.prepare.running_statistics import RunningStatistics
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-# Buffers of a fixed size, which are as large as the logs of a test otherwise: the rows
-# of a day that wait to be written, and the sample for the quantiles.
-spool.GROUP_ROWS = 1024
-RunningStatistics.__init__.__kwdefaults__["sample_rows"] = 1024
+from home_tf.prepare import join_history, prepare
+from support.kuairand import kuairand_config
+
+join_history.CHUNK_ROWS = 10_000
 
 
 def peak():
@@ -21,8 +20,9 @@ def peak():
 
 
 out, small, *rest = map(Path, sys.argv[1:])
-prepare(small, out / small.name)  # what is loaded only once
+config = kuairand_config()
+prepare(small, config, out / small.name)  # what is loaded only once
 before = peak()
 for logs in rest:
-    prepare(logs, out / logs.name)
+    prepare(logs, config, out / logs.name, memory="300MB")
     print(peak() - before)

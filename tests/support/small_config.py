@@ -5,6 +5,21 @@ layers have them all.
 """
 
 SMALL_CONFIG = """
+data:
+  log: log_standard*.csv*
+  tables:
+    users: {files: user_features_*.csv*, key: user_id}
+    videos: {files: video_features_basic_*.csv*, key: video_id}
+  columns:
+    tag: {sql: "CAST(string_split(CAST(tag AS VARCHAR), ',') AS INTEGER[])", length: 4}
+  time: time_ms
+  day: date
+  history:
+    user: {key: user_id}
+    video: {key: video_id}
+  history_lists:
+    user_watched_videos: {key: user_id, item: video_id, when: long_view = 1}
+    user_liked_videos: {key: user_id, item: video_id, when: is_like = 1}
 features:
   user_id: {type: categorical, width: 4, min_count: 2}
   video_id: {type: categorical, width: 4, oov_buckets: 2}

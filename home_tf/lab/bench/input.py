@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from home_tf.config import Config, make_config
 from home_tf.data import DatasetDirectory
 from home_tf.data.schema import LAYOUTS
 from home_tf.lab.bench.records import RecordSizes, Rows, make_rows, write_records
 from home_tf.lab.bench.timing import Seconds, ratio, time_in_turn
 from home_tf.lab.synthetic.generate import generate
-from home_tf.prepare.prepare_kuairand import prepare
+from home_tf.prepare import prepare
 
 BATCH = 1024
 # Starting an epoch takes as long as 100,000 rows: short ones would measure that.
@@ -31,7 +32,7 @@ def bench_input(
     rounds: int = 5,
     prepared_rows: int = READ_ROWS,
 ) -> dict[str, Any]:
-    """Measures writing and reading a split in both layouts, and preparing KuaiRand.
+    """Measures writing and reading a split in both layouts, and preparing logs.
 
     Both layouts are read by `DatasetDirectory.read` in batches of 1024, shuffled, for
     an epoch. The limit is the rate at which `tf.data.TFRecordDataset` gives the raw
@@ -100,14 +101,51 @@ def _time_reading(
 
 
 def _prepared_rows_a_second(rows: int) -> float:
-    """The rate of `home-tf prepare kuairand`, once it has started."""
+    """The rate of `home-tf prepare` on generated logs, once it has started."""
     with TemporaryDirectory() as folder:
         logs = Path(folder, "logs")
         users, videos = max(10, rows // 33), max(10, rows // 125)  # as in KuaiRand-Pure
         generate(logs, rows=rows, users=users, videos=videos)
         start = time.perf_counter()
-        prepare(logs, Path(folder, "records"))
+        prepare(logs, _logs_config(), Path(folder, "records"))
         return rows / (time.perf_counter() - start)
+
+
+def _logs_config() -> Config:
+    """What is prepared of generated logs: 43 features, 33 of them of the past."""
+    tasks = ["long_view", "is_click", "is_profile_enter", "is_like", "is_comment"]
+    tasks += ["is_follow", "is_forward", "effective_view", "finish", "comment_open"]
+    keys = ("user", "video", "author")
+    numbers = [f"{key}_{task}_rate" for key in keys for task in tasks]
+    numbers += [f"{key}_impressions" for key in keys] + ["duration_ms"]
+    ids = [f"{key}_id" for key in keys] + ["tab", "hour", "user_active_degree"]
+    ids += ["onehot_feat0", "video_type", "tag"]
+    return make_config(
+        {
+            "features": {
+                **{name: {"type": "categorical", "width": 4} for name in ids},
+                **{name: {"type": "numeric"} for name in numbers},
+            },
+            "tasks": {task: {"group": "all"} for task in tasks},
+            "data": {
+                "log": "log_standard*.csv*",
+                "tables": {
+                    "users": {"files": "user_features_*.csv", "key": "user_id"},
+                    "videos": {"files": "video_features_*.csv", "key": "video_id"},
+                },
+                "columns": {
+                    "effective_view": "play_time_ms >= 3000",
+                    "finish": "play_time_ms >= 0.95 * duration_ms",
+                    "comment_open": "comment_stay_time > 0",
+                    "hour": "hourmin // 100",
+                    "tag": {"separator": ",", "length": 4},
+                },
+                "time": "time_ms",
+                "day": "date",
+                "history": {key: {"key": f"{key}_id"} for key in keys},
+            },
+        }
+    )
 
 
 def _a_row(seconds: dict[str, Seconds], rows: int) -> dict[str, Seconds]:

@@ -54,7 +54,7 @@ def compare(
         typer.Option("--quick", help="One seed, one fold, no tuning; makes logs."),
     ] = False,
 ) -> None:
-    """Compare architectures on KuaiRand; finished cells are kept."""
+    """Compare architectures; finished cells are kept."""
     start_tensorflow("keras")
     from home_tf.config import load_config
 

@@ -34,14 +34,14 @@ def compare(
     jobs: int = 1,
     say: Say = print,
 ) -> list[Cell]:
-    """Trains and compares architectures on KuaiRand; see `docs/comparison.md`.
+    """Trains and compares architectures; see `docs/comparison.md`.
 
     A call on a folder that holds a part of the same comparison does what is missing:
     finished cells are kept, and architectures and seeds may be added.
 
     Args:
-        config: The features, the tasks, and the sizes of HoME.
-        source: Logs in the layout of KuaiRand.
+        config: The data, the features, the tasks, and the sizes of HoME.
+        source: The folder of the files that `data` names.
         out: The folder of the comparison.
         architectures: Names, as `contenders` takes them; HoME is always among them.
         seeds: Number of seeds, which are 0, 1, ...
@@ -73,7 +73,7 @@ def compare(
             "in the configuration"
         )
     out, source = Path(out).absolute(), Path(source).absolute()
-    made = make_folds(source, out / "folds", folds)
+    made = make_folds(config, source, out / "folds", folds)
     plan = Plan(
         config=config,
         source=str(source),
@@ -88,7 +88,7 @@ def compare(
     busy = f"{out}: this comparison is being run by another process. Wait for its end"
     with locked(out / ".lock", busy):
         for fold in made:
-            prepare_fold(fold, source, say)
+            prepare_fold(fold, config, source, say)
         # What earlier calls ran stays in the tables.
         earlier = cells_in(out)
         threads = max(1, (os.cpu_count() or 1) // jobs)

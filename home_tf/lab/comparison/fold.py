@@ -4,14 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
+from home_tf.config import Config, override_config
 from home_tf.data import RecordSchema
 from home_tf.errors import HomeError
-from home_tf.prepare import prepare
-from home_tf.prepare.csv_stream import integers, stream_csv
-from home_tf.prepare.source import Source
+from home_tf.prepare import list_days, prepare
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,7 @@ class Fold:
     folder: Path
 
 
-def make_folds(source: Path, folder: Path, count: int) -> list[Fold]:
+def make_folds(config: Config, source: Path, folder: Path, count: int) -> list[Fold]:
     """Chooses the days of the folds.
 
     The last fold tests on the last day, each earlier fold a day earlier. So a fold's
@@ -39,7 +35,8 @@ def make_folds(source: Path, folder: Path, count: int) -> list[Fold]:
     the earliest fold is no fold's test day.
 
     Args:
-        source: The logs, in the layout of KuaiRand.
+        config: The configuration, with a section `data`.
+        source: The folder of the files that it names.
         folder: Where the folds are to be prepared.
         count: Number of folds.
 
@@ -49,7 +46,7 @@ def make_folds(source: Path, folder: Path, count: int) -> list[Fold]:
     Raises:
         HomeError: If there are too few days.
     """
-    dates = log_dates(source)
+    dates = list_days(source, config)
     # Each fold has a test day, and the first two days train and validate the earliest.
     if count > len(dates) - 2:
         raise HomeError(
@@ -67,16 +64,9 @@ def make_folds(source: Path, folder: Path, count: int) -> list[Fold]:
     ]
 
 
-def log_dates(source: Path) -> list[int]:
-    """The days of the logs, ascending."""
-    dates: set[int] = set()
-    for file in Source.find(source).logs:
-        for table in stream_csv(file, {"date": pa.int64()}):
-            dates.update(np.unique(integers(table, "date", file)).tolist())
-    return sorted(dates)
-
-
-def prepare_fold(fold: Fold, source: Path, say: Callable[[str], None]) -> None:
+def prepare_fold(
+    fold: Fold, config: Config, source: Path, say: Callable[[str], None]
+) -> None:
     """Prepares the records of a fold, unless they are there."""
     if (fold.folder / "schema.json").is_file():
         RecordSchema.load(fold.folder)
@@ -85,9 +75,5 @@ def prepare_fold(fold: Fold, source: Path, say: Callable[[str], None]) -> None:
         f"preparing fold {fold.number}: validation {fold.validation_date}, test "
         f"{fold.test_date}"
     )
-    prepare(
-        source,
-        fold.folder,
-        validation_date=fold.validation_date,
-        test_date=fold.test_date,
-    )
+    split = {"by": "days", "validation": fold.validation_date, "test": fold.test_date}
+    prepare(source, override_config(config, {"data.split": split}), fold.folder)

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from home_tf.lab.synthetic.synthetic_world import World
-from home_tf.prepare.tasks import EFFECTIVE_VIEW_MS, FINISHED_SHARE
 
 Array = npt.NDArray[Any]
 Random = np.random.Generator
@@ -25,6 +24,9 @@ RATES = {
     "is_forward": 0.0009,
     "is_hate": 0.0009,
 }
+# As the configuration of KuaiRand has them.
+EFFECTIVE_VIEW_MS = 3000
+FINISHED_SHARE = 0.95
 LONG_VIEW_MS = 18_000
 DRIFT = 0.3
 HOUR_MS = 3_600_000

@@ -15,9 +15,10 @@ def start_comparison(small_config, logs):
     from home_tf.lab.comparison.plan import Plan
 
     def start(out, *, folds=1, trials=0, **overrides):
-        made = make_folds(logs, out / "folds", folds)
+        config = small_config(training__framework="keras", **overrides)
+        made = make_folds(config, logs, out / "folds", folds)
         plan = Plan(
-            config=small_config(training__framework="keras", **overrides),
+            config=config,
             source=str(logs),
             folds=tuple((fold.validation_date, fold.test_date) for fold in made),
             trials=trials,
@@ -28,7 +29,7 @@ def start_comparison(small_config, logs):
         )
         plan.save(out)
         for fold in made:
-            prepare_fold(fold, logs, lambda line: None)
+            prepare_fold(fold, config, logs, lambda line: None)
         return plan
 
     return start

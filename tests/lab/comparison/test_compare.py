@@ -125,14 +125,14 @@ def start(small_config, logs, tmp_path):
     return run
 
 
-def test_folds_roll_back_from_the_last_day(logs, tmp_path):
-    folds = make_folds(logs, tmp_path, 3)
+def test_folds_roll_back_from_the_last_day(small_config, logs, tmp_path):
+    folds = make_folds(small_config(), logs, tmp_path, 3)
     days = [(fold.validation_date, fold.test_date) for fold in folds]
     assert days == [(20220427, 20220428), (20220428, 20220429), (20220429, 20220430)]
     tests = {fold.test_date for fold in folds}
     assert folds[0].validation_date not in tests
     with pytest.raises(HomeError, match=r"has 6 days, enough for 4 folds. Received: "):
-        make_folds(logs, tmp_path, 5)
+        make_folds(small_config(), logs, tmp_path, 5)
 
 
 def test_finished_cells_are_not_run_again(start, stub, tmp_path):
@@ -630,7 +630,7 @@ def test_the_command_line_checks_before_it_writes(write_config, logs, tmp_path):
         compare_command(write_config(), out, logs, architectures="home,hoem")
     with pytest.raises(HomeError, match=r"`--data` is required, or `--quick`"):
         compare_command(write_config(), out)
-    with pytest.raises(HomeError, match=r"no log_standard"):
+    with pytest.raises(HomeError, match=r"no file is called log_standard"):
         compare_command(write_config(), out, Path(__file__).parent)
     assert not out.exists()
 

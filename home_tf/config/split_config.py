@@ -1,0 +1,64 @@
+"""The section `data.split`: which rows train, validate and test."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from home_tf.errors import HomeError
+from home_tf.hints import check_fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """Which rows train, validate and test.
+
+    Attributes:
+        by: `days`: one day validates, a later one tests, and all days before the first
+            of them train. `time`: rows from a time on validate, rows from a later time
+            on test. `shares`: the last rows in time, or without a time rows by chance.
+            `column`: a column that says `train`, `validation` or `test`.
+        validation: The day, such as 20220505, the time, or the share that validates; by
+            default the day before the test day, or a share of 0.1.
+        test: The day, the time or the share that tests; by default the last day, or a
+            share of 0.1.
+        first: The first training day; rows of earlier days count as history only
+            (`days`).
+        column: The column that says it (`column`).
+    """
+
+    by: Literal["days", "time", "shares", "column"] = "days"
+    validation: int | float | str | None = None
+    test: int | float | str | None = None
+    first: int | str | None = None
+    column: str | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if (self.by == "column") != (self.column is not None):
+            raise HomeError("`column` goes with `by: column`, and only with it")
+        if self.by == "column" and (self.validation, self.test) != (None, None):
+            raise HomeError("`validation` and `test` do not go with `by: column`")
+        if self.first is not None and self.by != "days":
+            raise HomeError("`first` goes with `by: days`, and only with it")
+        if self.by == "time" and None in (self.validation, self.test):
+            raise HomeError("`by: time` needs `validation` and `test`, two times")
+        if self.by == "shares":
+            self._check_shares()
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """The shares of the validation and the test rows."""
+        given = (self.validation, self.test)
+        first, second = (0.1 if share is None else share for share in given)
+        return float(first), float(second)
+
+    def _check_shares(self) -> None:
+        try:
+            validation, test = self.shares
+            fits = validation > 0 and test > 0 and validation + test < 1
+        except ValueError:
+            fits = False
+        if not fits:
+            raise HomeError(
+                "`validation` and `test` must be shares above 0 that leave rows to "
+                f"train on. Received: {self.validation} and {self.test}"
+            )

@@ -1,0 +1,19 @@
+"""The section `data.tables`: what is joined to the log."""
+
+from dataclasses import dataclass
+
+from home_tf.config.files_config import FilesConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableConfig(FilesConfig):
+    """A table with a row for each value of a key, such as the users.
+
+    Attributes:
+        files: CSV, gzip CSV or Parquet files: a pattern such as `users_*.csv*`, or a
+            list of them.
+        columns: Columns that are made of these files' own: `{name: SQL}`.
+        key: The column, or the list of columns, that the log and the table share.
+    """
+
+    key: str | tuple[str, ...]

@@ -1,0 +1,62 @@
+"""Checks what is about to be written."""
+
+from home_tf.errors import HomeError
+from home_tf.prepare.columns import Columns
+from home_tf.prepare.engine import Table, first_row
+from home_tf.prepare.join_history import SPLIT
+from home_tf.prepare.splits import SPLITS
+
+
+def check_dataset(dataset: Table, columns: Columns) -> None:
+    """Checks the numbers and the splits of the table `dataset`.
+
+    Raises:
+        HomeError: If a number is missing that must not be, or not finite, or a split
+            has no rows.
+    """
+    _check_splits(dataset)
+    _check_numbers(dataset, columns)
+
+
+def _check_splits(dataset: Table) -> None:
+    counted = dataset.group_by(SPLIT).agg(rows=dataset.count()).to_pyarrow().to_pylist()
+    rows = {row[SPLIT]: row["rows"] for row in counted}
+    for split in SPLITS:
+        if not rows.get(split):
+            raise HomeError(
+                f"the split `{split}` has no rows; the splits have "
+                f"{', '.join(f'{name} {rows.get(name, 0)}' for name in SPLITS)}. "
+                "Change `data.split` or `data.where`"
+            )
+
+
+def _check_numbers(dataset: Table, columns: Columns) -> None:
+    numbers = [name for name, kind in columns.kinds.items() if kind == "number"]
+    floats = [n for n in columns.kinds if dataset[n].type().is_floating()]
+    counts = {f"missing {name}": dataset[name].isnull().sum() for name in numbers}
+    counts |= {f"infinite {name}": dataset[name].isinf().sum() for name in floats}
+    for found, count in first_row(dataset.agg(**counts)).items() if counts else ():
+        problem, name = found.split(" ", 1)
+        if count:
+            raise HomeError(
+                f"`{name}` is {problem} in {count:,} rows. Set `nullable: true` for "
+                "its features, or derive a number by `data.columns`, such as "
+                f"`{name}: coalesce({name}, 0)`"
+            )
+
+
+def tasks_without_ones(dataset: Table, columns: Columns) -> list[str]:
+    """A line for every label that has no 1 in some splits."""
+    labels = [name for name, kind in columns.kinds.items() if kind == "label"]
+    ones = {name: dataset[name].sum() for name in labels}
+    counted = dataset.group_by(SPLIT).agg(**ones).to_pyarrow().to_pylist()
+    lacking: dict[str, list[str]] = {}
+    for row in sorted(counted, key=lambda row: SPLITS.index(row[SPLIT])):
+        for name in labels:
+            if not row[name]:
+                lacking.setdefault(name, []).append(row[SPLIT])
+    return [
+        f"`{name}` has no 1 in {' and '.join(splits)}: leave the task out, or take "
+        "other rows"
+        for name, splits in lacking.items()
+    ]

@@ -1,0 +1,67 @@
+"""Columns and conditions in the user's SQL."""
+
+from collections.abc import Iterator, Mapping
+
+import sqlglot
+from ibis.util import gen_name
+from sqlglot import expressions
+
+from home_tf.prepare.engine import Connection, Table, explained
+
+
+def derive(
+    connection: Connection, table: Table, columns: Mapping[str, str], *, key: str
+) -> Table:
+    """Adds or replaces columns, in order: each may use those before it.
+
+    Args:
+        connection: The database.
+        table: The table.
+        columns: `{name: SQL}`.
+        key: The key of the configuration that has them, for messages.
+
+    Raises:
+        HomeError: If one is no SQL, or uses a column that is not there.
+    """
+    for group in _groups(columns, key):
+        try:
+            table = _derive(connection, table, group, key)
+        except ValueError:  # which of them is it?
+            for name, sql in group.items():
+                table = _derive(connection, table, {name: sql}, key)
+            raise
+    return table
+
+
+def _derive(
+    connection: Connection, table: Table, columns: Mapping[str, str], key: str
+) -> Table:
+    # A view, so that not every query compiles all that led to it.
+    before = gen_name("before")
+    connection.create_view(before, table)
+    kept = [_quoted(name) for name in table.columns if name not in columns]
+    made = [f"({sql}) AS {_quoted(name)}" for name, sql in columns.items()]
+    name, sql = next(iter(columns.items()))
+    with explained(f"`{key}.{name}`: {sql!r}"):
+        query = f"SELECT {', '.join([*kept, *made])} FROM {before}"
+        return connection.sql(query, dialect="duckdb")
+
+
+def _groups(columns: Mapping[str, str], key: str) -> Iterator[dict[str, str]]:
+    """Columns that can be derived at once: none uses another of its group."""
+    group: dict[str, str] = {}
+    for name, sql in columns.items():
+        with explained(f"`{key}.{name}`: {sql!r}"):
+            parsed = sqlglot.parse_one(sql, read="duckdb")
+        used = {column.name for column in parsed.find_all(expressions.Column)}
+        if used & group.keys():
+            yield group
+            group = {}
+        group[name] = sql
+    if group:
+        yield group
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'

@@ -1,0 +1,32 @@
+"""The days of a log."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from home_tf.config import Config
+from home_tf.errors import HomeError
+from home_tf.prepare.engine import connect
+from home_tf.prepare.read_rows import OF_LOG, read_rows
+from home_tf.prepare.splits import days_of
+from home_tf.prepare.times import DAY, add_times
+
+
+def list_days(source: str | Path, config: Config, *, memory: str = "4GB") -> list[int]:
+    """Lists the days of a log, such as 20220425, ascending.
+
+    Args:
+        source: The folder of the files that `data` names.
+        config: The configuration, with a section `data`.
+        memory: The most memory that the database takes.
+
+    Raises:
+        HomeError: If the files cannot be read, or have no days.
+    """
+    if config.data is None:
+        raise HomeError("the configuration has no section `data`")
+    with TemporaryDirectory() as folder, connect(Path(folder), memory) as connection:
+        rows = read_rows(connection, config.data, Path(source))
+        rows = add_times(connection, rows, config.data)
+        if DAY not in rows.columns:
+            raise HomeError("`data` has no days: give `data.day` or `data.time`")
+        return list(days_of(rows.filter(rows[OF_LOG])))

@@ -1,0 +1,206 @@
+"""From files to one table of rows: log, history, joined tables, derived columns."""
+
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pyarrow as pa
+
+from home_tf.config import ColumnConfig, DataConfig, TableConfig
+from home_tf.errors import HomeError
+from home_tf.prepare.derive import derive
+from home_tf.prepare.engine import Connection, Expression, Table, first_row
+from home_tf.prepare.read_files import read_files
+
+# Whether a row is of the log, and not of what counts as history only.
+OF_LOG = "__of_log"
+# The order of the rows as the files have it, what counts as history only first.
+ROW = "__row"
+
+
+def read_rows(
+    connection: Connection, data: DataConfig, folder: Path, log: Any = None
+) -> Table:
+    """Reads the log, joins its tables and derives columns.
+
+    Args:
+        connection: The database.
+        data: The section `data`.
+        folder: Where relative paths begin.
+        log: A table to read instead of `data.log`.
+
+    Returns:
+        An expression with all columns, `OF_LOG`, `ROW`, and `matched(name)` for each
+        table.
+
+    Raises:
+        HomeError: If a file is missing or cannot be read, a table has a key twice, or
+            SQL is wrong.
+    """
+    rows = (
+        read_files(
+            connection,
+            "log",
+            data.log,
+            folder,
+            key="data.log",
+            types=data.types,
+            stored=True,
+        )
+        if log is None
+        else _take(connection, log)
+    )
+    rows = rows.mutate(**{OF_LOG: True, ROW: rows.rowid()})
+    if data.history_log is not None:
+        rows = _add_history(connection, rows, data, folder)
+    for name, table in data.tables.items():
+        other = _read_table(connection, name, table, data, folder)
+        rows = _join(rows, other, name, table)
+    rows = _derive_columns(connection, rows, data)
+    if data.where is None:
+        return rows
+    kept = derive(connection, rows, {"__kept": data.where}, key="data.where")
+    return kept.filter(kept["__kept"].cast("boolean") | ~kept[OF_LOG]).drop("__kept")
+
+
+def matched(table: str) -> str:
+    """The column that says whether a row has a match in a table."""
+    return f"__matched_{table}"
+
+
+def as_list(key: str | tuple[str, ...]) -> list[str]:
+    """One or several columns as a list."""
+    return [key] if isinstance(key, str) else list(key)
+
+
+def check_columns(table: Table, names: list[str], key: str) -> None:
+    """Checks that a table has columns.
+
+    Raises:
+        HomeError: If one is missing.
+    """
+    for name in names:
+        if name not in table.columns:
+            there = ", ".join(c for c in table.columns if not c.startswith("__"))
+            raise HomeError(f"`{key}`: no column `{name}`. The columns: {there}")
+
+
+def _take(connection: Connection, log: Any) -> Table:
+    """Copies a table of Ibis, Arrow, pandas or Polars, in batches if it can."""
+    if isinstance(log, ibis.Table):
+        given = log.to_pyarrow_batches()
+    elif isinstance(log, (pa.Table, pa.RecordBatchReader)):
+        given = log
+    elif hasattr(log, "to_arrow"):  # Polars
+        given = log.to_arrow()
+    elif hasattr(log, "iloc"):  # pandas
+        given = pa.Table.from_pandas(log, preserve_index=False)
+    else:
+        raise HomeError(
+            "`source` must be a folder, or a table of Ibis, Arrow, pandas or Polars. "
+            f"Received: {type(log).__name__}"
+        )
+    connection.con.register("given", given)
+    connection.raw_sql("CREATE TABLE log AS SELECT * FROM given")
+    return connection.table("log")
+
+
+def _add_history(
+    connection: Connection, log: Table, data: DataConfig, folder: Path
+) -> Table:
+    assert data.history_log is not None
+    key = "data.history_log"
+    history = read_files(
+        connection,
+        "history",
+        data.history_log.files,
+        folder,
+        key=f"{key}.files",
+        types=data.types,
+        stored=True,
+    )
+    history = history.mutate(**{OF_LOG: False, ROW: history.rowid() - 2**62})
+    history = derive(
+        connection, history, data.history_log.columns, key=f"{key}.columns"
+    )
+    shared = {
+        name: history[name].cast(kind)
+        if name in history.columns
+        else ibis.null().cast(kind)
+        for name, kind in log.schema().items()
+    }
+    only = [name for name in history.columns if name not in log.columns]
+    missing = {name: ibis.null().cast(history[name].type()) for name in only}
+    aligned = history.select(**shared, **{name: history[name] for name in only})
+    return aligned.union(log.mutate(**missing))
+
+
+def _read_table(
+    connection: Connection,
+    name: str,
+    config: TableConfig,
+    data: DataConfig,
+    folder: Path,
+) -> Table:
+    key = f"data.tables.{name}"
+    table = read_files(
+        connection, name, config.files, folder, key=f"{key}.files", types=data.types
+    )
+    table = derive(connection, table, config.columns, key=f"{key}.columns")
+    keys = as_list(config.key)
+    check_columns(table, keys, f"{key}.key")
+    counted = table.group_by(keys).agg(__rows=table.count())
+    double = counted.filter(counted["__rows"] > 1).order_by(keys).limit(1)
+    for row in double.to_pyarrow().to_pylist():
+        shown = ", ".join(f"{one} {row[one]!r}" for one in keys)
+        raise HomeError(
+            f"`{key}`: {shown} is in {row['__rows']} rows, so that a join would "
+            "multiply the log. Keep one row for each key"
+        )
+    if first_row(table.agg(rows=table.count()))["rows"] == 0:
+        raise HomeError(f"`{key}`: {config.files} has no rows")
+    return table
+
+
+def _join(rows: Table, table: Table, name: str, config: TableConfig) -> Table:
+    keys = as_list(config.key)
+    check_columns(rows, keys, f"data.tables.{name}.key")
+    for key in keys:
+        if rows[key].type().is_numeric() != table[key].type().is_numeric():
+            raise HomeError(
+                f"`data.tables.{name}.key`: `{key}` is {rows[key].type()} in the log "
+                f"and {table[key].type()} in {name}. Make it the same by "
+                f"`data.tables.{name}.columns`"
+            )
+    renamed = {
+        column: f"{name}_{column}" if column in rows.columns else column
+        for column in table.columns
+        if column not in keys
+    }
+    right = table.select(
+        **{f"__key_{key}": table[key] for key in keys},
+        **{new: table[old] for old, new in renamed.items()},
+        **{matched(name): ibis.literal(True)},
+    )
+    on = [rows[key] == right[f"__key_{key}"] for key in keys]
+    joined = rows.left_join(right, on).drop(*(f"__key_{key}" for key in keys))
+    return joined.mutate(**{matched(name): joined[matched(name)].fill_null(False)})
+
+
+def _derive_columns(connection: Connection, rows: Table, data: DataConfig) -> Table:
+    columns = {
+        name: ColumnConfig(sql=given) if isinstance(given, str) else given
+        for name, given in data.columns.items()
+    }
+    sql = {name: one.sql for name, one in columns.items() if one.sql is not None}
+    rows = derive(connection, rows, sql, key="data.columns")
+    for name, column in columns.items():
+        check_columns(rows, [name], f"data.columns.{name}")
+        if column.separator is not None:
+            rows = rows.mutate(**{name: _split(rows[name], column.separator)})
+    return rows
+
+
+def _split(text: Expression, separator: str) -> Expression:
+    values = text.cast("string").split(separator).map(lambda value: value.strip())
+    return values.filter(lambda value: value != "")

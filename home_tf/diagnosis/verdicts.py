@@ -274,8 +274,8 @@ def _constant_gate(values: Mapping[str, Mapping[str, float]]) -> Verdict:
         if cases
         else _healthy(gates, "Every gate looks at its input", "gates that mix experts"),
         advice="A higher `training.learning_rate`, or hidden layers in the gates by "
-        "`model.architecture.gate_units: [32]`. If neither changes it, these tasks want "
-        "the same mixture for every row",
+        "`model.architecture.gate_units: [32]`. If neither helps, these tasks want the "
+        "same mixture for every row",
     )
 
 

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from home_tf.config import Config
 from home_tf.errors import HomeError
 from home_tf.prepare.engine import connect
+from home_tf.prepare.read_files import check_folder
 from home_tf.prepare.read_rows import OF_LOG, read_rows
 from home_tf.prepare.splits import days_of
 from home_tf.prepare.times import DAY, add_times
@@ -24,6 +25,7 @@ def list_days(source: str | Path, config: Config, *, memory: str = "4GB") -> lis
     """
     if config.data is None:
         raise HomeError("the configuration has no section `data`")
+    check_folder(Path(source))
     with TemporaryDirectory() as folder, connect(Path(folder), memory) as connection:
         rows = read_rows(connection, config.data, Path(source))
         rows = add_times(connection, rows, config.data)

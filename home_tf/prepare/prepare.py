@@ -18,7 +18,7 @@ from home_tf.prepare.columns import Columns
 from home_tf.prepare.engine import Connection, Table, connect, first_row
 from home_tf.prepare.history_columns import HistoryColumns
 from home_tf.prepare.join_history import SPLIT, JoinHistory
-from home_tf.prepare.read_files import files_exist
+from home_tf.prepare.read_files import check_folder, files_exist
 from home_tf.prepare.read_rows import as_list, matched, read_rows
 from home_tf.prepare.record_columns import record_columns, to_arrays
 from home_tf.prepare.select_rows import select_rows
@@ -84,8 +84,7 @@ def prepare(
     log = None if source is None or isinstance(source, (str, Path)) else source
     given = source if log is None else folder
     base = beside if given is None else Path(given)
-    if not base.is_dir():
-        raise HomeError(f"`source` must be a folder. Received: {base}")
+    check_folder(base)
     job = _Preparation(loaded, seed, progress or _silent)
     with (
         _explain_unwritable(out),

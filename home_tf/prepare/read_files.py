@@ -54,6 +54,16 @@ def read_files(
         return connection.create_table(name, _read_csv(connection, files, types))
 
 
+def check_folder(folder: Path) -> None:
+    """Checks that the folder of the files is one.
+
+    Raises:
+        HomeError: If it is not.
+    """
+    if not folder.is_dir():
+        raise HomeError(f"`source` must be a folder. Received: {folder}")
+
+
 def _read_csv(
     connection: Connection, files: Sequence[str], types: Mapping[str, str]
 ) -> Table:

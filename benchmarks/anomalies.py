@@ -37,7 +37,6 @@ REGIMES = {
     "generated, rarer": ({}, {"density_gap": 4.0}, 1, ("mmoe", "home")),
     "unscaled": ({}, None, 100, ("mmoe", "home")),
     "harsh": (HARSH, None, 1, (*PEERS, "home")),
-    "harsh, deep": ({**HARSH, **DEEP}, None, 1, ("mmoe", "ple", "home")),
     "harsh, deep, unscaled": ({**HARSH, **DEEP}, None, 100, ("mmoe", "ple")),
 }
 SEEDS = 5

@@ -18,8 +18,10 @@ data:
     user: {key: user_id}
     video: {key: video_id}
   history_lists:
-    user_watched_videos: {key: user_id, item: video_id, when: long_view = 1}
-    user_liked_videos: {key: user_id, item: video_id, when: is_like = 1}
+    user_watched_videos:
+      {key: user_id, item: video_id, when: long_view = 1, length: 5}
+    user_liked_videos:
+      {key: user_id, item: video_id, when: is_like = 1, length: 5}
 features:
   user_id: {type: categorical, width: 4, min_count: 2}
   video_id: {type: categorical, width: 4, oov_buckets: 2}

@@ -108,6 +108,11 @@ def test_curves_go_to_tensorboard(tmp_path):
     expected = [one["gates"]["click"]["largest_weight"] for one in monitor.history]
     assert values == pytest.approx(expected)
     assert "experts/shared/0/dead_dimensions" in curves.Tags()["tensors"]
+    # A heat map of two tasks by three experts, in cells of 16 pixels.
+    (picture, *_) = curves.Tensors("gates/contributions")
+    width, height, png = tf.make_ndarray(picture.tensor_proto)
+    assert (int(width), int(height)) == (3 * 16, 2 * 16)
+    assert tf.io.decode_png(png).shape == (2 * 16, 3 * 16, 3)
 
 
 def test_the_steps_are_right_when_keras_takes_several_at_once():

@@ -112,7 +112,8 @@ def test_metrics_equal_those_of_scikit_learn(config, prepared, trained):
         labels.append(y["is_click"].numpy())
         logits.append(network(features)["is_click"].numpy().ravel())
     exact = roc_auc_score(np.concatenate(labels), np.concatenate(logits))
-    assert metrics["test"]["auc"]["is_click"] == pytest.approx(exact, abs=1e-6)
+    # Two rows with nearly equal logits may change places when they are not compiled.
+    assert metrics["test"]["auc"]["is_click"] == pytest.approx(exact, abs=1e-5)
 
 
 def test_training_learns(trained):

@@ -266,6 +266,7 @@ def _table_bytes(version):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tables", "tolerance"), [("float16", 2e-4), ("int8", 1e-2)])
 def test_quantized_tables_predict_nearly_the_same_in_less_space(
     trained, tmp_path, tables, tolerance

@@ -353,6 +353,7 @@ def test_the_orders_of_pcgrad_are_permutations_that_change():
     assert (orders != other_seed).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighting", NAMES[1:])
 @one_model
 def test_two_devices_agree_with_one(model_class, weighting):

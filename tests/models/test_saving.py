@@ -57,6 +57,7 @@ def model_kind(name):
     return TFRSRankingModel
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["keras", pytest.param("tfrs", marks=needs_tfrs)])
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_fresh_process_loads_a_model_after_an_import_of_home_tf_alone(

@@ -70,6 +70,7 @@ def test_the_limit_counts_every_kernel_once_forward_and_twice_backward():
     assert limit_of(home, SMALL, training=True) == 3 * OPERATIONS
 
 
+@pytest.mark.slow
 def test_the_ratios_of_the_layer_follow_from_the_seconds(monkeypatch):
     # An operation of the large product takes a second.
     seconds = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from home_tf.backend import keras
+from home_tf.backend import IS_LEGACY, keras
 from home_tf.diagnosis.figures import Figures
 from home_tf.diagnosis.inspection import Inspector
 from home_tf.errors import check_at_least
@@ -112,17 +112,31 @@ class ExpertMonitor(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts an epoch."""
         self._steps_before = self._steps
+        if self._takes_several:
+            self._iterations_before = self._count_iterations()
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Measures the model where it is time."""
-        # With `steps_per_execution` Keras calls this once for several steps, and
-        # Keras 3 counts past the end of an epoch.
-        done = min(batch + 1, self.params.get("steps") or batch + 1)
-        before, self._steps = self._steps, self._steps_before + done
+        before, self._steps = self._steps, self._steps_before + self._done(batch)
         if self._steps // self.every > before // self.every:
             self._measure()
+
+    def _done(self, batch: int) -> int:
+        """Steps of the epoch that are done."""
+        if self._takes_several:
+            return self._count_iterations() - self._iterations_before
+        return batch + 1
+
+    @property
+    def _takes_several(self) -> bool:
+        # Keras 3 then names the first of these steps, or one past the last, depending
+        # on its version.
+        return not IS_LEGACY and self.model.steps_per_execution > 1
+
+    def _count_iterations(self) -> int:
+        return int(np.array(self.model.optimizer.iterations.value))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Measures the model a last time, and closes the curves."""

@@ -62,6 +62,8 @@ def demo(logs, tmp_path_factory):
     # The whole of HoME.
     config = config.replace("feature_gate: none, self_gate: none", "lora_rank: 2")
     assert "lora_rank" in config
+    # Lists as long as those of the pipeline, for the client in docs/serving.md.
+    config = config.replace("length: 5", "length: 20")
     (folder / "small.yaml").write_text(config)
     pipeline = ROOT / "pipelines" / "kuairand.py"
     done = run(pipeline, "--data", logs, "--config", "small.yaml", cwd=folder)

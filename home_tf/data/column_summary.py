@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from home_tf.data.dataset_directory import DatasetDirectory
 from home_tf.data.schema import Column
-from home_tf.errors import HomeError
 
 _BATCH_ROWS = 16_384
 
@@ -82,7 +81,7 @@ def summarize(data: DatasetDirectory, split: str) -> dict[str, ColumnSummary]:
         A summary for each column.
 
     Raises:
-        HomeError: If the split is unknown or its files are not what was written.
+        HomeError: If the split is unknown, or a file is not what was written.
     """
     found = {
         name: ColumnSummary(column, _known(data, name))
@@ -95,7 +94,6 @@ def summarize(data: DatasetDirectory, split: str) -> dict[str, ColumnSummary]:
 
 
 def _known(data: DatasetDirectory, column: str) -> frozenset[Any] | None:
-    try:
-        return frozenset(data.vocabulary(column).values)
-    except HomeError:
+    if not data.has_vocabulary(column):
         return None
+    return frozenset(data.vocabulary(column).values)

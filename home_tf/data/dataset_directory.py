@@ -68,6 +68,10 @@ class DatasetDirectory:
             raise HomeError(f"{self}: there is no split {name!r}. Its splits: {known}")
         return self.schema.splits[name]
 
+    def has_vocabulary(self, column: str) -> bool:
+        """Whether the values of a column in the training rows are listed."""
+        return self._vocabulary_file(column).is_file()
+
     def vocabulary(self, column: str) -> Vocabulary:
         """The values of a column in the training rows, most frequent first.
 
@@ -75,9 +79,12 @@ class DatasetDirectory:
             HomeError: If there is no valid vocabulary of the column.
         """
         if column not in self._vocabularies:
-            file = self.path / "vocabularies" / f"{column}.csv"
+            file = self._vocabulary_file(column)
             self._vocabularies[column] = Vocabulary.load(file, self.columns[column])
         return self._vocabularies[column]
+
+    def _vocabulary_file(self, column: str) -> Path:
+        return self.path / "vocabularies" / f"{column}.csv"
 
     def statistics(self, column: str, *, needed_by: str = "") -> ColumnStatistics:
         """The statistics of a column over the training rows.

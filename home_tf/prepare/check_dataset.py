@@ -6,6 +6,12 @@ from home_tf.prepare.engine import Table, first_row
 from home_tf.prepare.join_history import SPLIT
 from home_tf.prepare.splits import SPLITS
 
+_REMEDIES = {
+    "missing": "Set `nullable: true` for its features, or derive a number",
+    "infinite": "Derive a finite number",
+}
+_EXAMPLES = {"missing": "coalesce({}, 0)", "infinite": "least({}, 1e6)"}
+
 
 def check_dataset(dataset: Table, columns: Columns) -> None:
     """Checks the numbers and the splits of the table `dataset`.
@@ -39,9 +45,8 @@ def _check_numbers(dataset: Table, columns: Columns) -> None:
         problem, name = found.split(" ", 1)
         if count:
             raise HomeError(
-                f"`{name}` is {problem} in {count:,} rows. Set `nullable: true` for "
-                "its features, or derive a number by `data.columns`, such as "
-                f"`{name}: coalesce({name}, 0)`"
+                f"`{name}` is {problem} in {count:,} rows. {_REMEDIES[problem]} by "
+                f"`data.columns`, such as `{name}: {_EXAMPLES[problem].format(name)}`"
             )
 
 

@@ -42,7 +42,7 @@ def _derive(
     kept = [_quoted(name) for name in table.columns if name not in columns]
     made = [f"({sql}) AS {_quoted(name)}" for name, sql in columns.items()]
     name, sql = next(iter(columns.items()))
-    with explained(f"`{key}.{name}`: {sql!r}"):
+    with explained(_where(key, name, sql)):
         query = f"SELECT {', '.join([*kept, *made])} FROM {before}"
         return connection.sql(query, dialect="duckdb")
 
@@ -51,7 +51,7 @@ def _groups(columns: Mapping[str, str], key: str) -> Iterator[dict[str, str]]:
     """Columns that can be derived at once: none uses another of its group."""
     group: dict[str, str] = {}
     for name, sql in columns.items():
-        with explained(f"`{key}.{name}`: {sql!r}"):
+        with explained(_where(key, name, sql)):
             parsed = sqlglot.parse_one(sql, read="duckdb")
         used = {column.name for column in parsed.find_all(expressions.Column)}
         if used & group.keys():
@@ -60,6 +60,11 @@ def _groups(columns: Mapping[str, str], key: str) -> Iterator[dict[str, str]]:
         group[name] = sql
     if group:
         yield group
+
+
+def _where(key: str, name: str, sql: str) -> str:
+    """What the user wrote; names that begin with `__` are ours."""
+    return f"`{key if name.startswith('__') else f'{key}.{name}'}`: {sql!r}"
 
 
 def _quoted(name: str) -> str:

@@ -1,5 +1,6 @@
 """The database that prepares: DuckDB, embedded, within bounds of memory."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,10 @@ from ibis.common.exceptions import IbisError
 from sqlglot.errors import SqlglotError
 
 from home_tf.errors import HomeError
+
+# What DuckDB and SQLGlot add to an error: hints to options of their own, and colours.
+_HINTS = ("Candidate", "LINE ", "Possible", "The search space")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # Ibis has no types that mypy could use.
 Connection = Any
@@ -27,7 +32,8 @@ def connect(folder: Path, memory: str) -> Iterator[Connection]:
         memory: The most memory that the database takes, such as `4GB`.
 
     Raises:
-        HomeError: If `memory` is no amount of memory.
+        HomeError: If `memory` is no amount of memory, or in the context the database
+            reports an error that nothing there explains.
     """
     with explained("`memory`"):
         connection = ibis.duckdb.connect(
@@ -38,7 +44,8 @@ def connect(folder: Path, memory: str) -> Iterator[Connection]:
     connection.raw_sql("SET TimeZone = 'UTC'")
     connection.raw_sql("SET enable_progress_bar = false")
     try:
-        yield connection
+        with explained("the rows"):
+            yield connection
     finally:
         connection.disconnect()
 
@@ -73,7 +80,7 @@ def _first_lines(error: Exception) -> str:
     """What an error says, without the hints to DuckDB's own options."""
     kept = []
     for line in str(error).splitlines():
-        if not line.strip() or line.startswith(("Possible", "LINE ", "Candidate")):
+        if not line.strip() or line.startswith(_HINTS):
             break
         kept.append(line.strip())
-    return " ".join(" ".join(kept).split())
+    return _COLOUR.sub("", " ".join(" ".join(kept).split()))

@@ -19,12 +19,12 @@ from home_tf.prepare.engine import Connection, Table, connect, first_row
 from home_tf.prepare.history_columns import HistoryColumns
 from home_tf.prepare.join_history import SPLIT, JoinHistory
 from home_tf.prepare.read_files import check_folder, files_exist
-from home_tf.prepare.read_rows import as_list, matched, read_rows
+from home_tf.prepare.read_rows import OF_LOG, as_list, matched, read_rows
 from home_tf.prepare.record_columns import record_columns, to_arrays
 from home_tf.prepare.select_rows import select_rows
 from home_tf.prepare.splits import SPLITS, make_splits
 from home_tf.prepare.statistics import describe_numbers
-from home_tf.prepare.times import add_times
+from home_tf.prepare.times import DAY, add_times
 from home_tf.prepare.vocabularies import write_vocabularies
 
 Progress = Callable[[str, int, int], None]
@@ -142,6 +142,7 @@ class _Preparation:
 
     def join(self, connection: Connection) -> Table:
         """Joins the rows with their history."""
+        self._count_without_day()
         self._split_of = make_splits(self._events, self.data, self._offset)
         history = JoinHistory.count(
             connection,
@@ -189,6 +190,17 @@ class _Preparation:
                     f"{counted[name]:,} of {counted['__all']:,} rows have a "
                     f"{' and '.join(as_list(tables[name].key))} that is not in "
                     f"`{name}`"
+                )
+
+    def _count_without_day(self) -> None:
+        if DAY in self._events.columns:
+            log = self._events.filter(self._events[OF_LOG])
+            missing = log[DAY].isnull().sum()
+            found = first_row(log.agg(missing=missing, rows=log.count()))
+            if found["missing"]:
+                self.warnings.append(
+                    f"{found['missing']:,} of {found['rows']:,} rows have no day, and "
+                    "are left out"
                 )
 
     def _check_history_log(self, folder: Path) -> None:

@@ -50,6 +50,9 @@ def read_rows(
         if log is None
         else _take(connection, log)
     )
+    if not first_row(rows.agg(rows=rows.count()))["rows"]:
+        given = data.log if log is None else type(log).__name__
+        raise HomeError(f"`data.log`: {given} has no rows")
     rows = rows.mutate(**{OF_LOG: True, ROW: rows.rowid()})
     if data.history_log is not None:
         rows = _add_history(connection, rows, data, folder)

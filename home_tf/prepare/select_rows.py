@@ -69,12 +69,13 @@ def select_rows(
 def _add_listed(
     connection: Connection, rows: Table, data: DataConfig, history: HistoryColumns
 ) -> Table:
-    conditions = {}
     for name in history.lists:
         when = data.history_lists[name].when
-        sql = "TRUE" if when is None else f"CAST(({when}) AS BOOLEAN)"
-        conditions[listed(name)] = sql
-    return derive(connection, rows, conditions, key="data.history_lists")
+        condition = {listed(name): "TRUE" if when is None else when}
+        key = f"data.history_lists.{name}.when"
+        rows = derive(connection, rows, condition, key=key)
+        rows = rows.mutate(**{listed(name): rows[listed(name)].cast("boolean")})
+    return rows
 
 
 def _key_columns(rows: Table, data: DataConfig, history: HistoryColumns) -> list[str]:

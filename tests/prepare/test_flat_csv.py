@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from home_tf.config import load_config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.prepare import prepare
@@ -130,3 +131,45 @@ def test_a_configuration_without_data_is_told(people, tmp_path):
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(HomeError, match="has no section `data`"):
         prepare(None, tmp_path / "config.yaml", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"where": "hourz > 1"},
+            r"^`data\.where`: 'hourz > 1': .* \"hourz\" not found",
+        ),
+        ({"day": "dayy"}, r"^`data\.day`: 'dayy': .* \"dayy\" not found"),
+        ({"columns.age": "log(age"}, r"^`data\.columns\.age`: 'log\(age': [^\x1b]*$"),
+        ({"columns.age": "age / 0"}, r"^`age` is infinite in 2,000 rows. Derive a fin"),
+        (
+            {"columns.age": "CAST('x' || age AS INTEGER)"},
+            r"^the rows: Conversion Error: Could not convert string 'x\d+' to INT32$",
+        ),
+    ],
+)
+def test_sql_that_fails_is_told_by_its_key(people, tmp_path, changes, said):
+    dotted = {f"data.{key}": value for key, value in changes.items()}
+    config = load_config(tmp_path / "config.yaml", dotted)
+    with pytest.raises(HomeError, match=said):
+        prepare(tmp_path, config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["", "age,job,zip,hours,income\n"])
+def test_a_log_without_rows_is_told(people, tmp_path, text):
+    (tmp_path / "people.csv").write_text(text)
+    with pytest.raises(HomeError, match=r"^`data\.log`: people\.csv has no rows$"):
+        prepare(None, tmp_path / "config.yaml", tmp_path / "out")
+
+
+def test_rows_without_a_day_are_counted(people, tmp_path):
+    people["day"] = np.repeat([20220101, 20220102, 20220103, 20220104], 500)
+    people["day"] = people["day"].astype("Int64").where(people.index >= 7)
+    people.to_csv(tmp_path / "people.csv", index=False)
+    config = load_config(tmp_path / "config.yaml", {"data.day": "day"})
+    lines = []
+    made = prepare(tmp_path, config, tmp_path / "out", on_warning=lines.append)
+    assert lines == ["7 of 2,000 rows have no day, and are left out"]
+    assert made.splits["train"].rows == 993

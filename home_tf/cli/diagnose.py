@@ -26,7 +26,9 @@ def diagnose(
     ] = "validation",
     importance: Annotated[
         bool,
-        typer.Option("--importance", help="Measure every feature's worth by task."),
+        typer.Option(
+            "--importance", help="Measure every feature's importance by task."
+        ),
     ] = False,
     features: Annotated[
         list[str] | None,
@@ -40,7 +42,7 @@ def diagnose(
         typer.Option(help="With several runs: the folder of their common report."),
     ] = None,
 ) -> None:
-    """Find ill experts and gates in a run, and write a report."""
+    """Find anomalies of the experts and gates of a run, and write a report."""
     if (out is not None) != (len(run) > 1):
         raise HomeError(
             "`--out` is the folder of the report that sets several runs side by side: "

@@ -3,22 +3,22 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from home_tf.diagnosis.verdicts import judged_values
+from home_tf.diagnosis.verdicts import LOW_IS_WORSE, judged_values
 
-# What each of the judged figures is called, and which end of its values is the worst.
+# What the worst of each judged figure is called.
 _WORST = {
-    "dead_dimensions": ("most dead dimensions of an expert", max),
-    "similarity": ("largest similarity of siblings", max),
-    "shared_contribution": ("largest contribution of a shared expert", max),
-    "input_dependence": ("lowest input dependence of a gate", min),
-    "monopoly": ("largest monopoly of a shared expert", max),
-    "own_mass": ("lowest own mass of a task, of an even share", min),
-    "effect": ("lowest effect of a feature gate", min),
+    "dead_dimensions": "most dead dimensions of an expert",
+    "similarity": "largest similarity of siblings",
+    "shared_contribution": "largest contribution of a shared expert",
+    "input_dependence": "lowest input dependence of a gate",
+    "monopoly": "largest monopoly of a shared expert",
+    "own_mass": "lowest own mass of a task, of an even share",
+    "effect": "lowest effect of a feature gate",
 }
 
 
 def summarize(figures: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers that tell ill experts and gates from healthy ones.
+    """The numbers in which healthy experts and gates differ from others.
 
     Args:
         figures: What `Figures.result` returns.
@@ -46,8 +46,8 @@ def summarize(figures: Mapping[str, Any]) -> dict[str, float]:
         }
     for figure, values in judged_values(figures).items():
         if values:
-            name, worst = _WORST[figure]
-            found[name] = worst(values.values())
+            worst = min if figure in LOW_IS_WORSE else max
+            found[_WORST[figure]] = worst(values.values())
     return found
 
 

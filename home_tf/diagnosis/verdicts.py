@@ -1,6 +1,6 @@
 """Verdicts on experts and gates, each with its threshold and what to try next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,11 +14,13 @@ THRESHOLDS = {
     "effect": 0.05,
     "input_dependence": 0.01,
 }
+# Found below their threshold; the others at or above it.
+LOW_IS_WORSE = ("own_mass", "effect", "input_dependence")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One expert, gate or task that is ill.
+    """One expert, gate or task with an anomaly.
 
     Attributes:
         subject: Its name.
@@ -40,7 +42,7 @@ class Verdict:
     Attributes:
         kind: `collapse`, `degradation`, `underfitting`, `twin_experts`,
             `dead_feature_gate` or `constant_gate`.
-        cases: Where it was found, the worst first; nowhere if the model is healthy.
+        cases: Where it was found, the worst first; empty if it was not found.
         checked: How many experts, gates or tasks were looked at; 0 if the architecture
             has none that could have it.
         sentence: What was found, for a person.
@@ -161,13 +163,13 @@ def _collapse(values: Mapping[str, Mapping[str, float]]) -> Verdict:
     has nothing to gain from the others.
     """
     experts, gates = values["dead_dimensions"], values["shared_contribution"]
-    dead = _above("dead_dimensions", experts)
-    taken = _above("shared_contribution", gates)
+    dead = _find_cases("dead_dimensions", experts)
+    taken = _find_cases("shared_contribution", gates)
     found = []
     if dead:
         found.append(
-            f"{len(dead)} of {len(experts)} experts are partly dead: {dead[0].subject} "
-            f"gives zero in {dead[0].value:.0%} of its dimensions"
+            f"{len(dead)} of {len(experts)} experts have dead dimensions: "
+            f"{dead[0].subject} outputs only zeros in {dead[0].value:.0%} of its own"
         )
     if taken:
         found.append(
@@ -187,18 +189,16 @@ def _collapse(values: Mapping[str, Mapping[str, float]]) -> Verdict:
 
 def _degradation(values: Mapping[str, Mapping[str, float]]) -> Verdict:
     """Shared experts that one task has for itself (eq. 6)."""
-    monopolies = values["monopoly"]
-    cases = _above("monopoly", monopolies)
-    return Verdict(
-        kind="degradation",
-        cases=cases,
-        checked=len(monopolies),
-        sentence=f"{len(cases)} of {len(monopolies)} shared experts serve mostly one "
-        f"task: {cases[0].subject}, a monopoly of {cases[0].value:.0%}"
-        if cases
-        else _healthy(
-            monopolies, "The tasks share the shared experts", "experts that tasks share"
+    return _judge_figure(
+        "degradation",
+        "monopoly",
+        values,
+        found=lambda worst: (
+            f"shared experts serve mostly one task: {worst.subject}, "
+            f"a monopoly of {worst.value:.0%}"
         ),
+        healthy="The tasks share the shared experts",
+        missing="experts that tasks share",
         advice="`model.architecture.type: home` gives each task group experts of its "
         "own behind `hierarchy_mask: true`; check the `group` of the tasks, or raise "
         "`num_task_experts`",
@@ -207,16 +207,16 @@ def _degradation(values: Mapping[str, Mapping[str, float]]) -> Verdict:
 
 def _underfitting(values: Mapping[str, Mapping[str, float]]) -> Verdict:
     """Tasks that ignore their own experts (eq. 8-11)."""
-    masses = values["own_mass"]
-    cases = _below("own_mass", masses)
-    return Verdict(
-        kind="underfitting",
-        cases=cases,
-        checked=len(masses),
-        sentence=f"{len(cases)} of {len(masses)} tasks ignore their own experts: "
-        f"{cases[0].subject} takes {cases[0].value:.0%} of an even share from them"
-        if cases
-        else _healthy(masses, "Every task uses its own experts", "experts of tasks"),
+    return _judge_figure(
+        "underfitting",
+        "own_mass",
+        values,
+        found=lambda worst: (
+            f"tasks ignore their own experts: {worst.subject} takes "
+            f"{worst.value:.0%} of an even share from them"
+        ),
+        healthy="Every task uses its own experts",
+        missing="experts of tasks",
         advice="`feature_gate: both` and `self_gate: both` of "
         "`model.architecture.type: home` give a sparse task's experts inputs and "
         "gradients of their own",
@@ -226,18 +226,17 @@ def _underfitting(values: Mapping[str, Mapping[str, float]]) -> Verdict:
 def _twin_experts(
     values: Mapping[str, Mapping[str, float]], experts: Mapping[str, Any]
 ) -> Verdict:
-    """Experts whose outputs say the same."""
-    similarities = values["similarity"]
-    cases = _above("similarity", similarities)
-    return Verdict(
-        kind="twin_experts",
-        cases=cases,
-        checked=len(similarities),
-        sentence=f"{len(cases)} of {len(similarities)} experts say the same as a "
-        f"sibling: {cases[0].subject} and {experts[cases[0].subject]['twin']}, "
-        f"similarity {cases[0].value:.2f}"
-        if cases
-        else _healthy(similarities, "No two experts say the same", "siblings"),
+    """Experts whose outputs are nearly the same."""
+    return _judge_figure(
+        "twin_experts",
+        "similarity",
+        values,
+        found=lambda worst: (
+            f"experts nearly duplicate a sibling: {worst.subject} and "
+            f"{experts[worst.subject]['twin']}, similarity {worst.value:.2f}"
+        ),
+        healthy="No two experts are near duplicates",
+        missing="siblings",
         advice="Fewer experts do as well: lower `num_shared_experts`, "
         "`num_group_experts`, `num_task_experts` or `num_experts`. Or "
         "`feature_gate_scope: expert`, which gives each an input of its own",
@@ -245,17 +244,17 @@ def _twin_experts(
 
 
 def _dead_feature_gate(values: Mapping[str, Mapping[str, float]]) -> Verdict:
-    """Feature gates that leave their input as it is (eq. 8-10)."""
-    gates = values["effect"]
-    cases = _below("effect", gates)
-    return Verdict(
-        kind="dead_feature_gate",
-        cases=cases,
-        checked=len(gates),
-        sentence=f"{len(cases)} of {len(gates)} feature gates leave their input as it "
-        f"is: {cases[0].subject} changes it by {cases[0].value:.1%}"
-        if cases
-        else _healthy(gates, "Every feature gate selects", "feature gates"),
+    """Feature gates that barely change their input (eq. 8-10)."""
+    return _judge_figure(
+        "dead_feature_gate",
+        "effect",
+        values,
+        found=lambda worst: (
+            f"feature gates barely change their input: {worst.subject} "
+            f"changes it by {worst.value:.1%}"
+        ),
+        healthy="Every feature gate changes its input",
+        missing="feature gates",
         advice="For gates of the task level `feature_gate: meta`, which saves their "
         "time; for those of the meta level longer training or a higher `lora_rank`",
     )
@@ -263,35 +262,48 @@ def _dead_feature_gate(values: Mapping[str, Mapping[str, float]]) -> Verdict:
 
 def _constant_gate(values: Mapping[str, Mapping[str, float]]) -> Verdict:
     """Gates that weigh their experts alike whatever their input."""
-    gates = values["input_dependence"]
-    cases = _below("input_dependence", gates)
-    return Verdict(
-        kind="constant_gate",
-        cases=cases,
-        checked=len(gates),
-        sentence=f"{len(cases)} of {len(gates)} gates ignore their input: "
-        f"{cases[0].subject} varies by {cases[0].value:.1%} of what it could"
-        if cases
-        else _healthy(gates, "Every gate looks at its input", "gates that mix experts"),
+    return _judge_figure(
+        "constant_gate",
+        "input_dependence",
+        values,
+        found=lambda worst: (
+            f"gates ignore their input: {worst.subject} varies by "
+            f"{worst.value:.1%} of what it could"
+        ),
+        healthy="Every gate depends on its input",
+        missing="gates that mix experts",
         advice="A higher `training.learning_rate`, or hidden layers in the gates by "
         "`model.architecture.gate_units: [32]`. If neither helps, these tasks want the "
         "same mixture for every row",
     )
 
 
-def _above(figure: str, values: Mapping[str, float]) -> list[Case]:
-    """The cases at or above a threshold, the largest first."""
-    limit = THRESHOLDS[figure]
-    found = [Case(n, figure, v, limit) for n, v in values.items() if v >= limit]
-    return sorted(found, key=lambda case: -case.value)
+def _judge_figure(
+    kind: str,
+    figure: str,
+    values: Mapping[str, Mapping[str, float]],
+    *,
+    found: Callable[[Case], str],
+    healthy: str,
+    missing: str,
+    advice: str,
+) -> Verdict:
+    """The verdict of an anomaly that a single figure shows."""
+    checked = values[figure]
+    cases = _find_cases(figure, checked)
+    if cases:
+        sentence = f"{len(cases)} of {len(checked)} {found(cases[0])}"
+    else:
+        sentence = healthy if checked else f"The architecture has no {missing}"
+    return Verdict(kind, cases, len(checked), sentence, advice)
 
 
-def _below(figure: str, values: Mapping[str, float]) -> list[Case]:
-    """The cases below a threshold, the smallest first."""
-    limit = THRESHOLDS[figure]
-    found = [Case(n, figure, v, limit) for n, v in values.items() if v < limit]
-    return sorted(found, key=lambda case: case.value)
-
-
-def _healthy(checked: Any, sentence: str, missing: str) -> str:
-    return sentence if checked else f"The architecture has no {missing}"
+def _find_cases(figure: str, values: Mapping[str, float]) -> list[Case]:
+    """The cases that are beyond a threshold, the worst first."""
+    limit, low = THRESHOLDS[figure], figure in LOW_IS_WORSE
+    found = [
+        Case(subject, figure, value, limit)
+        for subject, value in values.items()
+        if (value < limit if low else value >= limit)
+    ]
+    return sorted(found, key=lambda case: case.value, reverse=not low)

@@ -10,7 +10,7 @@ from support.diagnoses import make_diagnosis
 
 from home_tf.backend import IS_LEGACY
 from home_tf.diagnosis.report import side_by_side, write_report
-from home_tf.diagnosis.report.overview import JUDGED
+from home_tf.diagnosis.report.overview import JUDGED, write_limit
 from home_tf.diagnosis.report.pictures import gate_pictures
 from home_tf.diagnosis.verdicts import THRESHOLDS, judge
 from home_tf.errors import HomeError
@@ -115,7 +115,9 @@ def test_the_page_has_every_verdict_and_every_section(diagnosis, page):
 def test_every_threshold_is_in_the_definitions(page):
     assert set(JUDGED) == set(THRESHOLDS)
     for name, figure in JUDGED.items():
-        assert f"{figure.title} {figure.limit(THRESHOLDS[name])}" in page.text
+        assert f"{figure.title} {write_limit(name, THRESHOLDS[name])}" in page.text
+    assert "dead dimensions at least 10%" in page.text
+    assert "own mass over an even share below 25%" in page.text
 
 
 def test_advice_stands_where_something_was_found(diagnosis, page):

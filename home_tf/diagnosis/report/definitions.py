@@ -1,7 +1,7 @@
 """What the figures and verdicts of the report mean."""
 
 from home_tf.diagnosis.report.contents import Block, Section
-from home_tf.diagnosis.report.overview import JUDGED, TITLES
+from home_tf.diagnosis.report.overview import JUDGED, TITLES, write_limit
 from home_tf.diagnosis.verdicts import THRESHOLDS
 
 _VERDICTS = {
@@ -19,9 +19,12 @@ _VERDICTS = {
         "A task ignores its own experts and lives on those of others",
         ("own_mass",),
     ),
-    "twin_experts": ("Two experts say the same, so one would do", ("similarity",)),
+    "twin_experts": (
+        "Two experts are near duplicates, so one would do",
+        ("similarity",),
+    ),
     "dead_feature_gate": (
-        "A feature gate leaves its input as it is",
+        "A feature gate barely changes its input",
         ("effect",),
     ),
     "constant_gate": (
@@ -71,7 +74,7 @@ _TASKS = {
     "AUC": "How often a positive row is ranked above a negative one.",
     "GAUC": "AUC within each group of rows, such as a user's, averaged by its rows.",
     "Importance": "Loss of AUC or GAUC if a column is shuffled among the rows, with an "
-    "interval of a paired bootstrap. Columns that say the same hide one another; "
+    "interval of a paired bootstrap. Redundant columns hide one another; "
     "`--features 'user_*+tab'` shuffles them together.",
     "Predicted / observed": "Mean prediction over the rate of positives: above 1 the "
     "task is predicted too often.",
@@ -98,7 +101,7 @@ def definition_section() -> Section:
 def _verdict(kind: str) -> str:
     text, figures = _VERDICTS[kind]
     limits = [
-        f"{JUDGED[name].title} {JUDGED[name].limit(THRESHOLDS[name])}"
+        f"{JUDGED[name].title} {write_limit(name, THRESHOLDS[name])}"
         for name in figures
     ]
     return f"{text}. Found if: {', or '.join(limits)}."

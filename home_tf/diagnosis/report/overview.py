@@ -7,6 +7,7 @@ from typing import Any
 from home_tf.diagnosis.report.contents import Runs, Table, architecture_of
 from home_tf.diagnosis.report.numbers import any_of, decimal, percent, whole
 from home_tf.diagnosis.summary import summarize
+from home_tf.diagnosis.verdicts import LOW_IS_WORSE
 
 TITLES = {
     "collapse": "Expert collapse",
@@ -25,16 +26,10 @@ class JudgedFigure:
     Attributes:
         title: What it is.
         write: Writes a value.
-        beyond: Which side of the threshold is ill.
     """
 
     title: str
     write: Callable[[float], str]
-    beyond: str
-
-    def limit(self, threshold: float) -> str:
-        """From where on it is ill, such as at least 10%."""
-        return f"{self.beyond} {self.write(threshold).replace('.0%', '%')}"
 
 
 def _two_digits(value: float) -> str:
@@ -42,16 +37,20 @@ def _two_digits(value: float) -> str:
 
 
 JUDGED = {
-    "dead_dimensions": JudgedFigure("dead dimensions", percent, "at least"),
-    "shared_contribution": JudgedFigure(
-        "contribution of a shared expert", percent, "at least"
-    ),
-    "monopoly": JudgedFigure("monopoly", percent, "at least"),
-    "own_mass": JudgedFigure("own mass over an even share", percent, "below"),
-    "similarity": JudgedFigure("similarity", _two_digits, "at least"),
-    "effect": JudgedFigure("effect", percent, "below"),
-    "input_dependence": JudgedFigure("input dependence", percent, "below"),
+    "dead_dimensions": JudgedFigure("dead dimensions", percent),
+    "shared_contribution": JudgedFigure("contribution of a shared expert", percent),
+    "monopoly": JudgedFigure("monopoly", percent),
+    "own_mass": JudgedFigure("own mass over an even share", percent),
+    "similarity": JudgedFigure("similarity", _two_digits),
+    "effect": JudgedFigure("effect", percent),
+    "input_dependence": JudgedFigure("input dependence", percent),
 }
+
+
+def write_limit(figure: str, threshold: float) -> str:
+    """From where on a figure is an anomaly, such as at least 10%."""
+    beyond = "below" if figure in LOW_IS_WORSE else "at least"
+    return f"{beyond} {JUDGED[figure].write(threshold).replace('.0%', '%')}"
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,8 @@ def _case_table(cases: Sequence[Mapping[str, Any]]) -> Table:
     rows = []
     for case in cases:
         figure = JUDGED[case["figure"]]
-        value, limit = figure.write(case["value"]), figure.limit(case["threshold"])
+        value = figure.write(case["value"])
+        limit = write_limit(case["figure"], case["threshold"])
         rows.append([case["subject"], figure.title, value, limit])
-    columns = ["where", "figure", "value", "ill if"]
+    columns = ["where", "figure", "value", "flagged if"]
     return Table("Cases, the worst first", columns, rows, words=[1])

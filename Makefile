@@ -23,10 +23,10 @@ install: .venv/installed ## install the package and its tools into .venv
 demo: .venv/installed ## train and evaluate on KuaiRand; DATA=folder for the real data
 	.venv/bin/python pipelines/kuairand.py $(if $(DATA),--data "$(DATA)")
 
-test: .venv/installed .venv-jax/installed .venv-oldest/installed ## check, then the tests on the newest versions
+test: .venv/installed .venv-jax/installed .venv-oldest/installed .venv-spark/installed ## check, then the tests on the newest versions
 	tests/run
 
-test-slow: .venv/installed .venv-oldest/installed ## the tests that take longest, which make test leaves out
+test-slow: .venv/installed .venv-oldest/installed .venv-spark/installed ## the tests that take longest, which make test leaves out
 	tests/run slow
 
 test-oldest: .venv-oldest/installed .venv/installed ## all tests on the oldest versions
@@ -38,7 +38,7 @@ check: .venv/installed ## lint, formatting and types
 	.venv/bin/mypy
 
 clean: ## remove environments, builds and caches
-	rm -rf .venv .venv-oldest .venv-jax build dist *.egg-info
+	rm -rf .venv .venv-oldest .venv-jax .venv-spark build dist *.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -63,6 +63,11 @@ dist/built: $(SOURCES) | .venv/bin/python
 
 .venv-jax/dependencies: constraints/jax.txt | .venv-jax/bin/python
 	.venv-jax/bin/python -m pip install -q -r constraints/jax.txt
+	touch $@
+
+.venv-spark/dependencies: constraints/spark.txt setup.cfg | .venv-spark/bin/python dist/built
+	.venv-spark/bin/python -m pip install -q -c constraints/newest.txt \
+	    -r constraints/spark.txt "$(WHEEL)[pipeline,spark]"
 	touch $@
 
 %/installed: dist/built %/dependencies

@@ -1,7 +1,7 @@
 """`home-tf prepare`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from home_tf.cli.console import (
 )
 from home_tf.cli.options import ConfigOption
 from home_tf.cli.start_tensorflow import start_tensorflow
+from home_tf.errors import HomeError
 
 
 def prepare(
@@ -27,31 +28,60 @@ def prepare(
     ] = "packed",
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress the records.")] = False,
     shards: Annotated[int, typer.Option(help="Number of files of each split.")] = 8,
+    engine: Annotated[
+        Literal["duckdb", "spark"], typer.Option(help="Where the rows are computed.")
+    ] = "duckdb",
+    master: Annotated[
+        str | None, typer.Option(help="Spark's cluster, such as spark://host:7077.")
+    ] = None,
     memory: Annotated[
-        str, typer.Option(help="The most memory of the database.")
+        str, typer.Option(help="The most memory that DuckDB takes.")
     ] = "4GB",
+    as_of: Annotated[
+        str | None, typer.Option(help="A day or time; goes with --only history.")
+    ] = None,
+    only: Annotated[
+        Literal["history"] | None,
+        typer.Option(help="Write the history features of every key at --as-of."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the rows' order.")] = 0,
 ) -> None:
     """Turn logs into TFRecords, as the section `data` says."""
     from home_tf.config import peek_framework
 
+    if (as_of is None) != (only is None):
+        raise HomeError("`--as-of TIME` and `--only history` go together")
     start_tensorflow(peek_framework(config))
     from home_tf.prepare import prepare as prepare_data
+    from home_tf.prepare import prepare_history
+
+    def warn(line: str) -> None:
+        console.print(f"warning: {line}", soft_wrap=True)
 
     nothing = f"{out} is as it was. Run the same command again"
     with say_if_interrupted(nothing), progress_bars() as progress:
-        schema = prepare_data(
-            source,
-            config,
-            out,
-            layout=layout,
-            compression="GZIP" if gzip else None,
-            shards=shards,
-            memory=memory,
-            seed=seed,
-            progress=progress,
-            on_warning=lambda line: console.print(f"warning: {line}", soft_wrap=True),
-        )
-    rows = "  ".join(f"{name} {split.rows:,}" for name, split in schema.splits.items())
-    console.print(f"rows: {rows}")
+        given: dict[str, Any] = {
+            "engine": engine,
+            "master": master,
+            "memory": memory,
+            "progress": progress,
+            "on_warning": warn,
+        }
+        if as_of is not None:
+            prepare_history(source, config, out, as_of=as_of, **given)
+        else:
+            schema = prepare_data(
+                source,
+                config,
+                out,
+                layout=layout,
+                compression="GZIP" if gzip else None,
+                shards=shards,
+                seed=seed,
+                **given,
+            )
+    if as_of is None:
+        splits = schema.splits.items()
+        rows = "  ".join(f"{name} {split.rows:,}" for name, split in splits)
+        console.print(f"rows: {rows}")
     report_written(out)

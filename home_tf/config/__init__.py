@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from home_tf.config.evaluation_config import EvaluationConfig as EvaluationConfig
     from home_tf.config.files_config import FilesConfig as FilesConfig
     from home_tf.config.history_config import HistoryConfig as HistoryConfig
+    from home_tf.config.history_feature import HistoryFeature as HistoryFeature
+    from home_tf.config.history_feature import find_history as find_history
+    from home_tf.config.history_feature import history_features as history_features
     from home_tf.config.history_list_config import (
         HistoryListConfig as HistoryListConfig,
     )
@@ -54,6 +57,9 @@ _MODULES = {
     "SplitConfig": "split_config",
     "TableConfig": "table_config",
     "TrainingConfig": "training_config",
+    **dict.fromkeys(
+        ("HistoryFeature", "find_history", "history_features"), "history_feature"
+    ),
     **dict.fromkeys(
         (
             "differing_keys",

@@ -9,7 +9,7 @@ from typing import get_args
 
 import tensorflow as tf
 
-from home_tf.config import override_config
+from home_tf.config import history_features, override_config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError, check_at_least
 from home_tf.export.candidates import read_candidates
@@ -116,6 +116,10 @@ def export_run(
         "versions": made["versions"],
         "export_git_revision": made["git_revision"],
         "data_sha256": experiment.data.fingerprint,
+        "history": {
+            column: asdict(feature)
+            for column, feature in history_features(config).items()
+        },
         "score": config.serving.score and asdict(config.serving.score),
         "embedding_tables": tables,
         "auc_changes": auc_changes,

@@ -2,9 +2,7 @@
 
 from home_tf.errors import HomeError
 from home_tf.prepare.columns import Columns
-from home_tf.prepare.engine import Table, first_row
-from home_tf.prepare.join_history import SPLIT
-from home_tf.prepare.splits import SPLITS
+from home_tf.prepare.engines import SPLIT, SPLITS, Table, first_row
 
 _REMEDIES = {
     "missing": "Set `nullable: true` for its features, or derive a number",

@@ -1,7 +1,5 @@
 """Which columns a configuration needs, and what each is for."""
 
-import re
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -78,17 +76,3 @@ class Columns:
     def _count(columns: list[str], column: str) -> None:
         if column not in columns:
             columns.append(column)
-
-
-def rated_column(column: str, names: Collection[str]) -> tuple[str, str] | None:
-    """The history and the column behind `user_is_click_rate`: `user`, `is_click`.
-
-    Args:
-        column: The column that is wanted.
-        names: The names of the histories.
-    """
-    for name in sorted(names, key=len, reverse=True):
-        found = re.fullmatch(rf"{re.escape(name)}_(.+)_rate", column)
-        if found:
-            return name, found[1]
-    return None

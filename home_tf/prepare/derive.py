@@ -3,19 +3,18 @@
 from collections.abc import Iterator, Mapping
 
 import sqlglot
-from ibis.util import gen_name
 from sqlglot import expressions
 
-from home_tf.prepare.engine import Connection, Table, explained
+from home_tf.prepare.engines import Engine, Table, explained
 
 
 def derive(
-    connection: Connection, table: Table, columns: Mapping[str, str], *, key: str
+    engine: Engine, table: Table, columns: Mapping[str, str], *, key: str
 ) -> Table:
     """Adds or replaces columns, in order: each may use those before it.
 
     Args:
-        connection: The database.
+        engine: Where it is done.
         table: The table.
         columns: `{name: SQL}`.
         key: The key of the configuration that has them, for messages.
@@ -25,26 +24,20 @@ def derive(
     """
     for group in _groups(columns, key):
         try:
-            table = _derive(connection, table, group, key)
+            table = _derive(engine, table, group, key)
         except ValueError:  # which of them is it?
             for name, sql in group.items():
-                table = _derive(connection, table, {name: sql}, key)
+                table = _derive(engine, table, {name: sql}, key)
             raise
     return table
 
 
 def _derive(
-    connection: Connection, table: Table, columns: Mapping[str, str], key: str
+    engine: Engine, table: Table, columns: Mapping[str, str], key: str
 ) -> Table:
-    # A view, so that not every query compiles all that led to it.
-    before = gen_name("before")
-    connection.create_view(before, table)
-    kept = [_quoted(name) for name in table.columns if name not in columns]
-    made = [f"({sql}) AS {_quoted(name)}" for name, sql in columns.items()]
     name, sql = next(iter(columns.items()))
     with explained(_where(key, name, sql)):
-        query = f"SELECT {', '.join([*kept, *made])} FROM {before}"
-        return connection.sql(query, dialect="duckdb")
+        return engine.derive(table, columns)
 
 
 def _groups(columns: Mapping[str, str], key: str) -> Iterator[dict[str, str]]:
@@ -65,8 +58,3 @@ def _groups(columns: Mapping[str, str], key: str) -> Iterator[dict[str, str]]:
 def _where(key: str, name: str, sql: str) -> str:
     """What the user wrote; names that begin with `__` are ours."""
     return f"`{key if name.startswith('__') else f'{key}.{name}'}`: {sql!r}"
-
-
-def _quoted(name: str) -> str:
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'

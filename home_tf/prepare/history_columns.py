@@ -1,12 +1,12 @@
 """Which columns of history are wanted."""
 
 import difflib
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
-from home_tf.config import DataConfig
+from home_tf.config import DataConfig, HistoryFeature, find_history
 from home_tf.errors import HomeError
-from home_tf.prepare.columns import Columns, rated_column
+from home_tf.prepare.columns import Columns
 
 
 @dataclass(frozen=True)
@@ -14,14 +14,10 @@ class HistoryColumns:
     """The columns of history that a configuration names.
 
     Attributes:
-        counts: `{column: history}`, such as `user_impressions`.
-        rates: `{column: (history, column of zeros and ones)}`.
-        lists: The columns of `data.history_lists`.
+        features: What each is, by the column.
     """
 
-    counts: dict[str, str] = field(default_factory=dict)
-    rates: dict[str, tuple[str, str]] = field(default_factory=dict)
-    lists: list[str] = field(default_factory=list)
+    features: Mapping[str, HistoryFeature]
 
     @classmethod
     def of(
@@ -38,46 +34,58 @@ class HistoryColumns:
             HomeError: If a column comes from nowhere or from two places, or there is
                 history without a time.
         """
-        found = cls()
+        features = {}
         for column, who in columns.needed_by.items():
-            if column in data.history_lists:
-                _check_single(column, given)
-                found.lists.append(column)
+            feature = find_history(column, data)
+            if feature is not None:
+                _check(column, feature, who, given)
+                features[column] = feature
             elif column not in given:
-                found._add(column, who, data, given)
-        if found.names and data.time is None and data.day is None:
+                raise HomeError(_no_column(column, who, given))
+        if features and data.time is None and data.day is None:
             raise HomeError(
                 "`data.history` and `data.history_lists` need the time of a row: give "
                 "`data.time` or `data.day`"
             )
-        return found
+        return cls(features)
 
     @property
-    def names(self) -> list[str]:
-        """All columns of history."""
-        return [*self.counts, *self.rates, *self.lists]
+    def lists(self) -> list[str]:
+        """The columns of `data.history_lists`."""
+        return [name for name, one in self.features.items() if one.kind == "list"]
 
     @property
     def counted(self) -> list[str]:
-        """The histories that are counted."""
-        rated = (name for name, _ in self.rates.values())
-        return list(dict.fromkeys([*self.counts.values(), *rated]))
+        """The histories that are counted, for counts or rates."""
+        found = (one for one in self.features.values() if one.kind != "list")
+        return list(dict.fromkeys(one.history for one in found))
 
-    def labels(self, history: str) -> list[str]:
+    @property
+    def labels(self) -> list[str]:
+        """The columns of zeros and ones whose rates are wanted."""
+        return list(dict.fromkeys(one.label for one in self._rates if one.label))
+
+    def labels_of(self, history: str) -> list[str]:
         """The columns of zeros and ones whose rates a history needs."""
-        return [label for name, label in self.rates.values() if name == history]
+        mine = (one for one in self._rates if one.history == history)
+        return [one.label for one in mine if one.label]
 
-    def _add(
-        self, column: str, who: str, data: DataConfig, given: Collection[str]
-    ) -> None:
-        name = column.removesuffix("_impressions")
-        rated = rated_column(column, data.history)
-        if name != column and name in data.history:
-            self.counts[column] = name
-        elif rated and rated[1] in given:
-            self.rates[column] = rated
-        else:
-            raise HomeError(_no_column(rated[1] if rated else column, who, given))
+    @property
+    def _rates(self) -> list[HistoryFeature]:
+        return [one for one in self.features.values() if one.kind == "rate"]
+
+
+def _check(
+    column: str, feature: HistoryFeature, who: str, given: Collection[str]
+) -> None:
+    if column in given:
+        section = "history_lists" if feature.kind == "list" else "history"
+        raise HomeError(
+            f"`data.{section}.{feature.history}`: the files have a column `{column}`, "
+            "too. Choose another name"
+        )
+    if feature.label is not None and feature.label not in given:
+        raise HomeError(_no_column(feature.label, who, given))
 
 
 def _no_column(column: str, who: str, given: Collection[str]) -> str:
@@ -87,11 +95,3 @@ def _no_column(column: str, who: str, given: Collection[str]) -> str:
         f"{who} needs `{column}`, which is no column of the files, nor of "
         f"`data.columns`, `data.history` or `data.history_lists`. {shown}"
     )
-
-
-def _check_single(column: str, given: Collection[str]) -> None:
-    if column in given:
-        raise HomeError(
-            f"`data.history_lists.{column}`: the files have a column of that name. "
-            "Choose another"
-        )

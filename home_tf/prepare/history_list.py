@@ -3,9 +3,9 @@
 import ibis
 
 from home_tf.config import HistoryListConfig
-from home_tf.prepare.engine import Connection, Table
+from home_tf.prepare.engines import ROW, Engine, Table
 from home_tf.prepare.history_rates import past_window
-from home_tf.prepare.read_rows import ROW, as_list
+from home_tf.prepare.read_rows import as_list
 from home_tf.prepare.select_rows import listed
 from home_tf.prepare.times import DAY, PERIOD, TIME
 
@@ -13,7 +13,7 @@ _PLACE, _BEFORE, _INSIDE = "__place", "__before", "__inside"
 
 
 def list_history(
-    connection: Connection, name: str, rows: Table, config: HistoryListConfig
+    engine: Engine, name: str, rows: Table, config: HistoryListConfig
 ) -> Table:
     """Lists the last items of each key before each period in which it occurs.
 
@@ -21,7 +21,7 @@ def list_history(
     it, and a period takes the list of the last event before it.
 
     Args:
-        connection: The database.
+        engine: Where they are.
         name: The column of the list.
         rows: The events that `select_rows` returns.
         config: The key, the item and what counts.
@@ -48,7 +48,7 @@ def list_history(
     joined = before.join(last, [*same, before[_BEFORE] == last[_PLACE]])
     recent = joined.filter(joined[_INSIDE] > 0)
     items = recent[name][: recent[_INSIDE]]
-    return connection.create_table(
+    return engine.store(
         f"list_{name}", recent.select(*key, DAY, PERIOD, **{name: items})
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import ibis
 
 from home_tf.config import HistoryConfig
-from home_tf.prepare.engine import Connection, Expression, Table
+from home_tf.prepare.engines import Engine, Expression, Table
 from home_tf.prepare.read_rows import as_list
 from home_tf.prepare.times import DAY, PERIOD
 
@@ -31,7 +31,7 @@ class HistoryRates:
     @classmethod
     def count(
         cls,
-        connection: Connection,
+        engine: Engine,
         name: str,
         rows: Table,
         config: HistoryConfig,
@@ -40,16 +40,14 @@ class HistoryRates:
         """Counts the rows.
 
         Args:
-            connection: The database.
+            engine: Where they are.
             name: The name of the history.
             rows: The events that `select_rows` returns.
             config: The key and what counts.
             labels: The columns of zeros and ones whose rates are wanted.
         """
         key = as_list(config.key)
-        overall = connection.create_table(
-            f"overall_{name}", _overall(rows, config, labels)
-        )
+        overall = engine.store(f"overall_{name}", _overall(rows, config, labels))
         present = rows.filter([rows[one].notnull() for one in key])
         past = _past(present, config, labels, key)
         means = overall.select(
@@ -69,7 +67,7 @@ class HistoryRates:
         by_key = joined.select(
             *key, DAY, PERIOD, **{COUNT: joined[COUNT].cast("float32")}, **rates
         )
-        return cls(key, connection.create_table(f"history_{name}", by_key), overall)
+        return cls(key, engine.store(f"history_{name}", by_key), overall)
 
 
 def past_window(key: Sequence[str], *, window: int | None, gap: int) -> Expression:

@@ -1,27 +1,31 @@
-"""Joins rows with their history, day by day, in the order in which they are written."""
+"""Joins rows with their history."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import ibis
 
-from home_tf.config import DataConfig
+from home_tf.config import DataConfig, HistoryFeature
 from home_tf.errors import HomeError
 from home_tf.prepare.columns import Columns, Kind
-from home_tf.prepare.engine import Connection, Expression, Table, explained, first_row
+from home_tf.prepare.engines import (
+    ROW,
+    SPLIT,
+    Engine,
+    Expression,
+    Table,
+    explained,
+)
 from home_tf.prepare.history_columns import HistoryColumns
 from home_tf.prepare.history_list import list_history
 from home_tf.prepare.history_rates import COUNT, HistoryRates
-from home_tf.prepare.read_rows import OF_LOG, ROW, as_list
-from home_tf.prepare.splits import SplitOf, shuffled
+from home_tf.prepare.read_rows import as_list
+from home_tf.prepare.shuffle import shuffled
+from home_tf.prepare.splits import SplitOf
 from home_tf.prepare.times import DAY, PERIOD
 
-SPLIT = "split"
-# About as many rows are joined and put in order at once.
-CHUNK_ROWS = 500_000
-
-Progress = Callable[[str, int, int], None]
+# What the rows are sorted by: splits, days, and at random within each day.
+ORDER = (SPLIT, DAY, "__place", ROW)
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class JoinHistory:
     @classmethod
     def count(
         cls,
-        connection: Connection,
+        engine: Engine,
         rows: Table,
         events: Table,
         data: DataConfig,
@@ -59,108 +63,58 @@ class JoinHistory:
         """Counts the history of all rows, from the events."""
         rates = {
             name: HistoryRates.count(
-                connection, name, events, data.history[name], wanted.labels(name)
+                engine, name, events, data.history[name], wanted.labels_of(name)
             )
             for name in wanted.counted
         }
         lists = {
-            name: list_history(connection, name, events, data.history_lists[name])
+            name: list_history(engine, name, events, data.history_lists[name])
             for name in wanted.lists
         }
         return cls(rows, events, data, columns, wanted, rates, lists)
 
-    def write(
-        self,
-        connection: Connection,
-        split_of: SplitOf,
-        *,
-        offset: int,
-        progress: Progress,
-    ) -> Table:
-        """Writes the table `dataset`: the columns, and `SPLIT`.
+    def join(self, engine: Engine, split_of: SplitOf, seed: int) -> Table:
+        """Stores the table `dataset`: the columns, `SPLIT`, and those of `ORDER`.
 
         Args:
-            connection: The database.
+            engine: Where they are.
             split_of: The split of rows.
-            offset: Of the seed; decides the order of the rows of a day.
-            progress: Called with the rows so far.
+            seed: Of the order of the rows of a day.
         """
-        log = self.events.filter(self.events[OF_LOG])
-        chunks = list(_chunks(log.filter(split_of(log).notnull())))
-        total, done = sum(chunk.size for chunk in chunks), 0
-        for number, chunk in enumerate(chunks):
-            joined = self._join(split_of, chunk, offset)
-            with explained("the rows"):
-                if number == 0:
-                    connection.create_table("dataset", joined)
-                else:
-                    connection.insert("dataset", joined)
-            done += chunk.size
-            progress("joining rows", done, total)
-        return connection.table("dataset")
-
-    def _join(self, split_of: SplitOf, chunk: "_Chunk", offset: int) -> Table:
-        def of_days(table: Table) -> Table:
-            return table.filter(table[DAY].between(chunk.first, chunk.last))
-
-        rows = self.rows.filter(self.rows[ROW].between(*chunk.rows))
-        rows = of_days(rows) if DAY in rows.columns else rows
-        rows = rows.mutate(**{SPLIT: split_of(rows)})
+        rows = self.rows.mutate(**{SPLIT: split_of(self.rows)})
         rows = rows.filter(rows[SPLIT].notnull())
         joined = rows
         for name, rates in self.rates.items():
-            past, overall = of_days(rates.by_key), of_days(rates.overall)
-            joined = _join_past(joined, rows, past, name, rates.key)
-            joined = _join_past(joined, rows, overall, f"overall_{name}", [])
+            joined = _join_past(joined, rows, rates.by_key, name, rates.key)
+            joined = _join_past(joined, rows, rates.overall, f"overall_{name}", [])
         for name, items in self.lists.items():
             key = as_list(self.data.history_lists[name].key)
-            joined = _join_past(joined, rows, of_days(items), f"list_{name}", key)
+            joined = _join_past(joined, rows, items, f"list_{name}", key)
         written = {name: self._value(joined, name) for name in self.columns.kinds}
-        order = {"__order": shuffled(joined[ROW], offset)}
-        order |= {name: joined[name] for name in (DAY, ROW) if name in rows.columns}
-        selected = joined.select(joined[SPLIT], **written, **order)
-        by = [name for name in (DAY, "__order", ROW) if name in order]
-        return selected.order_by(by).select(SPLIT, *written)
+        day = joined[DAY] if DAY in rows.columns else ibis.literal(0)
+        order = (joined[SPLIT], day, shuffled(joined[ROW], seed), joined[ROW])
+        with explained("the rows"):
+            return engine.store(
+                "dataset",
+                joined.select(**dict(zip(ORDER, order, strict=True)), **written),
+                order_by=ORDER,
+            )
 
     def _value(self, joined: Table, name: str) -> Expression:
-        if name in self.wanted.counts:
-            history = self.wanted.counts[name]
-            return joined[f"{history}.{COUNT}"].fill_null(0).cast("float32")
-        if name in self.wanted.rates:
-            history, label = self.wanted.rates[name]
-            overall = joined[f"overall_{history}.{label}"]
-            return joined[f"{history}.{label}"].fill_null(overall).cast("float32")
-        if name in self.lists:
-            return joined[f"list_{name}.{name}"]
+        feature = self.wanted.features.get(name)
+        if feature is not None:
+            return _of_history(joined, name, feature)
         return _written(name, joined[name], self.columns.kinds[name])
 
 
-class _Chunk(NamedTuple):
-    """Days that are joined at once: the first, the last, and which rows they have."""
-
-    first: int
-    last: int
-    rows: tuple[int, int]
-    size: int
-
-
-def _chunks(events: Table) -> Iterator[_Chunk]:
-    row = events[ROW]
-    found = {"count": events.count(), "least": row.min(), "greatest": row.max()}
-    if DAY not in events.columns:
-        whole = first_row(events.agg(**found))
-        yield _Chunk(0, 0, (whole["least"], whole["greatest"]), whole["count"])
-        return
-    counted = events.group_by(DAY).agg(**found).order_by(DAY).to_pyarrow().to_pylist()
-    waiting: list[dict[str, Any]] = []
-    for day in counted:
-        waiting.append(day)
-        count = sum(one["count"] for one in waiting)
-        if count >= CHUNK_ROWS or day is counted[-1]:
-            least = min(one["least"] for one in waiting)
-            greatest = max(one["greatest"] for one in waiting)
-            yield _Chunk(waiting[0][DAY], day[DAY], (least, greatest), count)
-            waiting = []
+def _of_history(joined: Table, name: str, feature: HistoryFeature) -> Expression:
+    if feature.kind == "list":
+        return joined[f"list_{name}.{name}"]
+    if feature.kind == "count":
+        return joined[f"{feature.history}.{COUNT}"].fill_null(0).cast("float32")
+    overall = joined[f"overall_{feature.history}.{feature.label}"]
+    rate = joined[f"{feature.history}.{feature.label}"]
+    return rate.fill_null(overall).cast("float32")
 
 
 def _join_past(

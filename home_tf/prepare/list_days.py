@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 from home_tf.config import Config
 from home_tf.errors import HomeError
-from home_tf.prepare.engine import connect
+from home_tf.prepare.engines import open_engine
 from home_tf.prepare.read_files import check_folder
 from home_tf.prepare.read_rows import OF_LOG, read_rows
 from home_tf.prepare.splits import days_of
@@ -18,7 +18,7 @@ def list_days(source: str | Path, config: Config, *, memory: str = "4GB") -> lis
     Args:
         source: The folder of the files that `data` names.
         config: The configuration, with a section `data`.
-        memory: The most memory that the database takes.
+        memory: The most memory that DuckDB takes.
 
     Raises:
         HomeError: If the files cannot be read, or have no days.
@@ -26,9 +26,9 @@ def list_days(source: str | Path, config: Config, *, memory: str = "4GB") -> lis
     if config.data is None:
         raise HomeError("the configuration has no section `data`")
     check_folder(Path(source))
-    with TemporaryDirectory() as folder, connect(Path(folder), memory) as connection:
-        rows = read_rows(connection, config.data, Path(source))
-        rows = add_times(connection, rows, config.data)
+    with TemporaryDirectory() as folder, open_engine(Path(folder), memory) as engine:
+        rows = read_rows(engine, config.data, Path(source))
+        rows = add_times(engine, rows, config.data)
         if DAY not in rows.columns:
             raise HomeError("`data` has no days: give `data.day` or `data.time`")
         return list(days_of(rows.filter(rows[OF_LOG])))

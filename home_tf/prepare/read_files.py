@@ -1,4 +1,4 @@
-"""Reads CSV, gzip CSV and Parquet files into the database."""
+"""Finds and reads CSV, gzip CSV and Parquet files."""
 
 import gzip
 import zlib
@@ -6,36 +6,33 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from home_tf.errors import HomeError
-from home_tf.prepare.engine import Connection, Table, explained
+from home_tf.prepare.engines import Engine, Table, explained, is_parquet
 
 _BLOCK_BYTES = 1 << 20
-_MISSING = ["", "NaN", "nan", "NULL", "null"]
 
 
 def read_files(
-    connection: Connection,
+    engine: Engine,
     name: str,
     patterns: str | Sequence[str],
     folder: Path,
     *,
     key: str,
     types: Mapping[str, str],
-    stored: bool = False,
 ) -> Table:
     """Reads files of one kind; their columns may stand in different orders.
 
     Args:
-        connection: The database.
-        name: What the table is called there.
+        engine: Where they are read.
+        name: What the table is called.
         patterns: Paths or patterns of paths; an address such as `s3://...` is left to
-            the database.
+            the engine.
         folder: Where relative paths begin.
         key: The key of the configuration that names the files, for messages.
         types: Types of CSV columns, where they are not to be guessed.
-        stored: Whether a table is needed that numbers its rows.
 
     Returns:
-        A table with the rows in the order of the files.
+        A table with the columns of the files, and `ROW`.
 
     Raises:
         HomeError: If there is no such file, or one is there twice or cannot be read.
@@ -47,11 +44,7 @@ def read_files(
         _check_whole(file)
     where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
     with explained(f"`{key}`: {where}"):
-        if _is_parquet(files[0]):
-            table = connection.read_parquet(files, union_by_name=True)
-            return connection.create_table(name, table) if stored else table
-        # Of CSV the types are guessed anew by every query, so it is read only once.
-        return connection.create_table(name, _read_csv(connection, files, types))
+        return engine.read(name, files, types)
 
 
 def check_folder(folder: Path) -> None:
@@ -64,23 +57,10 @@ def check_folder(folder: Path) -> None:
         raise HomeError(f"`source` must be a folder. Received: {folder}")
 
 
-def _read_csv(
-    connection: Connection, files: Sequence[str], types: Mapping[str, str]
-) -> Table:
-    options = {"nullstr": _MISSING, "union_by_name": True}
-    guessed = connection.read_csv(files, **options)
-    mine = {name: kind for name, kind in types.items() if name in guessed.columns}
-    return connection.read_csv(files, types=mine, **options) if mine else guessed
-
-
 def files_exist(patterns: str | Sequence[str], folder: Path) -> bool:
     """Whether there is any file that is meant."""
     listed = [patterns] if isinstance(patterns, str) else patterns
     return any(_matches(pattern, folder) for pattern in listed)
-
-
-def _is_parquet(file: str) -> bool:
-    return file.endswith((".parquet", ".pq"))
 
 
 def _matches(pattern: str, folder: Path) -> list[str]:
@@ -118,7 +98,7 @@ def _check_once(files: Sequence[str]) -> None:
                 f"{file} is there twice, plain and as .gz: its rows would count twice. "
                 "Remove one of the two"
             )
-    if len({_is_parquet(file) for file in files}) > 1:
+    if len({is_parquet(file) for file in files}) > 1:
         raise HomeError(
             f"{files[0]} and {files[-1]}: the files of a table must be all of CSV or "
             "all of Parquet"

@@ -4,27 +4,22 @@ from pathlib import Path
 from typing import Any
 
 import ibis
-import pyarrow as pa
 
 from home_tf.config import ColumnConfig, DataConfig, TableConfig
 from home_tf.errors import HomeError
 from home_tf.prepare.derive import derive
-from home_tf.prepare.engine import Connection, Expression, Table, first_row
+from home_tf.prepare.engines import ROW, Engine, Expression, Table, first_row
 from home_tf.prepare.read_files import read_files
 
 # Whether a row is of the log, and not of what counts as history only.
 OF_LOG = "__of_log"
-# The order of the rows as the files have it, what counts as history only first.
-ROW = "__row"
 
 
-def read_rows(
-    connection: Connection, data: DataConfig, folder: Path, log: Any = None
-) -> Table:
+def read_rows(engine: Engine, data: DataConfig, folder: Path, log: Any = None) -> Table:
     """Reads the log, joins its tables and derives columns.
 
     Args:
-        connection: The database.
+        engine: Where they are read.
         data: The section `data`.
         folder: Where relative paths begin.
         log: A table to read instead of `data.log`.
@@ -38,31 +33,23 @@ def read_rows(
             SQL is wrong.
     """
     rows = (
-        read_files(
-            connection,
-            "log",
-            data.log,
-            folder,
-            key="data.log",
-            types=data.types,
-            stored=True,
-        )
+        read_files(engine, "log", data.log, folder, key="data.log", types=data.types)
         if log is None
-        else _take(connection, log)
+        else engine.take("log", log)
     )
     if not first_row(rows.agg(rows=rows.count()))["rows"]:
         given = data.log if log is None else type(log).__name__
         raise HomeError(f"`data.log`: {given} has no rows")
-    rows = rows.mutate(**{OF_LOG: True, ROW: rows.rowid()})
+    rows = rows.mutate(**{OF_LOG: True})
     if data.history_log is not None:
-        rows = _add_history(connection, rows, data, folder)
+        rows = _add_history(engine, rows, data, folder)
     for name, table in data.tables.items():
-        other = _read_table(connection, name, table, data, folder)
+        other = _read_table(engine, name, table, data, folder)
         rows = _join(rows, other, name, table)
-    rows = _derive_columns(connection, rows, data)
+    rows = _derive_columns(engine, rows, data)
     if data.where is None:
         return rows
-    kept = derive(connection, rows, {"__kept": data.where}, key="data.where")
+    kept = derive(engine, rows, {"__kept": data.where}, key="data.where")
     return kept.filter(kept["__kept"].cast("boolean") | ~kept[OF_LOG]).drop("__kept")
 
 
@@ -88,44 +75,20 @@ def check_columns(table: Table, names: list[str], key: str) -> None:
             raise HomeError(f"`{key}`: no column `{name}`. The columns: {there}")
 
 
-def _take(connection: Connection, log: Any) -> Table:
-    """Copies a table of Ibis, Arrow, pandas or Polars, in batches if it can."""
-    if isinstance(log, ibis.Table):
-        given = log.to_pyarrow_batches()
-    elif isinstance(log, (pa.Table, pa.RecordBatchReader)):
-        given = log
-    elif hasattr(log, "to_arrow"):  # Polars
-        given = log.to_arrow()
-    elif hasattr(log, "iloc"):  # pandas
-        given = pa.Table.from_pandas(log, preserve_index=False)
-    else:
-        raise HomeError(
-            "`source` must be a folder, or a table of Ibis, Arrow, pandas or Polars. "
-            f"Received: {type(log).__name__}"
-        )
-    connection.con.register("given", given)
-    connection.raw_sql("CREATE TABLE log AS SELECT * FROM given")
-    return connection.table("log")
-
-
-def _add_history(
-    connection: Connection, log: Table, data: DataConfig, folder: Path
-) -> Table:
+def _add_history(engine: Engine, log: Table, data: DataConfig, folder: Path) -> Table:
     assert data.history_log is not None
     key = "data.history_log"
     history = read_files(
-        connection,
+        engine,
         "history",
         data.history_log.files,
         folder,
         key=f"{key}.files",
         types=data.types,
-        stored=True,
     )
-    history = history.mutate(**{OF_LOG: False, ROW: history.rowid() - 2**62})
-    history = derive(
-        connection, history, data.history_log.columns, key=f"{key}.columns"
-    )
+    # They come before the rows of the log.
+    history = history.mutate(**{OF_LOG: False, ROW: history[ROW] - 2**62})
+    history = derive(engine, history, data.history_log.columns, key=f"{key}.columns")
     shared = {
         name: history[name].cast(kind)
         if name in history.columns
@@ -139,7 +102,7 @@ def _add_history(
 
 
 def _read_table(
-    connection: Connection,
+    engine: Engine,
     name: str,
     config: TableConfig,
     data: DataConfig,
@@ -147,9 +110,14 @@ def _read_table(
 ) -> Table:
     key = f"data.tables.{name}"
     table = read_files(
-        connection, name, config.files, folder, key=f"{key}.files", types=data.types
-    )
-    table = derive(connection, table, config.columns, key=f"{key}.columns")
+        engine,
+        f"table_{name}",
+        config.files,
+        folder,
+        key=f"{key}.files",
+        types=data.types,
+    ).drop(ROW)
+    table = derive(engine, table, config.columns, key=f"{key}.columns")
     keys = as_list(config.key)
     check_columns(table, keys, f"{key}.key")
     counted = table.group_by(keys).agg(__rows=table.count())
@@ -190,13 +158,13 @@ def _join(rows: Table, table: Table, name: str, config: TableConfig) -> Table:
     return joined.mutate(**{matched(name): joined[matched(name)].fill_null(False)})
 
 
-def _derive_columns(connection: Connection, rows: Table, data: DataConfig) -> Table:
+def _derive_columns(engine: Engine, rows: Table, data: DataConfig) -> Table:
     columns = {
         name: ColumnConfig(sql=given) if isinstance(given, str) else given
         for name, given in data.columns.items()
     }
     sql = {name: one.sql for name, one in columns.items() if one.sql is not None}
-    rows = derive(connection, rows, sql, key="data.columns")
+    rows = derive(engine, rows, sql, key="data.columns")
     for name, column in columns.items():
         check_columns(rows, [name], f"data.columns.{name}")
         if column.separator is not None:

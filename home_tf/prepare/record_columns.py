@@ -1,19 +1,12 @@
 """From the columns of the database to those of records."""
 
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from home_tf.config import DataConfig
 from home_tf.data import Column
 from home_tf.errors import HomeError
 from home_tf.prepare.columns import Kind
-from home_tf.prepare.engine import Table, first_row
-
-Array = npt.NDArray[Any]
+from home_tf.prepare.engines import Table, first_row
 
 
 def record_columns(
@@ -40,14 +33,6 @@ def record_columns(
     }
 
 
-def to_arrays(batch: pa.RecordBatch, columns: Mapping[str, Column]) -> dict[str, Array]:
-    """A batch of the database as the arrays that are written."""
-    return {
-        name: _padded(batch[name], column) if column.shape else _flat(batch[name])
-        for name, column in columns.items()
-    }
-
-
 def _is_list(dataset: Table, name: str) -> bool:
     return bool(dataset[name].type().is_array())
 
@@ -71,22 +56,3 @@ def _dtype(name: str, dataset: Table) -> str:
             f"`{name}`: a list must hold whole numbers or text. Received: {kind}"
         )
     return "float32"
-
-
-def _flat(values: pa.Array) -> Array:
-    return values.to_numpy(zero_copy_only=False)
-
-
-def _padded(lists: pa.Array, column: Column) -> Array:
-    """Lists as `(rows, length)`: the first values, padded at the end."""
-    (length,) = column.shape
-    dtype = object if column.dtype == "string" else column.dtype
-    rows = np.full((len(lists), length), column.missing, dtype)
-    lists = lists.fill_null([])
-    counts = np.asarray(lists.value_lengths())
-    values = lists.flatten().fill_null(column.missing).to_numpy(zero_copy_only=False)
-    row = np.repeat(np.arange(len(lists)), counts)
-    place = np.arange(len(values)) - np.repeat(np.cumsum(counts) - counts, counts)
-    kept = place < length
-    rows[row[kept], place[kept]] = values[kept]
-    return rows

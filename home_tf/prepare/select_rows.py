@@ -1,4 +1,4 @@
-"""The rows as they are kept in the database: what is needed of them, and checked."""
+"""The rows as they are kept: what is needed of them, and checked."""
 
 from collections.abc import Collection
 
@@ -6,9 +6,16 @@ from home_tf.config import DataConfig
 from home_tf.errors import HomeError
 from home_tf.prepare.columns import Columns
 from home_tf.prepare.derive import derive
-from home_tf.prepare.engine import Connection, Expression, Table, explained, first_row
+from home_tf.prepare.engines import (
+    ROW,
+    Engine,
+    Expression,
+    Table,
+    explained,
+    first_row,
+)
 from home_tf.prepare.history_columns import HistoryColumns
-from home_tf.prepare.read_rows import OF_LOG, ROW, as_list, check_columns
+from home_tf.prepare.read_rows import OF_LOG, as_list, check_columns
 from home_tf.prepare.times import DAY, PERIOD, TIME
 
 # Whole numbers from here on have neighbours that are the same as a float.
@@ -19,16 +26,16 @@ NAMED_SPLIT = "__named_split"
 
 
 def select_rows(
-    connection: Connection,
+    engine: Engine,
     rows: Table,
     data: DataConfig,
     columns: Columns,
     history: HistoryColumns,
 ) -> tuple[Table, Table]:
-    """Writes what history and splits need of the rows to a table of the database.
+    """Selects what is needed of the rows, and stores what history and splits need.
 
     Args:
-        connection: The database.
+        engine: Where they are.
         rows: What `read_rows` and `add_times` made.
         data: The section `data`.
         columns: The columns that are written.
@@ -42,9 +49,9 @@ def select_rows(
     Raises:
         HomeError: If a value cannot be read, or is none that its column can have.
     """
-    rows = _add_listed(connection, rows, data, history)
+    rows = _add_listed(engine, rows, data, history)
     labels = [c for c, kind in columns.kinds.items() if kind == "label"]
-    labels += [label for _, label in history.rates.values()]
+    labels += history.labels
     keys = _key_columns(rows, data, history)
     ids = [c for c, kind in columns.kinds.items() if kind == "id"] + keys
     changed = {name: _id(rows[name]) for name in ids if name in rows.columns}
@@ -52,28 +59,26 @@ def select_rows(
     if data.split is not None and data.split.column is not None:
         check_columns(rows, [data.split.column], "data.split.column")
         changed[NAMED_SPLIT] = rows[data.split.column].cast("string")
-    connection.create_view("wide", rows.mutate(**changed))
-    wide = connection.table("wide")
+    wide = engine.view("wide", rows.mutate(**changed))
     needed = [ROW, OF_LOG, TIME, DAY, PERIOD, NAMED_SPLIT, *keys, *labels]
     needed += map(listed, history.lists)
     narrow = wide.select(*(n for n in dict.fromkeys(needed) if n in wide.columns))
     with explained("the rows"):
-        events = connection.create_table("events", narrow)
+        events = engine.store("events", narrow)
         _check(events, ids=[], labels=dict.fromkeys(labels))
-        connection.create_view("rows", wide.filter(wide[OF_LOG]))
-        log = connection.table("rows")
+        log = engine.view("rows", wide.filter(wide[OF_LOG]))
         _check(log, ids=_whole(log, ids), labels=[])
     return log, events
 
 
 def _add_listed(
-    connection: Connection, rows: Table, data: DataConfig, history: HistoryColumns
+    engine: Engine, rows: Table, data: DataConfig, history: HistoryColumns
 ) -> Table:
     for name in history.lists:
         when = data.history_lists[name].when
         condition = {listed(name): "TRUE" if when is None else when}
         key = f"data.history_lists.{name}.when"
-        rows = derive(connection, rows, condition, key=key)
+        rows = derive(engine, rows, condition, key=key)
         rows = rows.mutate(**{listed(name): rows[listed(name)].cast("boolean")})
     return rows
 

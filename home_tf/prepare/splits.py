@@ -9,25 +9,24 @@ import ibis
 from home_tf.config import DataConfig, SplitConfig
 from home_tf.errors import HomeError
 from home_tf.prepare.days import assign_days, to_day
-from home_tf.prepare.engine import Expression, Table, first_row
-from home_tf.prepare.read_rows import OF_LOG, ROW
+from home_tf.prepare.engines import ROW, SPLITS, Expression, Table
+from home_tf.prepare.read_rows import OF_LOG
 from home_tf.prepare.select_rows import NAMED_SPLIT
+from home_tf.prepare.shuffle import by_chance
 from home_tf.prepare.times import DAY, TIME
 
-SPLITS = ("train", "validation", "test")
 _EPOCH = date(1970, 1, 1)
-_LOTS = 1_000_000
 
 SplitOf = Callable[[Table], Expression]
 
 
-def make_splits(events: Table, data: DataConfig, offset: int) -> SplitOf:
+def make_splits(events: Table, data: DataConfig, seed: int) -> SplitOf:
     """Decides on the splits.
 
     Args:
         events: The events, `ROW`, `OF_LOG` and what decides among their columns.
         data: The section `data`.
-        offset: A number from the seed, for splits by chance.
+        seed: Of splits by chance.
 
     Returns:
         From a table with the same columns to the split of each of its rows, null for
@@ -44,7 +43,7 @@ def make_splits(events: Table, data: DataConfig, offset: int) -> SplitOf:
         return _by_days(log, split)
     if split.by == "time":
         return _by_time(log, split)
-    return _by_shares(log, split, offset)
+    return _by_shares(log, split, seed)
 
 
 def days_of(rows: Table) -> dict[int, int]:
@@ -117,17 +116,27 @@ def _by_time(log: Table, split: SplitConfig) -> SplitOf:
     return lambda rows: _between(rows[TIME], limits)
 
 
-def _by_shares(log: Table, split: SplitConfig, offset: int) -> SplitOf:
+def _by_shares(log: Table, split: SplitConfig, seed: int) -> SplitOf:
     validation, test = split.shares
-    begin = {"validation": 1 - validation - test, "test": 1 - test}
+    begin = [1 - validation - test, 1 - test]
     if TIME in log.columns:
-        time = log[TIME]
-        found = first_row(
-            log.agg(**{name: time.quantile(share) for name, share in begin.items()})
-        )
-        return lambda rows: _between(rows[TIME], list(found.values()))
-    lots = [share * _LOTS for share in begin.values()]
-    return lambda rows: _between(shuffled(rows[ROW], offset).abs() % _LOTS, lots)
+        limits = [_time_at(log, share) for share in begin]
+        return lambda rows: _between(rows[TIME], limits)
+    return lambda rows: _cases(
+        {
+            "train": by_chance(rows[ROW], seed, begin[0]),
+            "validation": by_chance(rows[ROW], seed, begin[1]),
+            "test": ibis.literal(True),
+        }
+    )
+
+
+def _time_at(log: Table, share: float) -> Any:
+    """The time before which a share of the rows is."""
+    known = log.filter(log[TIME].notnull()).select(TIME)
+    place = int(share * known.count().to_pyarrow().as_py())
+    (found,) = known.order_by(TIME).limit(1, offset=place).to_pyarrow()[TIME]
+    return found.as_py()
 
 
 def _between(value: Expression, limits: list[Any]) -> Expression:
@@ -139,11 +148,6 @@ def _between(value: Expression, limits: list[Any]) -> Expression:
             "test": value >= test,
         }
     )
-
-
-def shuffled(row: Expression, offset: int) -> Expression:
-    """Numbers in a random order, a function of the row and the seed's offset."""
-    return (row + offset).hash()
 
 
 def _cases(conditions: Mapping[str, Expression]) -> Expression:

@@ -1,18 +1,17 @@
 """Moments and quantiles of numbers over the training rows."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from home_tf.prepare.engine import Expression, Table, first_row
-from home_tf.prepare.join_history import SPLIT
+from home_tf.prepare.engines import ROW, SPLIT, Expression, Table, first_row
+from home_tf.prepare.shuffle import by_chance
 
 QUANTILES = 101
 SAMPLE_ROWS = 200_000
-_LOTS = 1_000_000
+_SEED = 1
 _LEVELS = np.linspace(0, 1, QUANTILES)
 
 
@@ -34,8 +33,8 @@ def describe_numbers(dataset: Table, columns: Sequence[str]) -> dict[str, Any]:
     if not columns:
         return {}
     train = dataset.filter(dataset[SPLIT] == "train")
-    moments = first_row(train.agg(**_moments(train, columns)))
-    sample = _sample(dataset, columns).to_pyarrow()
+    moments = first_row(train.agg(rows=train.count(), **_moments(train, columns)))
+    sample = _sample(train, moments["rows"], columns).to_pyarrow()
     return {
         name: _describe(name, moments, sample[name].drop_null().to_numpy())
         for name in columns
@@ -58,15 +57,10 @@ def _moments(train: Table, columns: Sequence[str]) -> dict[str, Expression]:
     return found
 
 
-def _sample(dataset: Table, columns: Sequence[str]) -> Table:
-    train = dataset.filter(dataset[SPLIT] == "train")
-    share = train.count().to_pyarrow().as_py() / SAMPLE_ROWS
-    if share <= 1:
-        return train.select(*columns)
-    # In a random order of all rows, every n-th one.
-    place = dataset.rowid().hash().abs() % _LOTS
-    sampled = (dataset[SPLIT] == "train") & (place < math.ceil(_LOTS / share))
-    return dataset.filter(sampled).select(*columns)
+def _sample(train: Table, rows: int, columns: Sequence[str]) -> Table:
+    if rows > SAMPLE_ROWS:
+        train = train.filter(by_chance(train[ROW], _SEED, SAMPLE_ROWS / rows))
+    return train.select(*columns)
 
 
 def _describe(

@@ -5,7 +5,7 @@ import ibis
 from home_tf.config import DataConfig
 from home_tf.errors import HomeError
 from home_tf.prepare.derive import derive
-from home_tf.prepare.engine import Connection, Expression, Table
+from home_tf.prepare.engines import Engine, Expression, Table
 
 TIME, DAY, PERIOD = "__time", "__day", "__period"
 _HINT = (
@@ -14,11 +14,11 @@ _HINT = (
 )
 
 
-def add_times(connection: Connection, rows: Table, data: DataConfig) -> Table:
+def add_times(engine: Engine, rows: Table, data: DataConfig) -> Table:
     """Adds the columns `TIME`, `DAY` (since 1970) and `PERIOD`, as far as they are.
 
     Args:
-        connection: The database.
+        engine: Where they are.
         rows: The rows.
         data: The section `data`.
 
@@ -26,13 +26,13 @@ def add_times(connection: Connection, rows: Table, data: DataConfig) -> Table:
         HomeError: If the day or the hour does not follow from what is given.
     """
     if data.time is not None:
-        rows = derive(connection, rows, {TIME: data.time}, key="data.time")
+        rows = derive(engine, rows, {TIME: data.time}, key="data.time")
         if rows[TIME].type().is_string():
             rows = rows.mutate(**{TIME: rows[TIME].cast("timestamp")})
     day = data.day if data.day is not None else data.time
     if day is None:
         return rows
-    rows = derive(connection, rows, {DAY: day}, key="data.day")
+    rows = derive(engine, rows, {DAY: day}, key="data.day")
     rows = rows.mutate(**{DAY: _days_since_1970(rows[DAY])})
     return rows.mutate(**{PERIOD: _period(rows, data)})
 

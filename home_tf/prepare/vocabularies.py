@@ -6,8 +6,7 @@ from pathlib import Path
 
 import ibis
 
-from home_tf.prepare.engine import Table
-from home_tf.prepare.join_history import SPLIT
+from home_tf.prepare.engines import SPLIT, Table
 
 _BATCH_ROWS = 65_536
 

@@ -189,6 +189,13 @@ def test_the_manifest_says_where_an_export_comes_from(trained):
     assert len(manifest["data_sha256"]) == 64
     assert manifest["training_git_revision"] == git_revision()
     assert manifest["export_git_revision"] == git_revision()
+    assert manifest["history"]["user_is_click_rate"] == {
+        "kind": "rate",
+        "history": "user",
+        "key": ["user_id"],
+        "label": "is_click",
+    }
+    assert len(manifest["history"]) == 4
     assert manifest["score"] == {
         "form": "product",
         "weights": {"is_click": 1.0, "is_like": 0.5},
@@ -227,6 +234,13 @@ def test_weights_of_the_score_may_be_given_with_the_export(trained, weighted):
     wanted = expected["long_view"] ** 2 / expected["is_click"] ** 0.5
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
     manifest = json.loads((weighted / "assets.extra" / "home_tf.json").read_text())
+    assert manifest["history"]["user_is_click_rate"] == {
+        "kind": "rate",
+        "history": "user",
+        "key": ["user_id"],
+        "label": "is_click",
+    }
+    assert len(manifest["history"]) == 4
     assert manifest["score"] == {"form": "product", "weights": WEIGHTS}
 
 

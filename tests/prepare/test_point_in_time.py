@@ -1,7 +1,5 @@
 """No row may know its own day: history features against a slow, plain reference."""
 
-import importlib
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -265,17 +263,3 @@ def test_days_before_the_first_training_day_still_count_as_history(
         read_split(tmp_path / "late", "train"),
         {name: values[kept] for name, values in every.items()},
     )
-
-
-def test_the_days_that_are_joined_at_once_do_not_matter(
-    dense, tmp_path, monkeypatch, read_split
-):
-    prepare(dense, kuairand_config(), tmp_path / "whole")
-    module = importlib.import_module("home_tf.prepare.join_history")
-    monkeypatch.setattr(module, "CHUNK_ROWS", 1)
-    prepare(dense, kuairand_config(), tmp_path / "by_day")
-    for split in SPLITS:
-        one = read_split(tmp_path / "by_day", split)
-        other = read_split(tmp_path / "whole", split)
-        for name, values in other.items():
-            np.testing.assert_array_equal(one[name], values, name)

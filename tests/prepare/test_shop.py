@@ -1,111 +1,30 @@
-"""A shop's log in Parquet: string ids, times, lists, labels that arrive late."""
-
 import datetime as dt
+import json
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from home_tf.config import make_config
-from home_tf.data import DatasetDirectory
-from home_tf.errors import HomeError
-from home_tf.prepare import prepare
-
-TASKS = ("cart", "purchase")
-START = dt.datetime(2026, 3, 1)
-LENGTH, PRIOR = 3, 5.0
-
-
-def make_log(rows=600, seed=0):
-    """Views, with what followed; the purchases of the last days are not known yet."""
-    random = np.random.default_rng(seed)
-    hours = np.sort(random.integers(0, 10 * 24, rows))
-    time = [START + dt.timedelta(hours=int(h), minutes=7) for h in hours]
-    cart = random.random(rows) < 0.4
-    purchase = np.where(random.random(rows) < 0.1, np.nan, cart & (hours % 3 == 0))
-    return pd.DataFrame(
-        {
-            "visitor": [f"v{n}" for n in random.integers(0, 12, rows)],
-            "product": [f"p-{n}" for n in random.integers(0, 9, rows)],
-            "seen_at": time,
-            "cart": cart,
-            "purchase": purchase,
-            "terms": [
-                [f"t{n}" for n in random.integers(0, 5, random.integers(0, 4))]
-                for _ in range(rows)
-            ],
-        }
-    )
-
-
-PRODUCTS = pd.DataFrame(
-    {
-        "product": [f"p-{n}" for n in range(9)],
-        "brand": [f"b{n % 3}" for n in range(9)],
-        "price": [float(n) if n else None for n in range(9)],
-    }
+from support.shop import (
+    LENGTH,
+    PRIOR,
+    PRODUCTS,
+    START,
+    make_log,
+    shop_config,
+    write_shop,
 )
 
-
-def config(**data):
-    return make_config(
-        {
-            "data": {
-                "log": ["views_*.parquet"],
-                "tables": {"products": {"files": "products.csv", "key": "product"}},
-                "columns": {"weekday": "isodow(seen_at)"},
-                "time": "seen_at",
-                "history": {
-                    "visitor": {"key": "visitor", "prior": PRIOR, "gap": 1},
-                    "pair": {"key": ["visitor", "brand"], "prior": PRIOR, "window": 3},
-                },
-                "history_lists": {
-                    "bought": {
-                        "key": "visitor",
-                        "item": "product",
-                        "when": "cart",
-                        "length": LENGTH,
-                        "gap": 1,
-                        "window": 4,
-                    }
-                },
-                **data,
-            },
-            "features": {
-                "visitor": {"type": "categorical", "width": 4},
-                "product": {"type": "categorical", "width": 4},
-                "brand": {"type": "categorical", "width": 2},
-                "weekday": {"type": "categorical", "width": 2},
-                "terms": {"type": "categorical", "width": 2},
-                "bought": {"type": "categorical", "table": "product"},
-                "price": {"type": "numeric", "nullable": True},
-                "visitor_impressions": {"type": "numeric"},
-                "visitor_purchase_rate": {"type": "numeric"},
-                "pair_impressions": {"type": "numeric"},
-                "pair_cart_rate": {"type": "numeric"},
-            },
-            "tasks": {task: {"group": "shop"} for task in TASKS},
-            "evaluation": {"group_by": "visitor"},
-            "serving": {
-                "request_features": ["visitor*", "weekday"],
-                "candidates": {"column": "product", "latest_by": "seen_at"},
-            },
-        }
-    )
+from home_tf.data import DatasetDirectory
+from home_tf.errors import HomeError
+from home_tf.prepare import prepare, prepare_history
 
 
 @pytest.fixture
 def shop(tmp_path):
-    folder = tmp_path / "shop"
-    folder.mkdir()
-    log = make_log()
-    for part, rows in enumerate((log[:250], log[250:])):
-        table = pa.Table.from_pandas(rows, preserve_index=False)
-        pq.write_table(table, folder / f"views_{part}.parquet")
-    PRODUCTS.to_csv(folder / "products.csv", index=False)
-    return folder
+    write_shop(tmp_path / "shop")
+    return tmp_path / "shop"
 
 
 def past_of(log, row, *, period, window=None, gap=0):
@@ -154,7 +73,7 @@ def expected(log, row, period):
 def test_history_with_windows_gaps_and_pairs_equals_plain_counts(
     shop, tmp_path, read_split, period
 ):
-    made = prepare(shop, config(period=period), tmp_path / "out")
+    made = prepare(shop, shop_config(period=period), tmp_path / "out")
     assert sum(split.rows for split in made.splits.values()) == 600
     of = {
         "day": lambda at: (at - START).days,
@@ -184,7 +103,7 @@ def test_history_with_windows_gaps_and_pairs_equals_plain_counts(
 
 
 def test_a_number_that_may_be_missing_is_left_out_of_its_statistics(shop, tmp_path):
-    prepare(shop, config(), tmp_path / "out")
+    prepare(shop, shop_config(), tmp_path / "out")
     prices = DatasetDirectory(tmp_path / "out").statistics("price")
     log = make_log().merge(PRODUCTS, on="product")
     train = log[log["seen_at"] < START + dt.timedelta(days=8)]["price"]
@@ -206,8 +125,8 @@ def test_the_log_may_be_a_table(shop, tmp_path, kind, read_split):
         import polars
 
         frame = polars.from_arrow(frame)
-    prepare(shop, config(), tmp_path / "files")
-    prepare(frame, config(), tmp_path / "table", folder=shop)
+    prepare(shop, shop_config(), tmp_path / "files")
+    prepare(frame, shop_config(), tmp_path / "table", folder=shop)
     one = read_split(tmp_path / "files", "test")
     other = read_split(tmp_path / "table", "test")
     for name, values in one.items():
@@ -216,7 +135,7 @@ def test_the_log_may_be_a_table(shop, tmp_path, kind, read_split):
 
 def test_splits_by_time(shop, tmp_path, read_split):
     split = {"by": "time", "validation": "2026-03-06 12:00", "test": "2026-03-08"}
-    made = prepare(shop, config(split=split), tmp_path / "out")
+    made = prepare(shop, shop_config(split=split), tmp_path / "out")
     at = make_log()["seen_at"]
     validation, test = pd.Timestamp("2026-03-06 12:00"), pd.Timestamp("2026-03-08")
     assert {name: part.rows for name, part in made.splits.items()} == {
@@ -228,7 +147,7 @@ def test_splits_by_time(shop, tmp_path, read_split):
 
 def test_splits_by_shares_of_time(shop, tmp_path, read_split):
     split = {"by": "shares", "validation": 0.2, "test": 0.1}
-    made = prepare(shop, config(split=split), tmp_path / "out")
+    made = prepare(shop, shop_config(split=split), tmp_path / "out")
     assert made.splits["test"].rows == pytest.approx(60, abs=5)
     assert made.splits["validation"].rows == pytest.approx(120, abs=5)
     ends = [read_split(tmp_path / "out", name)["seen_at"] for name in made.splits]
@@ -237,7 +156,7 @@ def test_splits_by_shares_of_time(shop, tmp_path, read_split):
 
 
 def test_which_rows_are_kept(shop, tmp_path):
-    made = prepare(shop, config(where="brand <> 'b0'"), tmp_path / "out")
+    made = prepare(shop, shop_config(where="brand <> 'b0'"), tmp_path / "out")
     kept = make_log().merge(PRODUCTS, on="product")["brand"] != "b0"
     assert sum(split.rows for split in made.splits.values()) == kept.sum()
 
@@ -264,7 +183,94 @@ def test_which_rows_are_kept(shop, tmp_path):
 )
 def test_what_is_wrong_is_told_in_a_line(shop, tmp_path, data, said):
     with pytest.raises(HomeError) as raised:
-        prepare(shop, config(**data), tmp_path / "out")
+        prepare(shop, shop_config(**data), tmp_path / "out")
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("period", ["day", "hour"])
+def test_history_as_of_a_time_is_what_rows_of_that_time_have(
+    shop, tmp_path, read_split, period
+):
+    """What serving reads from a feature store is what training has seen."""
+    config = shop_config(period=period)
+    prepare(shop, config, tmp_path / "records")
+    rows = read_split(tmp_path / "records", "test")
+    times = rows["seen_at"] if period == "hour" else rows["seen_at"][:1]
+    checked = 0
+    for second in sorted(set(times.tolist()))[:4]:
+        as_of = dt.datetime.fromtimestamp(second, dt.timezone.utc).isoformat()
+        out = tmp_path / f"history-{second}"
+        prepare_history(shop, config, out, as_of=as_of)
+        mine = rows["seen_at"] == second if period == "hour" else slice(None)
+        checked += compare_history(out, {name: v[mine] for name, v in rows.items()})
+    assert checked >= 4
+
+
+def compare_history(folder, rows):
+    """Compares rows with the tables of a feature store; returns how many there are."""
+    history = json.loads((folder / "history.json").read_text())
+    names = [one for table in history["tables"].values() for one in table["columns"]]
+    assert sorted(names) == sorted([*FIGURES, "bought"])
+    for table in history["tables"].values():
+        stored = pq.read_table(folder / table["file"]).to_pylist()
+        assert len(stored) == table["rows"]
+        by_key = {tuple(row[k] for k in table["key"]): row for row in stored}
+        assert len(by_key) == len(stored)
+        keys = zip(*(rows[name] for name in table["key"]), strict=True)
+        for number, key in enumerate(keys):
+            known = by_key.get(tuple(value.decode() for value in key), {})
+            for name in table["columns"]:
+                value = known.get(name, history["defaults"][name])
+                if name == "bought":
+                    padded = [item.encode() for item in value]
+                    padded += [b""] * (LENGTH - len(padded))
+                    assert rows[name][number].tolist() == padded
+                else:
+                    assert rows[name][number] == np.float32(value), name
+    return len(rows["seen_at"])
+
+
+FIGURES = (
+    "visitor_impressions",
+    "visitor_purchase_rate",
+    "pair_impressions",
+    "pair_cart_rate",
+)
+
+
+def test_a_key_that_is_new_has_the_defaults(shop, tmp_path):
+    prepare_history(shop, shop_config(), tmp_path / "out", as_of="2026-03-02")
+    history = json.loads((tmp_path / "out" / "history.json").read_text())
+    first = make_log()
+    first = first[first["seen_at"] < START + dt.timedelta(days=1)]
+    # The newest day does not count for the visitor (`gap: 1`), and is all there is.
+    assert history["defaults"] == {
+        "visitor_impressions": 0,
+        "visitor_purchase_rate": 0,
+        "pair_impressions": 0,
+        "pair_cart_rate": pytest.approx(first["cart"].mean()),
+        "bought": [],
+    }
+    assert history["as_of"] == "2026-03-02"
+    assert history["tables"]["pair"]["key"] == ["visitor", "brand"]
+
+
+@pytest.mark.parametrize(
+    ("as_of", "said"),
+    [
+        ("tomorrow", "`as_of` must be a day or a time, such as 2026-05-07"),
+        ("2026-03-01", "`as_of`: no row is before 2026-03-01"),
+    ],
+)
+def test_a_time_that_history_cannot_have_is_told(shop, tmp_path, as_of, said):
+    with pytest.raises(HomeError, match=said):
+        prepare_history(shop, shop_config(), tmp_path / "out", as_of=as_of)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_column_of_the_files_with_the_name_of_history_is_told(shop, tmp_path):
+    columns = {"weekday": "isodow(seen_at)", "visitor_impressions": "1"}
+    with pytest.raises(HomeError, match="the files have a column `visitor_impressio"):
+        prepare(shop, shop_config(columns=columns), tmp_path / "out")

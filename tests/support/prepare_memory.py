@@ -8,10 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from home_tf.prepare import join_history, prepare
+from home_tf.prepare import prepare
 from support.kuairand import kuairand_config
-
-join_history.CHUNK_ROWS = 10_000
 
 
 def peak():

@@ -1,0 +1,161 @@
+"""DuckDB: embedded, on all cores, within bounds of memory."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import ibis
+from ibis.util import gen_name
+
+from home_tf.data import RecordWriter
+from home_tf.prepare.engines.engine import (
+    ROW,
+    SPLIT,
+    SPLITS,
+    Engine,
+    Records,
+    Table,
+    is_parquet,
+)
+from home_tf.prepare.engines.explain import explained
+from home_tf.prepare.engines.frames import to_arrow
+from home_tf.prepare.engines.sql import (
+    quoted,
+    select_csv,
+    select_derived,
+    select_parquet,
+)
+from home_tf.prepare.engines.to_arrays import to_arrays
+
+# Rows that are written at once.
+_BATCH_ROWS = 32_768
+# Columns that DuckDB adds to those of Parquet files, unless they have them.
+_FILE, _PLACE = "file_index", "file_row_number"
+
+
+class DuckDBEngine(Engine):
+    """A database in memory; what does not fit goes to a folder.
+
+    Args:
+        connection: That of Ibis.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path, memory: str) -> Iterator["DuckDBEngine"]:
+        """Opens a database.
+
+        Args:
+            folder: An empty folder.
+            memory: The most memory that the database takes, such as `4GB`.
+
+        Raises:
+            HomeError: If `memory` is no amount of memory.
+        """
+        with explained("`memory`"):
+            connection = ibis.duckdb.connect(
+                memory_limit=memory, temp_directory=str(folder / "spill")
+            )
+        connection.raw_sql("SET TimeZone = 'UTC'")
+        connection.raw_sql("SET enable_progress_bar = false")
+        try:
+            yield cls(connection)
+        finally:
+            connection.disconnect()
+
+    def read(self, name: str, files: Sequence[str], types: Mapping[str, str]) -> Table:
+        """Reads Parquet in place, and CSV into a table."""
+        if not is_parquet(files[0]):
+            return self._read_csv(name, files, types)
+        return self._read_parquet(name, files)
+
+    def take(self, name: str, frame: Any) -> Table:
+        """Copies the table, in batches if it can."""
+        is_ibis = isinstance(frame, ibis.Table)
+        given = frame.to_pyarrow_batches() if is_ibis else to_arrow(frame)
+        view = gen_name("given")
+        self._connection.con.register(view, given)
+        return self._numbered(name, f"SELECT * FROM {view}")
+
+    def store(self, name: str, table: Table, order_by: Sequence[str] = ()) -> Table:
+        """Makes a table of the database, which keeps the order."""
+        ordered = table.order_by(order_by) if order_by else table
+        return self._connection.create_table(name, ordered)
+
+    def save(self, table: Table, file: Path) -> None:
+        """Writes a file."""
+        self._connection.to_parquet(table, file)
+
+    def for_thread(self, table: Table) -> Table:
+        """Reads the table by a connection of its own."""
+        cursor = self._connection.con.cursor()
+        return ibis.duckdb.from_connection(cursor).table(table.op().name)
+
+    def view(self, name: str, table: Table) -> Table:
+        """Makes a view of the database."""
+        return self._connection.create_view(name, table)
+
+    def derive(self, table: Table, columns: Mapping[str, str]) -> Table:
+        """Runs the SQL as it is."""
+        before = gen_name("before")
+        self.view(before, table)
+        query = select_derived(before, table.columns, columns)
+        return self._sql(query)
+
+    def write(
+        self,
+        dataset: Table,
+        order_by: Sequence[str],
+        records: Records,
+        progress: Callable[[int], None],
+    ) -> None:
+        """Writes the records one after the other."""
+        done = 0
+        with RecordWriter(
+            records.folder,
+            records.columns,
+            layout=records.layout,
+            compression=records.compression,
+            shards=records.shards,
+            nullable=records.nullable,
+        ) as writer:
+            for split in SPLITS:
+                rows = dataset.filter(dataset[SPLIT] == split)
+                rows = rows.select(*records.columns)
+                for batch in rows.to_pyarrow_batches(chunk_size=_BATCH_ROWS):
+                    writer.write(split, to_arrays(batch, records.columns))
+                    done += batch.num_rows
+                    progress(done)
+
+    def _read_csv(
+        self, name: str, files: Sequence[str], types: Mapping[str, str]
+    ) -> Table:
+        guessed = self._sql(select_csv(files, {}))
+        mine = {column: types[column] for column in types if column in guessed.columns}
+        # The types are guessed anew by every query, so the files are read only once.
+        return self._numbered(name, select_csv(files, mine))
+
+    def _read_parquet(self, name: str, files: Sequence[str]) -> Table:
+        every = select_parquet(files)
+        if {_FILE, _PLACE} & set(self._sql(every).columns):
+            return self._numbered(name, every)
+        # The files are read in place: a copy would take as much space again.
+        counts = self._connection.con.execute(
+            "SELECT num_rows FROM parquet_file_metadata($files)", {"files": files}
+        ).fetchall()
+        first = [0, *accumulate(count for (count,) in counts)]
+        row = f"{first}[CAST({_FILE} AS BIGINT) + 1] + {_PLACE}"
+        return self._sql(select_parquet(files, f"{row} AS {quoted(ROW)}"))
+
+    def _sql(self, query: str) -> Table:
+        return self._connection.sql(query, dialect="duckdb")
+
+    def _numbered(self, name: str, query: str) -> Table:
+        self._connection.raw_sql(f"CREATE TABLE {quoted(name)} AS {query}")
+        table = self._connection.table(name)
+        return table.mutate(**{ROW: table.rowid()})

@@ -1,0 +1,43 @@
+"""Picks an engine."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from home_tf.errors import HomeError
+from home_tf.prepare.engines.duckdb_engine import DuckDBEngine
+from home_tf.prepare.engines.engine import Engine
+from home_tf.prepare.engines.explain import explained
+from home_tf.prepare.engines.spark_engine import SparkEngine
+
+
+@contextmanager
+def open_engine(
+    folder: Path, memory: str, engine: Any = "duckdb", master: str | None = None
+) -> Iterator[Engine]:
+    """Opens an engine.
+
+    Args:
+        folder: An empty folder, for what is stored.
+        memory: The most memory that DuckDB takes, such as `4GB`.
+        engine: `"duckdb"`, `"spark"`, or a session of Spark.
+        master: The address of Spark's cluster.
+
+    Raises:
+        HomeError: If an argument is none of these, if PySpark or Java is missing, or
+            in the context the engine reports an error that nothing there explains.
+    """
+    with _open(folder, memory, engine, master) as opened, explained("the rows"):
+        yield opened
+
+
+def _open(
+    folder: Path, memory: str, engine: Any, master: str | None
+) -> AbstractContextManager[Engine]:
+    if engine == "duckdb":
+        return DuckDBEngine.open(folder, memory)
+    session = None if engine == "spark" else engine
+    if isinstance(session, str):
+        raise HomeError(f"`engine` must be duckdb or spark. Received: {engine!r}")
+    return SparkEngine.open(folder, session, master)

@@ -1,0 +1,221 @@
+"""The steps from files to what is written."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from home_tf.config import Config, load_config
+from home_tf.errors import HomeError
+from home_tf.files import atomic_directory, write_json
+from home_tf.prepare.check_dataset import check_dataset, tasks_without_ones
+from home_tf.prepare.columns import Columns
+from home_tf.prepare.engines import Engine, Records, Table, first_row, open_engine
+from home_tf.prepare.history_columns import HistoryColumns
+from home_tf.prepare.join_history import ORDER, JoinHistory
+from home_tf.prepare.read_files import check_folder, files_exist
+from home_tf.prepare.read_rows import OF_LOG, as_list, matched, read_rows
+from home_tf.prepare.select_rows import select_rows
+from home_tf.prepare.splits import make_splits
+from home_tf.prepare.statistics import describe_numbers
+from home_tf.prepare.times import DAY, add_times
+from home_tf.prepare.vocabularies import write_vocabularies
+
+Progress = Callable[[str, int, int], None]
+Warn = Callable[[str], None]
+
+
+class Preparation:
+    """The steps from files to what is written.
+
+    Args:
+        engine: Where the rows are.
+        config: The configuration.
+        out: The folder to write, which nobody sees before it is complete.
+        seed: Of the order of the rows, and of splits by chance.
+        progress: Called with a stage and how much of it is done, of how much.
+    """
+
+    def __init__(
+        self, engine: Engine, config: Config, out: Path, seed: int, progress: Progress
+    ) -> None:
+        if config.data is None:
+            raise HomeError(
+                "the configuration has no section `data`, which says where the rows "
+                "come from"
+            )
+        self.engine = engine
+        self.out = out
+        self.data = config.data
+        self.columns = Columns.of(config)
+        self.warnings: list[str] = []
+        self._seed = int(np.random.default_rng(seed).integers(2**31))
+        self._progress = progress
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        source: Any,
+        config: Config | str | Path,
+        out: str | Path,
+        *,
+        folder: str | Path | None,
+        engine: Any,
+        master: str | None,
+        memory: str,
+        seed: int,
+        progress: Progress | None,
+        on_warning: Warn | None,
+        replaceable: Callable[[Path], bool],
+    ) -> Iterator["Preparation"]:
+        """Reads the rows; `out` appears when the context ends without an error.
+
+        Args:
+            source: As `prepare` takes it, and so the others.
+            config: The configuration, or its file.
+            out: The folder to write.
+            folder: Where relative paths begin if `source` is a table.
+            engine: Where the rows are computed.
+            master: The address of Spark's cluster.
+            memory: The most memory that DuckDB takes.
+            seed: Of the order of the rows, and of splits by chance.
+            progress: Called with a stage and how much of it is done, of how much.
+            on_warning: Called at the end with a line about rows that are doubtful.
+            replaceable: Whether a folder that is there may be replaced.
+
+        Raises:
+            HomeError: If something cannot be read, or `out` cannot be written.
+        """
+        loaded, beside = _load(config)
+        log = None if source is None or isinstance(source, (str, Path)) else source
+        given = source if log is None else folder
+        base = beside if given is None else Path(given)
+        check_folder(base)
+        with (
+            _explain_unwritable(out),
+            atomic_directory(out, replaceable=replaceable) as result,
+            TemporaryDirectory(prefix=".spool-", dir=result) as spool,
+            open_engine(Path(spool), memory, engine, master) as opened,
+        ):
+            job = cls(opened, loaded, result, seed, progress or _silent)
+            job.read(base, log)
+            yield job
+        for line in job.warnings:
+            (on_warning or _silent)(line)
+
+    def read(self, folder: Path, log: Any) -> None:
+        """Reads the rows."""
+        self._progress("reading rows", 0, 1)
+        self._check_history_log(folder)
+        rows = read_rows(self.engine, self.data, folder, log)
+        rows = add_times(self.engine, rows, self.data)
+        given = [name for name in rows.columns if not name.startswith("__")]
+        self._add_split_column(given)
+        self.wanted = HistoryColumns.of(self.columns, self.data, given)
+        self.rows, self.events = select_rows(
+            self.engine, rows, self.data, self.columns, self.wanted
+        )
+        self._progress("reading rows", 1, 1)
+
+    def join(self) -> Table:
+        """Joins the rows with their history."""
+        self._count_without_day()
+        self._split_of = make_splits(self.events, self.data, self._seed)
+        self._progress("joining rows", 0, 1)
+        history = JoinHistory.count(
+            self.engine,
+            self.rows,
+            self.events,
+            self.data,
+            self.columns,
+            self.wanted,
+        )
+        dataset = history.join(self.engine, self._split_of, self._seed)
+        self._progress("joining rows", 1, 1)
+        check_dataset(dataset, self.columns)
+        self.warnings += tasks_without_ones(dataset, self.columns)
+        return dataset
+
+    def write(self, dataset: Table, records: Records) -> None:
+        """Writes the records."""
+        total = dataset.count().to_pyarrow().as_py()
+        self.engine.write(
+            dataset,
+            ORDER,
+            records,
+            lambda done: self._progress("writing records", done, total),
+        )
+
+    def describe(self, dataset: Table) -> None:
+        """Writes the vocabularies and the statistics."""
+        folder = self.out / "vocabularies"
+        folder.mkdir()
+        write_vocabularies(dataset, self.columns.vocabularies, folder)
+        described = describe_numbers(dataset, self.columns.numbers)
+        write_json(self.out / "statistics.json", described)
+
+    def count_unmatched(self) -> None:
+        """Warns of rows without a match in a table."""
+        tables = self.data.tables
+        rows = self.rows.filter(self._split_of(self.rows).notnull())
+        missing = {name: (~rows[matched(name)]).sum() for name in tables}
+        counted = first_row(rows.agg(__all=rows.count(), **missing))
+        for name in tables:
+            if counted[name]:
+                self.warnings.append(
+                    f"{counted[name]:,} of {counted['__all']:,} rows have a "
+                    f"{' and '.join(as_list(tables[name].key))} that is not in "
+                    f"`{name}`"
+                )
+
+    def _count_without_day(self) -> None:
+        if DAY in self.events.columns:
+            log = self.events.filter(self.events[OF_LOG])
+            missing = log[DAY].isnull().sum()
+            found = first_row(log.agg(missing=missing, rows=log.count()))
+            if found["missing"]:
+                self.warnings.append(
+                    f"{found['missing']:,} of {found['rows']:,} rows have no day, and "
+                    "are left out"
+                )
+
+    def _check_history_log(self, folder: Path) -> None:
+        history = self.data.history_log
+        if history is not None and not files_exist(history.files, folder):
+            self.warnings.append(
+                f"no file is called {history.files} in {folder}: nothing counts as "
+                "history only"
+            )
+            self.data = replace(self.data, history_log=None)
+
+    def _add_split_column(self, given: list[str]) -> None:
+        split = self.data.split
+        decides = split.column if split and split.column else self.data.day
+        if decides in given:
+            self.columns.kinds.setdefault(decides, "plain")
+
+
+def _load(config: Config | str | Path) -> tuple[Config, Path]:
+    """A configuration, and the folder that it names."""
+    if isinstance(config, Config):
+        return config, Path(config.data.folder if config.data else ".")
+    loaded = load_config(config)
+    return loaded, Path(config).parent / (loaded.data.folder if loaded.data else ".")
+
+
+@contextmanager
+def _explain_unwritable(out: str | Path) -> Iterator[None]:
+    # The files that are read have errors of their own.
+    try:
+        yield
+    except OSError as error:
+        raise HomeError(f"{out}: cannot be written ({error})") from None
+
+
+def _silent(*_: object) -> None:
+    pass

@@ -1,0 +1,30 @@
+"""A random order of the rows, the same on every engine."""
+
+from home_tf.prepare.engines import Expression
+
+# Below this, a product with a factor below 2^32 fits in 64 bits.
+_PRIME = 2**31 - 1
+
+
+def shuffled(row: Expression, seed: int) -> Expression:
+    """Random numbers from 0 to `RANGE`, a function of the row's number and the seed.
+
+    The rounds of a linear congruential generator, with shifts between them, so that
+    neighbours do not stay at a constant distance. Neither engine has a hash function
+    that the other has.
+
+    Args:
+        row: Numbers, 0 or greater.
+        seed: Any number from 0 to `RANGE`.
+    """
+    mixed = (row + seed) % _PRIME
+    mixed = (mixed * 1_103_515_245 + 12_345) % _PRIME
+    mixed = mixed ^ (mixed >> 15)
+    mixed = (mixed * 1_664_525 + 1_013_904_223) % _PRIME
+    mixed = mixed ^ (mixed >> 13)
+    return (mixed * 1_566_083_941 + 7) % _PRIME
+
+
+def by_chance(row: Expression, seed: int, share: float) -> Expression:
+    """Whether a row is among a random share of all rows."""
+    return shuffled(row, seed) < round(share * _PRIME)

@@ -22,6 +22,7 @@ def make_app() -> "typer.Typer":
         from home_tf.cli.diagnose import diagnose
         from home_tf.cli.evaluate import evaluate
         from home_tf.cli.export import export
+        from home_tf.cli.init import init
         from home_tf.cli.prepare import prepare
         from home_tf.cli.train import train
         from home_tf.lab.cli.bench import bench_app
@@ -33,7 +34,8 @@ def make_app() -> "typer.Typer":
         pretty_exceptions_enable=False,
         help="Train, measure and export HoME, a multi-task ranking model.",
     )
-    for command in (prepare, describe, train, evaluate, diagnose, export, compare):
+    commands = (init, prepare, describe, train, evaluate, diagnose, export, compare)
+    for command in commands:
         app.command()(command)
     app.add_typer(generate_app, name="generate")
     app.add_typer(bench_app, name="bench")

@@ -1,0 +1,95 @@
+"""`home-tf init`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from home_tf.cli.console import console, report_written, say_if_interrupted
+from home_tf.cli.start_tensorflow import start_tensorflow
+
+if TYPE_CHECKING:
+    from home_tf.init import Draft
+
+
+def init(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="The log, and tables that share a key with it: CSV or Parquet files."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The YAML configuration to write.")],
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A column that is a label; repeat it. Else they are guessed."
+        ),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(help="The column of the user; else it is guessed.")
+    ] = None,
+    item: Annotated[
+        str | None, typer.Option(help="The column of the item; else it is guessed.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="The column of the time; else it is guessed.")
+    ] = None,
+    memory: Annotated[
+        str, typer.Option(help="The most memory of the database.")
+    ] = "4GB",
+) -> None:
+    """Write a first configuration for your files, with comments, to edit."""
+    start_tensorflow()
+    from home_tf.init import init as write_config
+
+    with say_if_interrupted("nothing was written. Run the same command again"):
+        draft = write_config(
+            files,
+            out,
+            labels=label or (),
+            user=user,
+            item=item,
+            time=time,
+            memory=memory,
+        )
+    _print(draft)
+    report_written(out)
+    console.print(
+        "\nRead it, delete what is not known when a row is ranked, and run\n"
+        f"  home-tf prepare --config {out} --out records\n"
+        f"  home-tf train --config {out} --data records --out run\n"
+        "  home-tf evaluate --run run\n"
+        "  home-tf export --run run --out model",
+        soft_wrap=True,
+        markup=False,
+    )
+
+
+def _print(draft: "Draft") -> None:
+    """Prints what was found."""
+    tables = [join.source for join in draft.joins.tables]
+    joined = "".join(f"; {one.name} {one.rows:,}" for one in tables)
+    labels = ", ".join(f"{one.name} ({one.rate:.2%})" for one in draft.labels)
+    found = {
+        "rows": f"{draft.rows:,}{joined}",
+        "labels": labels,
+        "user": draft.user or "none: no GAUC, no history",
+        "item": draft.item or "none",
+        "time": _time(draft),
+        "features": str(len(draft.features) + len(draft.history.features)),
+        "left out": ", ".join(one.name for one in draft.left_out) or "none",
+    }
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, text in found.items():
+        table.add_row(name, escape(text))
+    console.print(table)
+
+
+def _time(draft: "Draft") -> str:
+    if draft.time is None:
+        return "none: rows are split by chance"
+    by = "days" if draft.time.splits_by_days else "shares"
+    return f"{draft.time.time.column}, {draft.time.days:,} days, split by {by}"

@@ -1,0 +1,56 @@
+"""Writes a first configuration for files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from home_tf.errors import HomeError
+from home_tf.init.draft import Draft
+from home_tf.init.draft_files import Given, draft_files
+from home_tf.init.write_yaml import write_yaml
+from home_tf.prepare.engine import connect
+
+
+def init(
+    files: Sequence[str],
+    out: str | Path,
+    *,
+    labels: Sequence[str] = (),
+    user: str | None = None,
+    item: str | None = None,
+    time: str | None = None,
+    memory: str = "4GB",
+) -> Draft:
+    """Writes a first configuration, with comments, that a person edits.
+
+    Counts are of all rows; what needs a closer look is looked up in a sample.
+
+    Args:
+        files: CSV, gzip CSV or Parquet files, or patterns of them: the log, and tables
+            that share a key with it. Files with the same columns are one.
+        out: The YAML file to write.
+        labels: The log's columns of the labels; by default they are guessed.
+        user: The log's column of the user; by default it is guessed.
+        item: The log's column of the item; by default it is guessed.
+        time: The log's column of the time; by default it is guessed.
+        memory: The most memory that the database takes.
+
+    Returns:
+        What was found in the files.
+
+    Raises:
+        HomeError: If `out` exists, a file cannot be read or joined, there is no label,
+            or a named column is not there.
+    """
+    out = Path(out)
+    if out.exists():
+        raise HomeError(
+            f"{out} exists, and may have been edited. Remove it, or write another file"
+        )
+    if not out.parent.is_dir():
+        raise HomeError(f"{out.parent} is no folder: make it first")
+    given = Given(labels=labels, user=user, item=item, time=time)
+    with TemporaryDirectory() as folder, connect(Path(folder), memory) as connection:
+        draft = draft_files(connection, files, given)
+        write_yaml(draft, out)
+    return draft

@@ -1,0 +1,148 @@
+"""Which columns are the labels of tasks."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from home_tf.errors import HomeError
+from home_tf.init.column_profile import ColumnProfile
+from home_tf.init.names import is_label, is_rating, is_state, record_name
+from home_tf.init.sql import literal, quoted
+
+_YES = {"yes", "y", "true", "t", "1", "positive", "pos", "click", "buy", "success"}
+# Ratings up to a number, and from where on somebody liked what is rated.
+_LIKED = {5: 4, 10: 8}
+
+
+@dataclass(frozen=True)
+class Label:
+    """The label of a task.
+
+    Attributes:
+        name: The record column, and the task.
+        column: The column that it comes from.
+        sql: What makes it of that column; None if it is the column as it is.
+        ones: The number of ones.
+        known: The number of zeros and ones.
+        why: What is known of its values.
+        is_guess: Whether no name says that it is one.
+    """
+
+    name: str
+    column: str
+    sql: str | None
+    ones: int
+    known: int
+    why: str
+    is_guess: bool = False
+
+    @property
+    def rate(self) -> float:
+        """The share of ones."""
+        return self.ones / self.known
+
+
+def find_labels(
+    profiles: Sequence[ColumnProfile], given: Sequence[str], taken: Collection[str]
+) -> list[Label]:
+    """Finds the labels: those that are given, or named so, or else the best guess.
+
+    Args:
+        profiles: The columns of the log.
+        given: The columns that a user named; then no other is a label.
+        taken: Names that a derived label cannot have.
+
+    Raises:
+        HomeError: If a given column is no label, or no column can be one.
+    """
+    if given:
+        return [_given_label(name, profiles, taken) for name in dict.fromkeys(given)]
+    found = [(profile, _label(profile, taken)) for profile in profiles]
+    labels = [label for profile, label in found if label and _is_named(profile)]
+    if labels:
+        return list({label.name: label for label in labels}.values())
+    guessed = [
+        replace(label, is_guess=True)
+        for profile, label in found
+        if label and not is_state(profile.column)
+    ]
+    if not guessed:
+        raise HomeError(
+            "no column looks like a label, which is 1 where something happened, such "
+            "as a click, and else 0. Name the column by `--label`, or write one with "
+            "zeros and ones"
+        )
+    return guessed[-1:]
+
+
+def is_named_label(profile: ColumnProfile) -> bool:
+    """Whether a column has two values, or ratings, and the name of an outcome."""
+    return _label(profile, ()) is not None and _is_named(profile)
+
+
+def _is_named(profile: ColumnProfile) -> bool:
+    return is_label(profile.column) or _is_rating(profile)
+
+
+def _label(profile: ColumnProfile, taken: Collection[str]) -> Label | None:
+    known = sum(profile.values.values())
+    if _is_rating(profile):
+        return _rating_label(profile, known, taken)
+    if profile.is_list or len(profile.values) != 2:
+        return None
+    if profile.is_binary:
+        name = record_name(profile.column, ())
+        sql = None if name == profile.column else quoted(profile.column)
+        ones = profile.values[1]  # of truth values, too: True is 1
+        return Label(name, profile.column, sql, ones, known, "zeros and ones")
+    return _text_label(profile, known) if profile.type.is_string() else None
+
+
+def _text_label(profile: ColumnProfile, known: int) -> Label:
+    by_rows = sorted(profile.values, key=lambda value: profile.values[value])
+    said = [value for value in by_rows if str(value).strip().lower() in _YES]
+    one = (said or by_rows)[0]
+    name = record_name(profile.column if said else f"{profile.column}_{one}", ())
+    sql = f"{quoted(profile.column)} = {literal(one)}"
+    why = "of two values" if said else "1 is the rarer of two values"
+    return Label(name, profile.column, sql, profile.values[one], known, why)
+
+
+def _rating_label(
+    profile: ColumnProfile, known: int, taken: Collection[str]
+) -> Label | None:
+    limit = next(least for most, least in _LIKED.items() if profile.greatest <= most)
+    ones = sum(rows for value, rows in profile.values.items() if value >= limit)
+    if ones in (0, known):
+        return None
+    column = quoted(profile.column)
+    why = f"ratings go up to {profile.greatest:g}"
+    name = record_name("liked", taken)
+    return Label(name, profile.column, f"{column} >= {limit}", ones, known, why)
+
+
+def _is_rating(profile: ColumnProfile) -> bool:
+    return (
+        is_rating(profile.column)
+        and profile.is_number
+        and len(profile.values) > 2
+        and profile.least >= 0
+        and profile.greatest <= max(_LIKED)
+    )
+
+
+def _given_label(
+    name: str, profiles: Sequence[ColumnProfile], taken: Collection[str]
+) -> Label:
+    found = next((one for one in profiles if one.column == name), None)
+    if found is None:
+        listed = ", ".join(profile.column for profile in profiles)
+        raise HomeError(
+            f"`--label`: no column `{name}` in the log. The columns: {listed}"
+        )
+    label = _label(found, taken)
+    if label is None:
+        raise HomeError(
+            f"`--label`: `{name}` has {found.distinct:,} values, and a label is 0 or "
+            "1. Write a column with zeros and ones, such as whether it is at least 10"
+        )
+    return label

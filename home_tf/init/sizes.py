@@ -1,0 +1,49 @@
+"""A model and a training that fit a number of rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from home_tf.init.labels import Label
+
+# Rows of the log, up to which the sizes are those beside it.
+_EXPERTS = {20_000: [32], 2_000_000: [64, 32], 10**12: [128, 64]}
+_RANKS = {20_000: 8, 2_000_000: 16, 10**12: 32}
+_BATCHES = {20_000: 128, 100_000: 512, 5_000_000: 1024, 10**12: 4096}
+_EPOCHS = {20_000: 10, 200_000: 5, 5_000_000: 3, 10**12: 1}
+# Below this share of ones, towers start at the rates; so many ones in a tenth of the
+# rows make an AUC that can choose an epoch.
+_RARE, _LEAST_ONES = 0.05, 100
+
+
+def model_for(rows: int, labels: Sequence[Label]) -> dict[str, Any]:
+    """The section `model` for so many rows."""
+    model: dict[str, Any] = {
+        "architecture": {
+            "type": "home",
+            "expert": {"units": _of(_EXPERTS, rows), "batch_norm_initial_scale": 0.1},
+            "lora_rank": _of(_RANKS, rows),
+        },
+        "tower_units": [16],
+    }
+    if any(label.rate < _RARE for label in labels):
+        model["initial_rates"] = True
+    return model
+
+
+def training_for(rows: int, labels: Sequence[Label]) -> dict[str, Any]:
+    """The section `training` for so many rows."""
+    training = {
+        "framework": "tfrs",
+        "epochs": _of(_EPOCHS, rows),
+        "patience": 2 if _of(_EPOCHS, rows) > 3 else 1,
+        "batch_size": _of(_BATCHES, rows),
+        "learning_rate": 0.001,
+    }
+    frequent = [one.name for one in labels if 0.1 * one.ones >= _LEAST_ONES]
+    if 0 < len(frequent) < len(labels):
+        training["monitor_tasks"] = frequent
+    return training
+
+
+def _of(sizes: dict[int, Any], rows: int) -> Any:
+    return next(size for most, size in sizes.items() if rows <= most)

@@ -1,0 +1,142 @@
+"""The files: which have the same columns, and how the configuration names them."""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from glob import escape, has_magic
+from itertools import takewhile
+from pathlib import Path
+
+from home_tf.errors import HomeError
+from home_tf.prepare.engine import Connection, Table, explained
+from home_tf.prepare.read_files import read_files
+
+# What `prepare` and this folder call tables of theirs.
+_TAKEN = {"log", "history", "events", "rows", "wide", "dataset", "before", "sample"}
+_SUFFIX = re.compile(r"\.(csv|tsv|txt|parquet|pq)(\.gz)?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files with the same columns, as one table.
+
+    Attributes:
+        name: A name for the table, such as `movies` of `movies.csv`.
+        files: Their paths, addresses such as `s3://...`, or patterns.
+        table: What they hold.
+        rows: How many rows.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    table: Table
+    rows: int
+
+    @property
+    def shown(self) -> str:
+        """The files, for messages."""
+        more = len(self.files) - 1
+        return self.files[0] + (f" and {more} more" if more else "")
+
+
+def read_sources(connection: Connection, files: Sequence[str]) -> list[Source]:
+    """Reads files; those with the same columns are one source.
+
+    Args:
+        connection: The database.
+        files: CSV, gzip CSV or Parquet files, or patterns of them.
+
+    Returns:
+        The sources, in the order of their first files.
+
+    Raises:
+        HomeError: If there is no such file, one cannot be read, or has no rows.
+    """
+    alike: dict[frozenset[str], list[str]] = {}
+    for file in dict.fromkeys(files):
+        columns = frozenset(_columns(connection, file))
+        alike.setdefault(columns, []).append(file)
+    sources: list[Source] = []
+    for some in alike.values():
+        name = _table_name(some, [source.name for source in sources])
+        table = _read(connection, name, some)
+        rows = table.count().to_pyarrow().as_py()
+        if not rows:
+            raise HomeError(f"{some[0]} has no rows")
+        sources.append(Source(name, tuple(some), table, rows))
+    return sources
+
+
+def common_folder(files: Sequence[str], beside: Path) -> Path:
+    """The folder that paths in a configuration begin at.
+
+    Args:
+        files: All files.
+        beside: The folder of the configuration.
+
+    Returns:
+        The folder of the configuration, if all files are in it or below, or that in or
+        below which all are.
+    """
+    local = [Path(file).absolute() for file in files if "://" not in file]
+    if all(path.is_relative_to(beside.absolute()) for path in local):
+        return beside.absolute()
+    return Path(os.path.commonpath([path.parent for path in local]))
+
+
+def pattern_of(files: Sequence[str], folder: Path) -> str | list[str]:
+    """How a configuration names files: one pattern if one fits them, else a list."""
+    paths = [file if "://" in file else _relative(file, folder) for file in files]
+    if len(paths) == 1:
+        return paths[0]
+    first = _common_start(paths)
+    last = _common_start([path[::-1] for path in paths])[::-1]
+    pattern = f"{first}*{last}"
+    is_local = not any("://" in path or has_magic(path) for path in paths)
+    if is_local and sorted(paths) == sorted(
+        str(path.relative_to(folder)) for path in folder.glob(pattern)
+    ):
+        return pattern
+    return paths
+
+
+def _columns(connection: Connection, file: str) -> list[str]:
+    if not Path(file).is_file():  # a pattern or an address is one source
+        return [file]
+    with explained(file):
+        if file.endswith((".parquet", ".pq")):
+            return list(connection.read_parquet(file).columns)
+        return list(connection.read_csv(file).columns)
+
+
+def _read(connection: Connection, name: str, files: Sequence[str]) -> Table:
+    return read_files(
+        connection,
+        f"read_{name}",
+        [escape(file) if Path(file).is_file() else file for file in files],
+        Path.cwd(),
+        key="FILES",
+        types={},
+    )
+
+
+def _table_name(files: Sequence[str], taken: Sequence[str]) -> str:
+    stems = [_SUFFIX.sub("", Path(file).name) for file in files]
+    words = re.sub(r"[^A-Za-z0-9]+", "_", _common_start(stems)).strip("_")
+    name = words.lower() or "table"
+    while name in _TAKEN or name in taken:
+        name += "_table"
+    return name
+
+
+def _relative(file: str, folder: Path) -> str:
+    path = Path(file).absolute()
+    found = os.path.relpath(path, folder)
+    # A name such as `a[1].csv` is no pattern.
+    return escape(found) if path.is_file() else found
+
+
+def _common_start(texts: Sequence[str]) -> str:
+    letters = takewhile(lambda some: len(set(some)) == 1, zip(*texts, strict=False))
+    return "".join(some[0] for some in letters)

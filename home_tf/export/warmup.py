@@ -48,9 +48,15 @@ def write_warmup(folder: Path, name: str, requests: Sequence[Request]) -> None:
     ):
         same = signature == read_signature and inputs.keys() == read_inputs.keys()
         if not same or not all(
-            np.array_equal(values, read_inputs[key]) for key, values in inputs.items()
+            _are_equal(values, read_inputs[key]) for key, values in inputs.items()
         ):
             raise HomeError(f"{file}: a request for {signature!r} reads back otherwise")
+
+
+def _are_equal(values: Any, read: Any) -> bool:
+    """Whether arrays are equal; NaN, a number that is missing, equals itself."""
+    is_float = np.asarray(values).dtype.kind == "f"
+    return np.array_equal(values, read, equal_nan=is_float)
 
 
 def read_warmup(folder: Path) -> list[Request]:

@@ -155,7 +155,8 @@ class _Drafting:
             keys={join.source.name: " and ".join(join.key) for join in tables},
             ids=frozenset(filter(None, (user, item))),
         )
-        taken = [label.name for label in labels]
+        taken = [profile.column for profile in self._profiles]
+        taken += [label.name for label in labels]
         for profile in self._profiles:
             column = profile.column
             if column in no_features:
@@ -165,7 +166,8 @@ class _Drafting:
             if column in times:
                 yield self._guess_of_time(times[column], name, time, profile)
             elif profile.source == self._log.name and is_named_label(profile):
-                reason = "named like an outcome, and no label here"
+                rarer = min(profile.values.values())
+                reason = f"named like an outcome; its rarest value is in {rarer:,} rows"
                 yield FeatureGuess(column, name, None, reason)
             else:
                 yield guess.guess(profile, name)

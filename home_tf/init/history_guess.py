@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from home_tf.init.labels import Label
-from home_tf.init.names import base_name, record_name
+from home_tf.init.names import base_name, new_name
 from home_tf.init.sql import quoted
 
 # Of more labels the rates would be more columns than the log has.
@@ -43,7 +43,7 @@ def guess_history(
     """
     found = HistoryGuess()
     for key in filter(None, (user, item)):
-        name = record_name(base_name(key), list(found.counts))
+        name = new_name(base_name(key), list(found.counts))
         found.counts[name] = {"key": key}
         _add_rates(found, name, labels, taken)
         if key == user:
@@ -75,7 +75,7 @@ def _add_list(
     """Adds the last items of the user for which the most frequent label was 1."""
     label = max(labels, key=lambda one: one.ones)
     name = f"{base_name(user)}_{label.name}_{base_name(item)}s"
-    name = record_name(name, [*taken, *found.features])
+    name = new_name(name, [*taken, *found.features])
     found.lists[name] = {
         "key": user,
         "item": item,

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 from home_tf.errors import HomeError
 from home_tf.init.column_profile import ColumnProfile
-from home_tf.init.names import is_label, is_rating, is_state, record_name
+from home_tf.init.names import is_label, is_rating, is_state, new_name, record_name
 from home_tf.init.sql import literal, quoted
 
 _YES = {"yes", "y", "true", "t", "1", "positive", "pos", "click", "buy", "success"}
+# With fewer ones or zeros there is nothing to learn.
+_LEAST = 10
 # Ratings up to a number, and from where on somebody liked what is rated.
 _LIKED = {5: 4, 10: 8}
 
@@ -40,6 +42,11 @@ class Label:
         """The share of ones."""
         return self.ones / self.known
 
+    @property
+    def rarer(self) -> int:
+        """The number of ones or of zeros, whichever is less."""
+        return min(self.ones, self.known - self.ones)
+
 
 def find_labels(
     profiles: Sequence[ColumnProfile], given: Sequence[str], taken: Collection[str]
@@ -57,7 +64,8 @@ def find_labels(
     if given:
         return [_given_label(name, profiles, taken) for name in dict.fromkeys(given)]
     found = [(profile, _label(profile, taken)) for profile in profiles]
-    labels = [label for profile, label in found if label and _is_named(profile)]
+    named = [label for profile, label in found if label and _is_named(profile)]
+    labels = [label for label in named if label.rarer >= _LEAST] or named
     if labels:
         return list({label.name: label for label in labels}.values())
     guessed = [
@@ -90,18 +98,19 @@ def _label(profile: ColumnProfile, taken: Collection[str]) -> Label | None:
     if profile.is_list or len(profile.values) != 2:
         return None
     if profile.is_binary:
-        name = record_name(profile.column, ())
+        name = record_name(profile.column, taken)
         sql = None if name == profile.column else quoted(profile.column)
         ones = profile.values[1]  # of truth values, too: True is 1
         return Label(name, profile.column, sql, ones, known, "zeros and ones")
-    return _text_label(profile, known) if profile.type.is_string() else None
+    return _text_label(profile, known, taken) if profile.type.is_string() else None
 
 
-def _text_label(profile: ColumnProfile, known: int) -> Label:
+def _text_label(profile: ColumnProfile, known: int, taken: Collection[str]) -> Label:
     by_rows = sorted(profile.values, key=lambda value: profile.values[value])
     said = [value for value in by_rows if str(value).strip().lower() in _YES]
     one = (said or by_rows)[0]
-    name = record_name(profile.column if said else f"{profile.column}_{one}", ())
+    column = profile.column
+    name = record_name(column, taken) if said else new_name(f"{column}_{one}", taken)
     sql = f"{quoted(profile.column)} = {literal(one)}"
     why = "of two values" if said else "1 is the rarer of two values"
     return Label(name, profile.column, sql, profile.values[one], known, why)
@@ -116,7 +125,7 @@ def _rating_label(
         return None
     column = quoted(profile.column)
     why = f"ratings go up to {profile.greatest:g}"
-    name = record_name("liked", taken)
+    name = new_name("liked", taken)
     return Label(name, profile.column, f"{column} >= {limit}", ones, known, why)
 
 

@@ -88,13 +88,20 @@ def words(name: str) -> list[str]:
     return found
 
 
-def record_name(name: str, taken: Collection[str]) -> str:
-    """A name that a record column can have, and no other has."""
-    clean = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-") or "column"
-    if clean.lower() in _TAKEN:
-        clean += "_column"
-    numbered = (f"{clean}_{number}" for number in range(2, len(taken) + 3))
-    lower = {one.lower() for one in taken}
+def record_name(column: str, taken: Collection[str]) -> str:
+    """The name of a column in records: its own, if records can have it.
+
+    Args:
+        column: The column.
+        taken: The names of all columns.
+    """
+    return column if _clean(column) == column else new_name(column, taken)
+
+
+def new_name(name: str, taken: Collection[str]) -> str:
+    """A name like another one that records can have, and no column has."""
+    clean, lower = _clean(name), {one.lower() for one in taken}
+    numbered = (f"{clean}_{number}" for number in range(2, len(lower) + 3))
     return next(one for one in (clean, *numbered) if one.lower() not in lower)
 
 
@@ -172,6 +179,11 @@ def group_of(name: str) -> str:
     found = words(name)
     fitting = [group for group, known in GROUPS.items() if _any_of(found, known)]
     return fitting[-1] if fitting else "main"
+
+
+def _clean(name: str) -> str:
+    clean = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-") or "column"
+    return f"{clean}_column" if clean.lower() in _TAKEN else clean
 
 
 def _any_of(found: Iterable[str], known: Collection[str]) -> bool:

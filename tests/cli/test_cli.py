@@ -102,6 +102,22 @@ def test_from_records_to_metrics(ran, run):
     assert 0.4 < metrics["test"]["auc"]["is_click"] < 1
 
 
+def test_a_first_configuration_runs_as_it_is(home_tf_here, logs, tmp_path):
+    files = sorted(logs.glob("*.csv*"))
+    config = tmp_path / "config.yaml"
+    done = home_tf_here("init", *files, "--out", config)
+    assert done.returncode == 0, done.stderr
+    assert "is_click (45.00%)" in done.stdout
+    assert re.search("^user +user_id *$", done.stdout, re.MULTILINE)
+    assert all(len(line) <= 80 for line in done.stdout.splitlines()[:9])
+    (line,) = (line for line in done.stdout.splitlines() if " prepare " in line)
+    program, *words = line.split()
+    assert (program, words[-1]) == ("home-tf", "records")
+    done = home_tf_here(*words[:-1], tmp_path / "records")
+    assert done.returncode == 0, done.stderr
+    assert "rows: train 4,000  validation 1,000  test 1,000" in done.stdout
+
+
 def test_what_is_in_a_dataset_directory(home_tf_here, ran, folder):
     done = home_tf_here("describe", "--data", folder / "records")
     assert done.returncode == 0, done.stderr

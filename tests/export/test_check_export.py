@@ -8,7 +8,7 @@ from support.serving_inputs import serving_inputs
 from home_tf.errors import HomeError
 from home_tf.export import Requests, check_export
 from home_tf.export.load_export import RefusingFinder
-from home_tf.export.warmup import write_warmup
+from home_tf.export.warmup import read_warmup, write_warmup
 
 ROWS = {
     "user": np.array([0.0, 1.0, 2.0, 3.0], np.float32),
@@ -71,6 +71,14 @@ def save(tmp_path):
 
 def test_an_export_that_answers_alike_passes(save, checked_here):
     assert check_export(save(), REQUESTS) < 1e-6
+
+
+def test_a_number_that_is_missing_may_be_in_a_warm_up_request(tmp_path):
+    price = np.array([np.nan, 1.0], np.float32)
+    write_warmup(tmp_path, "model", [("predict", {"price": price})])
+    ((signature, inputs),) = read_warmup(tmp_path)
+    assert signature == "predict"
+    np.testing.assert_array_equal(inputs["price"], price)
 
 
 def add(clicks, **columns):

@@ -122,6 +122,14 @@ COMMANDS = {
         ("export", "--out", "{folder}", "--rollback"),
         "there is no version to go back to. Its versions: none",
     ),
+    "a first configuration of nothing": (
+        ("init", "{none}", "--out", "{out}"),
+        "`FILES`: no file is called",
+    ),
+    "a first configuration over another": (
+        ("init", "{logs}/*.csv", "--out", "{config}"),
+        "exists, and may have been edited. Remove it, or write another file",
+    ),
     "prepare nothing": (
         (*PREPARE_CONFIG, "--source", "{none}", "--out", "{out}"),
         "`source` must be a folder",
@@ -212,6 +220,7 @@ OPTIONS = [
     ("evaluate",),
     ("export", "--keep", "all"),
     (*EXPORT, "--tables", "int4"),
+    ("init",),
     ("prepare",),
     (*PREPARE, "--layout", "columns"),
     (*COMPARE, "--budget", "none"),

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from home_tf.cli.console import console, report_written, say_if_interrupted
 from home_tf.cli.start_tensorflow import start_tensorflow
+from home_tf.errors import HomeError
 
 if TYPE_CHECKING:
     from home_tf.init import Draft
@@ -37,6 +38,13 @@ def init(
     time: Annotated[
         str | None, typer.Option(help="The column of the time; else it is guessed.")
     ] = None,
+    type: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The type of a CSV column, where the guess is wrong; repeat it.",
+            metavar="COLUMN=TYPE",
+        ),
+    ] = None,
     memory: Annotated[
         str, typer.Option(help="The most memory of the database.")
     ] = "4GB",
@@ -53,6 +61,7 @@ def init(
             user=user,
             item=item,
             time=time,
+            types=dict(map(_parse_type, type or ())),
             memory=memory,
         )
     _print(draft)
@@ -66,6 +75,13 @@ def init(
         soft_wrap=True,
         markup=False,
     )
+
+
+def _parse_type(text: str) -> tuple[str, str]:
+    column, equals, kind = text.rpartition("=")
+    if not (column and equals and kind):
+        raise HomeError(f"`--type` must be such as `zip=VARCHAR`. Received: {text!r}")
+    return column, kind
 
 
 def _print(draft: "Draft") -> None:

@@ -24,6 +24,7 @@ class Draft:
         left_out: Columns that are no features.
         history: What is counted of earlier rows.
         of_request: The features of the user and the context.
+        types: The types of CSV columns that were given.
     """
 
     joins: Joins
@@ -36,6 +37,7 @@ class Draft:
     left_out: list[FeatureGuess]
     history: HistoryGuess = field(default_factory=HistoryGuess)
     of_request: list[str] = field(default_factory=list)
+    types: dict[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:

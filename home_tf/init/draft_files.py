@@ -1,7 +1,7 @@
 """Looks at files, column by column, and puts together what it found."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from home_tf.errors import HomeError
 from home_tf.init.column_profile import ColumnProfile, profile_column, take_sample
@@ -39,12 +39,14 @@ class Given:
         user: The column of the user.
         item: The column of the item.
         time: The column of the time.
+        types: Types of CSV columns, as DuckDB names them.
     """
 
     labels: Sequence[str] = ()
     user: str | None = None
     item: str | None = None
     time: str | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 def draft_files(connection: Connection, files: Sequence[str], given: Given) -> Draft:
@@ -59,9 +61,8 @@ def draft_files(connection: Connection, files: Sequence[str], given: Given) -> D
         HomeError: If a file is missing or cannot be read, a table cannot be joined,
             there is no label, or what is given is not there.
     """
-    return _Drafting(
-        connection, find_joins(read_sources(connection, files)), given
-    ).draft()
+    sources = read_sources(connection, files, given.types)
+    return _Drafting(connection, find_joins(sources), given).draft()
 
 
 class _Drafting:
@@ -253,10 +254,7 @@ class _Drafting:
             taken = [*names.values(), *(label.name for label in labels)]
             history = guess_history(user, item, labels, taken)
         if not features and not history.features:
-            raise HomeError(
-                "no column beside the labels can be a feature: name the labels by "
-                "`--label`, or give files with more columns"
-            )
+            raise HomeError(_explain_no_feature(guesses))
         return Draft(
             self._joins,
             labels,
@@ -268,6 +266,7 @@ class _Drafting:
             [guess for guess in guesses if not guess.feature],
             history,
             self._of_request(features, history, user, item),
+            dict(self._given.types),
         )
 
     def _of_request(
@@ -311,6 +310,14 @@ def _check_column(option: str, name: str, profiles: Sequence[ColumnProfile]) -> 
             f"`{option}`: no column `{name}` in the log. The columns: "
             f"{', '.join(columns)}"
         )
+
+
+def _explain_no_feature(left_out: Sequence[FeatureGuess]) -> str:
+    reasons = "; ".join(f"`{guess.column}`: {guess.why}" for guess in left_out)
+    return (
+        f"no column can be a feature ({reasons or 'there are only labels'}). Name the "
+        "labels by `--label`, or give files with more columns"
+    )
 
 
 def _judge(guess: FeatureGuess, auc: float, label: str) -> FeatureGuess:

@@ -1,6 +1,6 @@
 """Writes a first configuration for files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +19,7 @@ def init(
     user: str | None = None,
     item: str | None = None,
     time: str | None = None,
+    types: Mapping[str, str] | None = None,
     memory: str = "4GB",
 ) -> Draft:
     """Writes a first configuration, with comments, that a person edits.
@@ -33,6 +34,8 @@ def init(
         user: The log's column of the user; by default it is guessed.
         item: The log's column of the item; by default it is guessed.
         time: The log's column of the time; by default it is guessed.
+        types: Types of CSV columns, `{column: type}` as DuckDB names them, where the
+            database guesses wrong.
         memory: The most memory that the database takes.
 
     Returns:
@@ -49,7 +52,7 @@ def init(
         )
     if not out.parent.is_dir():
         raise HomeError(f"{out.parent} is no folder: make it first")
-    given = Given(labels=labels, user=user, item=item, time=time)
+    given = Given(labels, user, item, time, types or {})
     with TemporaryDirectory() as folder, connect(Path(folder), memory) as connection:
         draft = draft_files(connection, files, given)
         write_yaml(draft, out)

@@ -1,5 +1,6 @@
 """Which columns are the labels of tasks."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,8 +12,8 @@ from home_tf.init.sql import literal, quoted
 _YES = {"yes", "y", "true", "t", "1", "positive", "pos", "click", "buy", "success"}
 # With fewer ones or zeros there is nothing to learn.
 _LEAST = 10
-# Ratings up to a number, and from where on somebody liked what is rated.
-_LIKED = {5: 4, 10: 8}
+# The best rating that there may be, and the share of the best from which on one likes.
+_BEST, _LIKED = 10, 0.8
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,17 @@ def find_labels(
         HomeError: If a given column is no label, or no column can be one.
     """
     if given:
-        return [_given_label(name, profiles, taken) for name in dict.fromkeys(given)]
-    found = [(profile, _label(profile, taken)) for profile in profiles]
-    named = [label for profile, label in found if label and _is_named(profile)]
+        wanted = [_find(name, profiles) for name in dict.fromkeys(given)]
+        return [_given_label(profile, label) for profile, label in _pair(wanted, taken)]
+    found = [(p, label) for p, label in _pair(profiles, taken) if label is not None]
+    named = [label for profile, label in found if _is_named(profile)]
     labels = [label for label in named if label.rarer >= _LEAST] or named
     if labels:
-        return list({label.name: label for label in labels}.values())
+        return labels
     guessed = [
         replace(label, is_guess=True)
         for profile, label in found
-        if label and not is_state(profile.column)
+        if not is_state(profile.column)
     ]
     if not guessed:
         raise HomeError(
@@ -85,6 +87,18 @@ def find_labels(
 def is_named_label(profile: ColumnProfile) -> bool:
     """Whether a column has two values, or ratings, and the name of an outcome."""
     return _label(profile, ()) is not None and _is_named(profile)
+
+
+def _pair(
+    profiles: Sequence[ColumnProfile], taken: Collection[str]
+) -> list[tuple[ColumnProfile, Label | None]]:
+    """Columns and the labels that they can be, no two of one name."""
+    pairs = []
+    for profile in profiles:
+        label = _label(profile, taken)
+        pairs.append((profile, label))
+        taken = [*taken, label.name] if label else taken
+    return pairs
 
 
 def _is_named(profile: ColumnProfile) -> bool:
@@ -119,7 +133,7 @@ def _text_label(profile: ColumnProfile, known: int, taken: Collection[str]) -> L
 def _rating_label(
     profile: ColumnProfile, known: int, taken: Collection[str]
 ) -> Label | None:
-    limit = next(least for most, least in _LIKED.items() if profile.greatest <= most)
+    limit = math.ceil(_LIKED * float(profile.greatest))
     ones = sum(rows for value, rows in profile.values.items() if value >= limit)
     if ones in (0, known):
         return None
@@ -135,23 +149,23 @@ def _is_rating(profile: ColumnProfile) -> bool:
         and profile.is_number
         and len(profile.values) > 2
         and profile.least >= 0
-        and profile.greatest <= max(_LIKED)
+        and profile.greatest <= _BEST
     )
 
 
-def _given_label(
-    name: str, profiles: Sequence[ColumnProfile], taken: Collection[str]
-) -> Label:
-    found = next((one for one in profiles if one.column == name), None)
-    if found is None:
-        listed = ", ".join(profile.column for profile in profiles)
-        raise HomeError(
-            f"`--label`: no column `{name}` in the log. The columns: {listed}"
-        )
-    label = _label(found, taken)
+def _find(name: str, profiles: Sequence[ColumnProfile]) -> ColumnProfile:
+    for profile in profiles:
+        if profile.column == name:
+            return profile
+    listed = ", ".join(profile.column for profile in profiles)
+    raise HomeError(f"`--label`: no column `{name}` in the log. The columns: {listed}")
+
+
+def _given_label(profile: ColumnProfile, label: Label | None) -> Label:
     if label is None:
         raise HomeError(
-            f"`--label`: `{name}` has {found.distinct:,} values, and a label is 0 or "
-            "1. Write a column with zeros and ones, such as whether it is at least 10"
+            f"`--label`: `{profile.column}` has {profile.distinct:,} values, and a "
+            "label is 0 or 1. Write a column with zeros and ones, such as whether it "
+            "is at least 10"
         )
     return label

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from glob import escape, has_magic
 from itertools import takewhile
@@ -40,12 +40,15 @@ class Source:
         return self.files[0] + (f" and {more} more" if more else "")
 
 
-def read_sources(connection: Connection, files: Sequence[str]) -> list[Source]:
+def read_sources(
+    connection: Connection, files: Sequence[str], types: Mapping[str, str]
+) -> list[Source]:
     """Reads files; those with the same columns are one source.
 
     Args:
         connection: The database.
         files: CSV, gzip CSV or Parquet files, or patterns of them.
+        types: Types of CSV columns, where they are not to be guessed.
 
     Returns:
         The sources, in the order of their first files.
@@ -60,7 +63,7 @@ def read_sources(connection: Connection, files: Sequence[str]) -> list[Source]:
     sources: list[Source] = []
     for some in alike.values():
         name = _table_name(some, [source.name for source in sources])
-        table = _read(connection, name, some)
+        table = _read(connection, name, some, types)
         rows = table.count().to_pyarrow().as_py()
         if not rows:
             raise HomeError(f"{some[0]} has no rows")
@@ -110,15 +113,19 @@ def _columns(connection: Connection, file: str) -> list[str]:
         return list(connection.read_csv(file).columns)
 
 
-def _read(connection: Connection, name: str, files: Sequence[str]) -> Table:
-    return read_files(
-        connection,
-        f"read_{name}",
-        [escape(file) if Path(file).is_file() else file for file in files],
-        Path.cwd(),
-        key="FILES",
-        types={},
-    )
+def _read(
+    connection: Connection, name: str, files: Sequence[str], types: Mapping[str, str]
+) -> Table:
+    patterns = [escape(file) if Path(file).is_file() else file for file in files]
+    table_name, here = f"read_{name}", Path.cwd()
+    try:
+        return read_files(
+            connection, table_name, patterns, here, key="FILES", types=types
+        )
+    except HomeError as error:
+        if "Conversion Error" not in str(error):
+            raise
+        raise HomeError(f"{error}. Name its type by `--type COLUMN=VARCHAR`") from None
 
 
 def _table_name(files: Sequence[str], taken: Sequence[str]) -> str:

@@ -89,6 +89,8 @@ def _data(draft: Draft, beside: Path) -> CommentedMap:
         data["tables"][join.source.name] = _flow({"files": files, "key": key})
         why = f"{join.matched:.1%} of the rows have a match"
         _beside(data["tables"], join.source.name, why)
+    if draft.types:
+        data["types"] = _flow(draft.types)
     columns = _columns(draft)
     if columns:
         data["columns"] = columns

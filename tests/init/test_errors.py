@@ -25,6 +25,9 @@ def folder(tmp_path, monkeypatch):
     pd.DataFrame({"colour": [1, 1, 2], "tone": [1, 2, 3]}).to_csv("tones.csv")
     pd.DataFrame({"planet": [1, 2]}).to_csv("planets.csv", index=False)
     (tmp_path / "empty.csv").write_text("user,click\n")
+    late = "".join(f"{row % 2},{row % 51}\n" for row in range(30_000)) + "0,abc\n"
+    (tmp_path / "late.csv").write_text("click,code\n" + late)
+    pd.DataFrame({"click": [0, 1] * 50}).to_csv("labels.csv", index=False)
     (tmp_path / "cut.csv.gz").write_bytes(b"\x1f\x8b\x08\x00 no more")
     return tmp_path
 
@@ -36,6 +39,17 @@ def folder(tmp_path, monkeypatch):
         (["none_*.csv"], {}, r"^`FILES`: no file is called none_\*\.csv in "),
         (["empty.csv"], {}, r"^empty\.csv has no rows$"),
         (["cut.csv.gz"], {}, r"cut\.csv\.gz: is damaged or cut "),
+        (
+            ["late.csv"],
+            {},
+            r"Could not convert string \"abc\" .*\. Name its type by `--t",
+        ),
+        (
+            ["labels.csv"],
+            {},
+            r"^no column can be a feature \(there are only labels\)\. N",
+        ),
+        (["log.csv"], {"types": {"colour": "NOTHING"}}, r"^`FILES`: .*NOTHING"),
         (["unlabelled.csv"], {}, r"^no column looks like a label, which is 1 where"),
         (["log.csv"], {"labels": ["clik"]}, r"^`--label`: no column `clik` in the log"),
         (
@@ -82,6 +96,11 @@ def test_bad_input_is_one_line(folder, files, given, said):
         init(files, "config.yaml", **given)
     assert "\n" not in str(error.value)
     assert not (folder / "config.yaml").exists()
+
+
+def test_a_type_that_is_given_is_read_and_written(folder):
+    init(["late.csv"], "config.yaml", types={"code": "VARCHAR"})
+    assert "types: {code: VARCHAR}" in (folder / "config.yaml").read_text()
 
 
 def test_a_file_that_may_have_been_edited_stays(folder):

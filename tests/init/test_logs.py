@@ -172,6 +172,16 @@ def test_ratings_of_movies(movies, first, prepare_it):
     assert shares == pytest.approx(expected, abs=0.002)
 
 
+def test_two_ratings_are_two_labels(tmp_path, first):
+    rows = np.arange(300)
+    frame = {"rating": rows % 5 + 1, "score": rows % 7 / 2 + 4, "user": rows % 11}
+    pd.DataFrame(frame).to_csv(tmp_path / "log.csv", index=False)
+    assert first("log.csv").values["data"]["columns"] == {
+        "liked": "rating >= 4",
+        "liked_2": "score >= 6",
+    }
+
+
 def test_kuairand(logs, first, tmp_path, prepare_it):
     values = first(*(str(file) for file in sorted(logs.glob("*.csv*")))).values
     assert values["data"]["day"] == "date"

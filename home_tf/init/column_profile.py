@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from home_tf.prepare.engine import Connection, Expression, Table, first_row
+from home_tf.prepare.engines import Engine, Expression, Table, first_row
 
 # Rows that are looked at closely. Counts are of all rows.
 SAMPLE_ROWS = 100_000
@@ -81,18 +81,18 @@ class ColumnProfile:
         return known >= FEW and self.distinct >= 0.98 * known
 
 
-def take_sample(connection: Connection, name: str, table: Table, rows: int) -> Table:
+def take_sample(engine: Engine, name: str, table: Table, rows: int) -> Table:
     """Stores some of the rows of a table, whole blocks of them.
 
     Args:
-        connection: The database.
+        engine: Where it is done.
         name: A name for the sample.
         table: The table.
         rows: How many rows it has.
     """
     if rows > SAMPLE_ROWS:
         table = table.sample(SAMPLE_ROWS / rows, method="block", seed=0)
-    return connection.create_table(name, table)
+    return engine.store(name, table)
 
 
 def profile_column(

@@ -21,7 +21,7 @@ from home_tf.init.names import (
 from home_tf.init.row_time import RowTime, TimeColumn, choose_time, find_times
 from home_tf.init.sources import Source, read_sources
 from home_tf.prepare.derive import derive
-from home_tf.prepare.engine import Connection, Table
+from home_tf.prepare.engines import Engine, Table
 
 _SPLITS = {"train", "validation", "test"}
 # From this AUC on a column alone is the label, and from this one on it is doubtful.
@@ -49,11 +49,11 @@ class Given:
     types: Mapping[str, str] = field(default_factory=dict)
 
 
-def draft_files(connection: Connection, files: Sequence[str], given: Given) -> Draft:
+def draft_files(engine: Engine, files: Sequence[str], given: Given) -> Draft:
     """Finds what a configuration says of files.
 
     Args:
-        connection: The database.
+        engine: Where it is done.
         files: CSV, gzip CSV or Parquet files, or patterns of them.
         given: What is not to be guessed.
 
@@ -61,15 +61,15 @@ def draft_files(connection: Connection, files: Sequence[str], given: Given) -> D
         HomeError: If a file is missing or cannot be read, a table cannot be joined,
             there is no label, or what is given is not there.
     """
-    sources = read_sources(connection, files, given.types)
-    return _Drafting(connection, find_joins(sources), given).draft()
+    sources = read_sources(engine, files, given.types)
+    return _Drafting(engine, find_joins(sources), given).draft()
 
 
 class _Drafting:
     """The steps of one call of `draft_files`."""
 
-    def __init__(self, connection: Connection, joins: Joins, given: Given) -> None:
-        self._connection = connection
+    def __init__(self, engine: Engine, joins: Joins, given: Given) -> None:
+        self._engine = engine
         self._joins = joins
         self._given = given
         self._log = joins.log
@@ -101,7 +101,7 @@ class _Drafting:
 
     def _look_at(self, source: Source) -> Iterator[ColumnProfile]:
         sample = take_sample(
-            self._connection, f"sample_{source.name}", source.table, source.rows
+            self._engine, f"sample_{source.name}", source.table, source.rows
         )
         self._samples[source.name] = sample
         for column, name in self._joins.names[source.name].items():
@@ -117,7 +117,7 @@ class _Drafting:
         times = find_times(self._profiles, self._joins.rows)
         of_log = [times[p.column] for p in self._of_log if p.column in times]
         log = self._log.table
-        return times, choose_time(self._connection, log, of_log, self._given.time)
+        return times, choose_time(self._engine, log, of_log, self._given.time)
 
     def _find_entity(
         self, option: str, given: str | None, entities: tuple[str, ...]
@@ -187,7 +187,7 @@ class _Drafting:
         if time is None:
             return left_out
         sql = f"date_diff('day', {other.date}, {time.date})"
-        rows = derive(self._connection, self._joins.rows, {"__since": sql}, key="time")
+        rows = derive(self._engine, self._joins.rows, {"__since": sql}, key="time")
         later = (rows["__since"] < 0).mean().to_pyarrow().as_py()
         if later is None or later > 0.01:
             reason = f"{other.what}, later than the row's own: an outcome?"
@@ -234,7 +234,7 @@ class _Drafting:
             if guess.feature and guess.column in looked_at
         }
         sample = self._samples[self._log.name]
-        found = measure_alone(self._connection, sample, has_ranges, labels)
+        found = measure_alone(self._engine, sample, has_ranges, labels)
         return [_judge(guess, *found.get(guess.column, (0.0, ""))) for guess in guesses]
 
     def _finish(

@@ -8,7 +8,7 @@ from home_tf.errors import HomeError
 from home_tf.init.draft import Draft
 from home_tf.init.draft_files import Given, draft_files
 from home_tf.init.write_yaml import write_yaml
-from home_tf.prepare.engine import connect
+from home_tf.prepare.engines import open_engine
 
 
 def init(
@@ -53,7 +53,7 @@ def init(
     if not out.parent.is_dir():
         raise HomeError(f"{out.parent} is no folder: make it first")
     given = Given(labels, user, item, time, types or {})
-    with TemporaryDirectory() as folder, connect(Path(folder), memory) as connection:
-        draft = draft_files(connection, files, given)
+    with TemporaryDirectory() as folder, open_engine(Path(folder), memory) as engine:
+        draft = draft_files(engine, files, given)
         write_yaml(draft, out)
     return draft

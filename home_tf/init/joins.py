@@ -7,7 +7,7 @@ from itertools import combinations
 from home_tf.errors import HomeError
 from home_tf.init.names import ITEMS, USERS, entity_rank, is_code
 from home_tf.init.sources import Source
-from home_tf.prepare.engine import Table, first_row
+from home_tf.prepare.engines import Table, first_row
 
 _EXAMPLES = 3
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from home_tf.init.labels import Label
 from home_tf.init.sql import quoted
 from home_tf.prepare.derive import derive
-from home_tf.prepare.engine import Connection, Table
+from home_tf.prepare.engines import Engine, Table
 
 # Numbers are taken apart into so many ranges of as many rows.
 _RANGES = 256
@@ -19,7 +19,7 @@ Array = npt.NDArray[np.float64]
 
 
 def measure_alone(
-    connection: Connection,
+    engine: Engine,
     sample: Table,
     columns: Mapping[str, bool],
     labels: Sequence[Label],
@@ -29,7 +29,7 @@ def measure_alone(
     The score of a row is the rate of its value, in the other half of the rows.
 
     Args:
-        connection: The database.
+        engine: Where it is done.
         sample: Rows of the log, a table of the database.
         columns: The columns, and whether a column's ranges count instead of its values.
         labels: The labels.
@@ -41,7 +41,7 @@ def measure_alone(
     names = {f"__label_{number}": label for number, label in enumerate(labels)}
     halves = sample.mutate(__half=sample.rowid().hash().abs() % 2)
     sql = {name: one.sql or quoted(one.column) for name, one in names.items()}
-    rows = derive(connection, halves, sql, key="--label")
+    rows = derive(engine, halves, sql, key="--label")
     found = {}
     for column, has_ranges in columns.items():
         counted = _count(rows, column, has_ranges, list(names))

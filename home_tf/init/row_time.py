@@ -9,7 +9,7 @@ from home_tf.init.column_profile import ColumnProfile
 from home_tf.init.names import is_other_time, is_time
 from home_tf.init.sql import quoted
 from home_tf.prepare.derive import derive
-from home_tf.prepare.engine import Connection, Expression, Table
+from home_tf.prepare.engines import Engine, Expression, Table
 
 # Numbers from 1990 to 2100, in seconds since 1970.
 _SECONDS = (631_152_000, 4_102_444_800)
@@ -78,7 +78,7 @@ def find_times(profiles: Sequence[ColumnProfile], rows: Table) -> dict[str, Time
 
 
 def choose_time(
-    connection: Connection,
+    engine: Engine,
     log: Table,
     times: Sequence[TimeColumn],
     given: str | None,
@@ -86,7 +86,7 @@ def choose_time(
     """Chooses the time of a row, by the names and then by how fine the times are.
 
     Args:
-        connection: The database.
+        engine: Where it is done.
         log: The log.
         times: The log's columns of times.
         given: The name of the column that it must be.
@@ -104,8 +104,8 @@ def choose_time(
     ranked = sorted(times, key=lambda time: _rank(time, given))
     time = ranked[0]
     days = (one for one in ranked if one.is_day and not is_other_time(one.column))
-    day = None if time.is_day else next(_same_days(connection, log, time, days), None)
-    rows = _rows_of_days(connection, log, day or time)
+    day = None if time.is_day else next(_same_days(engine, log, time, days), None)
+    rows = _rows_of_days(engine, log, day or time)
     enough = max(_LEAST_ROWS, _LEAST_SHARE * sum(rows))
     return RowTime(
         time,
@@ -168,18 +168,18 @@ def _are_days(value: Expression) -> bool:
 
 
 def _same_days(
-    connection: Connection, log: Table, time: TimeColumn, days: Iterable[TimeColumn]
+    engine: Engine, log: Table, time: TimeColumn, days: Iterable[TimeColumn]
 ) -> Iterator[TimeColumn]:
     """Those columns of days that say the day of a time, in whichever time zone."""
     for day in days:
         sql = f"date_diff('day', {day.date}, {time.date})"
-        away = derive(connection, log, {"__away": sql}, key="--time")["__away"]
+        away = derive(engine, log, {"__away": sql}, key="--time")["__away"]
         if (away.abs() <= 1).all().to_pyarrow().as_py():
             yield day
 
 
-def _rows_of_days(connection: Connection, log: Table, day: TimeColumn) -> list[int]:
-    dated = derive(connection, log, {"__date": day.date}, key="--time")
+def _rows_of_days(engine: Engine, log: Table, day: TimeColumn) -> list[int]:
+    dated = derive(engine, log, {"__date": day.date}, key="--time")
     dated = dated.filter(dated["__date"].notnull())
     counted = dated.group_by("__date").agg(rows=dated.count()).order_by("__date")
     rows: list[int] = counted.to_pyarrow()["rows"].to_pylist()

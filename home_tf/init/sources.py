@@ -8,12 +8,13 @@ from glob import escape, has_magic
 from itertools import takewhile
 from pathlib import Path
 
+import duckdb
+
 from home_tf.errors import HomeError
-from home_tf.prepare.engine import Connection, Table, explained
+from home_tf.prepare.engines import ROW, Engine, Table, explained, is_parquet
+from home_tf.prepare.engines.sql import select_csv, select_parquet
 from home_tf.prepare.read_files import read_files
 
-# What `prepare` and this folder call tables of theirs.
-_TAKEN = {"log", "history", "events", "rows", "wide", "dataset", "before", "sample"}
 _SUFFIX = re.compile(r"\.(csv|tsv|txt|parquet|pq)(\.gz)?$", re.IGNORECASE)
 
 
@@ -41,12 +42,12 @@ class Source:
 
 
 def read_sources(
-    connection: Connection, files: Sequence[str], types: Mapping[str, str]
+    engine: Engine, files: Sequence[str], types: Mapping[str, str]
 ) -> list[Source]:
     """Reads files; those with the same columns are one source.
 
     Args:
-        connection: The database.
+        engine: Where it is done.
         files: CSV, gzip CSV or Parquet files, or patterns of them.
         types: Types of CSV columns, where they are not to be guessed.
 
@@ -58,12 +59,12 @@ def read_sources(
     """
     alike: dict[frozenset[str], list[str]] = {}
     for file in dict.fromkeys(files):
-        columns = frozenset(_columns(connection, file))
+        columns = frozenset(_columns(file))
         alike.setdefault(columns, []).append(file)
     sources: list[Source] = []
     for some in alike.values():
         name = _table_name(some, [source.name for source in sources])
-        table = _read(connection, name, some, types)
+        table = _read(engine, name, some, types)
         rows = table.count().to_pyarrow().as_py()
         if not rows:
             raise HomeError(f"{some[0]} has no rows")
@@ -104,35 +105,33 @@ def pattern_of(files: Sequence[str], folder: Path) -> str | list[str]:
     return paths
 
 
-def _columns(connection: Connection, file: str) -> list[str]:
+def _columns(file: str) -> list[str]:
     if not Path(file).is_file():  # a pattern or an address is one source
         return [file]
-    with explained(file):
-        if file.endswith((".parquet", ".pq")):
-            return list(connection.read_parquet(file).columns)
-        return list(connection.read_csv(file).columns)
+    select = select_parquet([file]) if is_parquet(file) else select_csv([file], {})
+    with explained(file), duckdb.connect() as connection:
+        return connection.sql(select).columns
 
 
 def _read(
-    connection: Connection, name: str, files: Sequence[str], types: Mapping[str, str]
+    engine: Engine, name: str, files: Sequence[str], types: Mapping[str, str]
 ) -> Table:
     patterns = [escape(file) if Path(file).is_file() else file for file in files]
     table_name, here = f"read_{name}", Path.cwd()
     try:
-        return read_files(
-            connection, table_name, patterns, here, key="FILES", types=types
-        )
+        table = read_files(engine, table_name, patterns, here, key="FILES", types=types)
     except HomeError as error:
         if "Conversion Error" not in str(error):
             raise
         raise HomeError(f"{error}. Name its type by `--type COLUMN=VARCHAR`") from None
+    return table.drop(ROW)
 
 
 def _table_name(files: Sequence[str], taken: Sequence[str]) -> str:
     stems = [_SUFFIX.sub("", Path(file).name) for file in files]
     words = re.sub(r"[^A-Za-z0-9]+", "_", _common_start(stems)).strip("_")
     name = words.lower() or "table"
-    while name in _TAKEN or name in taken:
+    while name in taken:
         name += "_table"
     return name
 

@@ -21,6 +21,7 @@ FLOORS = {
     "optimizers": {"backend"},
     "loss_weighting": {"backend", "errors"},
     "evaluation": {"errors"},
+    "report": set(),
 }
 
 

@@ -290,8 +290,9 @@ def test_no_gates_are_no_pictures():
 
 @pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
 def test_a_missing_package_names_the_extra(package, monkeypatch):
+    reports = ("home_tf.diagnosis.report.", "home_tf.report.")
     for name in list(sys.modules):
-        if name.startswith("home_tf.diagnosis.report.") or name == package:
+        if name.startswith(reports) or name == package:
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(HomeError, match=f"^{package} is not .* the extra `report`"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from home_tf.diagnosis.report.canvas import (
+from home_tf.report.canvas import (
     EDGE,
     TITLE_HEIGHT,
     light_grid,
@@ -15,7 +15,7 @@ from home_tf.diagnosis.report.canvas import (
     place_axes,
     place_legend,
 )
-from home_tf.diagnosis.report.style import BLUE, MUTED, ORANGE, VERMILLION, shorten
+from home_tf.report.style import BLUE, MUTED, ORANGE, VERMILLION, shorten
 
 # `{name: [value at each step]}`
 Lines = Mapping[str, Sequence[float | None]]

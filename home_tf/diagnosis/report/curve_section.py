@@ -7,17 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from home_tf.diagnosis.report.contents import (
-    Block,
-    Plot,
-    Runs,
-    Section,
-    Table,
-    named,
-    titled,
-)
 from home_tf.diagnosis.report.curve_plots import Lines, Panel, draw_panels
-from home_tf.diagnosis.report.numbers import decimal, percent
+from home_tf.diagnosis.report.runs import Runs, named, titled
+from home_tf.report.contents import Block, Plot, Section, Table
+from home_tf.report.numbers import decimal, percent
 
 # The plots: the name of each, and the kinds of figures in it.
 _PLOTS = {"experts": ["experts"], "gates": ["gates", "tasks", "feature_gates"]}

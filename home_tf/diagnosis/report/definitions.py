@@ -1,8 +1,8 @@
 """What the figures and verdicts of the report mean."""
 
-from home_tf.diagnosis.report.contents import Block, Section
 from home_tf.diagnosis.report.overview import JUDGED, TITLES, write_limit
 from home_tf.diagnosis.verdicts import THRESHOLDS
+from home_tf.report.contents import Block, Section
 
 _VERDICTS = {
     "collapse": (

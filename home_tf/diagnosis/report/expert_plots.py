@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from home_tf.diagnosis.report.canvas import (
+from home_tf.diagnosis.report.expert_names import OWNERS
+from home_tf.diagnosis.verdicts import THRESHOLDS
+from home_tf.report.canvas import (
     EDGE,
     TITLE_HEIGHT,
     label_rows,
@@ -15,18 +17,16 @@ from home_tf.diagnosis.report.canvas import (
     place_axes,
     place_legend,
 )
-from home_tf.diagnosis.report.style import (
+from home_tf.report.style import (
     BLUE,
     GRID,
     INK,
     MUTED,
-    OWNERS,
     SKY,
     VERMILLION,
     shorten,
     text_width,
 )
-from home_tf.diagnosis.verdicts import THRESHOLDS
 
 Experts = Mapping[str, Mapping[str, Any]]
 

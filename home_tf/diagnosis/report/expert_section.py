@@ -2,21 +2,14 @@
 
 from functools import partial
 
-from home_tf.diagnosis.report.contents import (
-    Block,
-    Plot,
-    Runs,
-    Section,
-    Table,
-    named,
-    titled,
-)
 from home_tf.diagnosis.report.expert_plots import (
     draw_outputs,
     draw_traits,
     value_limits,
 )
-from home_tf.diagnosis.report.numbers import (
+from home_tf.diagnosis.report.runs import Runs, named, titled
+from home_tf.report.contents import Block, Plot, Section, Table
+from home_tf.report.numbers import (
     UNDEFINED,
     decimal,
     percent,

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from home_tf.diagnosis.report.contents import names_by_level
+from home_tf.diagnosis.report.expert_names import names_by_level, without_level
 from home_tf.diagnosis.report.heat_map import Grid
-from home_tf.diagnosis.report.style import without_level
 
 # The gates that make the representations of tasks.
 LAST = ""

@@ -6,15 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from home_tf.diagnosis.report.contents import (
-    Block,
-    Plot,
-    Runs,
-    Section,
-    Table,
-    named,
-    titled,
-)
 from home_tf.diagnosis.report.expert_plots import draw_sources
 from home_tf.diagnosis.report.gate_grids import LAST, gate_grids
 from home_tf.diagnosis.report.heat_map import (
@@ -23,8 +14,10 @@ from home_tf.diagnosis.report.heat_map import (
     draw_heat_map,
     shares,
 )
-from home_tf.diagnosis.report.numbers import UNDEFINED, decimal, percent
-from home_tf.diagnosis.report.style import shorten
+from home_tf.diagnosis.report.runs import Runs, named, titled
+from home_tf.report.contents import Block, Plot, Section, Table
+from home_tf.report.numbers import UNDEFINED, decimal, percent
+from home_tf.report.style import shorten
 
 # So many features have room in a plot.
 _MOST_FEATURES = 40

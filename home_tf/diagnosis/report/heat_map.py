@@ -18,20 +18,15 @@ from matplotlib.colors import (
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
-from home_tf.diagnosis.report.canvas import (
+from home_tf.diagnosis.report.expert_names import OWNERS
+from home_tf.report.canvas import (
     EDGE,
     TITLE_HEIGHT,
     new_figure,
     place_axes,
     place_text,
 )
-from home_tf.diagnosis.report.style import (
-    MUTED,
-    NUMBER,
-    OWNERS,
-    shorten,
-    text_width,
-)
+from home_tf.report.style import MUTED, NUMBER, shorten, text_width
 
 Array = npt.NDArray[Any]
 

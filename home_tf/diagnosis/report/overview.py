@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from home_tf.diagnosis.report.contents import Runs, Table, architecture_of
-from home_tf.diagnosis.report.numbers import any_of, decimal, percent, whole
+from home_tf.diagnosis.report.runs import Runs, architecture_of
 from home_tf.diagnosis.summary import summarize
 from home_tf.diagnosis.verdicts import LOW_IS_WORSE
+from home_tf.report.contents import Table
+from home_tf.report.numbers import any_of, decimal, percent, whole
 
 TITLES = {
     "collapse": "Expert collapse",

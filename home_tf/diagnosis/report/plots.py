@@ -6,15 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from home_tf.diagnosis.report.canvas import (
-    EDGE,
-    TITLE_HEIGHT,
-    new_figure,
-    place_axes,
-    place_legend,
-    place_text,
-)
-from home_tf.diagnosis.report.contents import Runs, architecture_of
+from home_tf.diagnosis.report.expert_names import without_level
 from home_tf.diagnosis.report.expert_plots import (
     ZEROS_LEGEND,
     Experts,
@@ -31,13 +23,16 @@ from home_tf.diagnosis.report.heat_map import (
     name_columns,
     shares,
 )
-from home_tf.diagnosis.report.style import (
-    MUTED,
-    shorten,
-    style,
-    text_width,
-    without_level,
+from home_tf.diagnosis.report.runs import Runs, architecture_of
+from home_tf.report.canvas import (
+    EDGE,
+    TITLE_HEIGHT,
+    new_figure,
+    place_axes,
+    place_legend,
+    place_text,
 )
+from home_tf.report.style import MUTED, shorten, style, text_width
 
 _WIDTH = 3.6
 _TOP = EDGE + TITLE_HEIGHT + 0.3

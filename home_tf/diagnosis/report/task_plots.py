@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from home_tf.diagnosis.report.canvas import (
+from home_tf.diagnosis.report.runs import Runs
+from home_tf.report.canvas import (
     EDGE,
     TITLE_HEIGHT,
     label_rows,
@@ -17,14 +18,7 @@ from home_tf.diagnosis.report.canvas import (
     place_axes,
     place_legend,
 )
-from home_tf.diagnosis.report.contents import Runs
-from home_tf.diagnosis.report.style import (
-    MARKERS,
-    MUTED,
-    RUNS,
-    shorten,
-    text_width,
-)
+from home_tf.report.style import MARKERS, MUTED, SERIES, shorten, text_width
 
 _PANEL, _GAP = 1.55, 0.5
 
@@ -33,7 +27,7 @@ def looks(runs: Runs) -> dict[str, dict[str, Any]]:
     """The marker and colour of each run, by its shortened name."""
     return {
         shorten(run, 24): {
-            "color": RUNS[number % len(RUNS)],
+            "color": SERIES[number % len(SERIES)],
             "marker": MARKERS[number % len(MARKERS)],
             "markersize": 4.5,
             "linewidth": 1.6,

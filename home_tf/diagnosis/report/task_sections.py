@@ -6,17 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from home_tf.diagnosis.report.contents import (
-    Block,
-    Plot,
-    Runs,
-    Section,
-    Table,
-    named,
-    titled,
-)
 from home_tf.diagnosis.report.heat_map import Grid, draw_heat_map, losses
-from home_tf.diagnosis.report.numbers import (
+from home_tf.diagnosis.report.runs import Runs, named, titled
+from home_tf.diagnosis.report.task_plots import draw_calibration, draw_metric
+from home_tf.report.contents import Block, Plot, Section, Table
+from home_tf.report.numbers import (
     UNDEFINED,
     between,
     decimal,
@@ -24,8 +18,7 @@ from home_tf.diagnosis.report.numbers import (
     signed,
     whole,
 )
-from home_tf.diagnosis.report.style import shorten
-from home_tf.diagnosis.report.task_plots import draw_calibration, draw_metric
+from home_tf.report.style import shorten
 
 _METRICS = {"auc": "AUC", "gauc": "GAUC"}
 # So many features have room in a plot.

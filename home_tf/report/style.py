@@ -1,4 +1,4 @@
-"""Colours, sizes and names of the report's plots."""
+"""Colours, sizes and names of the plots of pages."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -12,8 +12,7 @@ from matplotlib.textpath import text_to_path
 # Okabe and Ito's palette, which the colour-blind can tell apart.
 BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
 VERMILLION, PURPLE, SKY = "#d55e00", "#cc79a7", "#56b4e9"
-OWNERS = {"shared": BLUE, "group": ORANGE, "task": GREEN}
-RUNS = (BLUE, VERMILLION, GREEN, PURPLE, SKY)
+SERIES = (BLUE, VERMILLION, GREEN, PURPLE, SKY)
 MARKERS = ("o", "s", "^", "D", "v")
 
 # Plots are drawn in the colours of paper; the page replaces them by its own.
@@ -54,7 +53,7 @@ _STYLE = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draws and saves plots in the report's style, whatever the user's is."""
+    """Draws and saves plots in the page's style, whatever the user's is."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
@@ -83,13 +82,3 @@ def shorten(name: str, length: int = 30) -> str:
         return name
     start = (length - 1) // 3
     return f"{name[:start]}…{name[start + 1 - length :]}"
-
-
-def without_level(names: Iterable[str]) -> dict[str, str]:
-    """Each name without the level that they all begin with, shortened."""
-    names = list(names)
-    levels = {name.partition("/")[0] for name in names}
-    cut = len(next(iter(levels))) + 1 if len(levels) == 1 else 0
-    # `shared/0` and `shared/1` are the names of a single level.
-    cut = cut if all(name.count("/") > 1 for name in names) else 0
-    return {name: shorten(name[cut:]) for name in names}

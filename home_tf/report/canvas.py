@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from home_tf.diagnosis.report.style import GRID, INK, LABEL, MUTED, TITLE, text_width
+from home_tf.report.style import GRID, INK, LABEL, MUTED, TITLE, text_width
 
 EDGE = 0.08
 TITLE_HEIGHT = 0.3

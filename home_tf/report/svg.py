@@ -6,7 +6,7 @@ from html import escape
 
 from matplotlib.figure import Figure
 
-from home_tf.diagnosis.report.style import BLUE, GRID, INK, MUTED, PAPER
+from home_tf.report.style import BLUE, GRID, INK, MUTED, PAPER
 
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>|<!--.*?-->", re.DOTALL)
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)

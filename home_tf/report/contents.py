@@ -1,13 +1,9 @@
-"""What a report is made of, before it is HTML."""
+"""What a page is made of, before it is HTML."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.figure import Figure
-
-# `{name of the run: what diagnose_run returns}`
-Runs = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class Block:
     Attributes:
         title: The heading.
         text: What to see here, in a sentence or two.
-        plots: The plots; of several runs one beside the other.
+        plots: The plots, one beside the other.
         tables: The tables that are always open.
         definitions: `{term: what it is}`.
     """
@@ -65,7 +61,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report with an entry in the navigation.
+    """A part of the page with an entry in the navigation.
 
     Attributes:
         name: Its anchor.
@@ -78,33 +74,3 @@ class Section:
     title: str
     text: str
     blocks: Sequence[Block]
-
-
-def titled(runs: Runs, run: str, title: str) -> str:
-    """A title that names the run if there are several."""
-    return f"{run}: {title}" if len(runs) > 1 else title[:1].upper() + title[1:]
-
-
-def named(runs: Runs, run: str, name: str) -> str:
-    """The name of a plot of a run, without what a file's name must not have."""
-    if len(runs) == 1:
-        return name
-    plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in run)
-    return f"{name}-{list(runs).index(run) + 1}-{plain[:40]}"
-
-
-def names_by_level(names: Sequence[str]) -> dict[str, list[str]]:
-    """Names such as `meta/shared` by what is before the first slash."""
-    found: dict[str, list[str]] = {}
-    for name in names:
-        found.setdefault(name.partition("/")[0], []).append(name)
-    return found
-
-
-def architecture_of(one: Mapping[str, Any]) -> str:
-    """The name of a diagnosed run's architecture, such as HoME."""
-    # The pictures for TensorBoard need none of what the configuration needs.
-    from home_tf.config import ARCHITECTURES
-
-    kind = one["architecture"]
-    return ARCHITECTURES[kind].__name__ if kind in ARCHITECTURES else str(kind)

@@ -13,6 +13,7 @@ from home_tf.saved_classes import know_classes
 if TYPE_CHECKING:
     from home_tf import config as config
     from home_tf import data as data
+    from home_tf import description as description
     from home_tf import diagnosis as diagnosis
     from home_tf import evaluation as evaluation
     from home_tf import export as export
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 _SUBPACKAGES = (
     "config",
     "data",
+    "description",
     "diagnosis",
     "evaluation",
     "export",

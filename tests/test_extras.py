@@ -45,6 +45,7 @@ def message(package, extra):
         ("home_tf.config", "ruamel", "pipeline"),
         ("home_tf.prepare", "duckdb", "pipeline"),
         ("home_tf.lab.comparison", "matplotlib", "compare"),
+        ("home_tf.description.save_description", "jinja2", "report"),
         ("home_tf.diagnosis.save_report", "jinja2", "report"),
         ("home_tf.diagnosis.save_report", "matplotlib", "report"),
     ],

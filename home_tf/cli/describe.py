@@ -1,53 +1,48 @@
 """`home-tf describe`."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Annotated
 
-from rich.table import Table
+import typer
 
-from home_tf.cli.console import console
+from home_tf.cli.console import console, progress_bars, report_written
+from home_tf.cli.description_tables import feature_table, label_table
 from home_tf.cli.options import DataOption
 from home_tf.cli.start_tensorflow import start_tensorflow
 
-if TYPE_CHECKING:
-    from home_tf.data import ColumnSummary
 
+def describe(
+    data: DataOption,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The folder of the report to write, report.html."),
+    ] = None,
+) -> None:
+    """Show what is in a dataset directory: labels, features, and their drift."""
+    if out is not None:
+        # Before the rows are read: its extra may be missing.
+        from home_tf.description.save_description import check_folder, save_description
 
-def describe(data: DataOption) -> None:
-    """Show what is in a dataset directory: rows, missing and unknown values, means."""
+        check_folder(out)
     start_tensorflow()
-    from home_tf.data import DatasetDirectory, summarize
+    from home_tf.description import describe as describe_data
+    from home_tf.description import find_concerns
 
-    opened = DatasetDirectory(data)
-    rows = {name: split.rows for name, split in opened.schema.splits.items()}
-    console.print("rows: " + "  ".join(f"{name} {n:,}" for name, n in rows.items()))
-    found = {split: summarize(opened, split) for split in rows}
-    console.print(_table(found))
-
-
-def _table(found: Mapping[str, Mapping[str, "ColumnSummary"]]) -> Table:
-    table = Table(
-        title="missing, out of vocabulary, and the mean or the number of ones",
-        title_justify="left",
-    )
-    table.add_column("column", no_wrap=True)
-    table.add_column("distinct", justify="right")
-    for split in found:
-        table.add_column(split, justify="right")
-    for name in next(iter(found.values())):
-        parts = [found[split][name] for split in found]
-        distinct = len(set().union(*(part.distinct for part in parts)))
-        table.add_row(name, f"{distinct:,}" if distinct else "", *map(_cell, parts))
-    return table
+    with progress_bars() as progress:
+        found = describe_data(data, progress=progress)
+    rows = "  ".join(f"{name} {n:,}" for name, n in found.rows.items())
+    console.print(f"rows: {rows}")
+    if found.labels:
+        console.print(label_table(found))
+    if found.features:
+        console.print(feature_table(found))
+    console.print(_closing_line(len(find_concerns(found))))
+    if out is not None:
+        save_description(found, out)
+        report_written(out / "report.html")
 
 
-def _cell(part: "ColumnSummary") -> str:
-    shown = []
-    if part.missing:
-        shown.append(f"{part.missing / part.rows:.1%} missing")
-    if part.unknown:
-        shown.append(f"{part.unknown / part.values:.1%} new")
-    if part.column.dtype == "float32" and part.values:
-        mean = f"{part.total / part.values:.4g}"
-        shown.append(mean if part.ones is None else f"{part.ones:,} ones")
-    return ", ".join(shown)
+def _closing_line(concerns: int) -> str:
+    if not concerns:
+        return "no column needs attention"
+    return f"! needs attention: {concerns} column{'s' if concerns > 1 else ''}"

@@ -1,8 +1,6 @@
 """Records: columns of fixed shape in sharded TFRecord files, written and read."""
 
 from home_tf.data.column_statistics import ColumnStatistics as ColumnStatistics
-from home_tf.data.column_summary import ColumnSummary as ColumnSummary
-from home_tf.data.column_summary import summarize as summarize
 from home_tf.data.dataset_directory import DatasetDirectory as DatasetDirectory
 from home_tf.data.record_writer import RecordWriter as RecordWriter
 from home_tf.data.schema import Column as Column

@@ -8,6 +8,8 @@ from home_tf.evaluation.mean_of_defined import mean_of_defined as mean_of_define
 from home_tf.evaluation.pointwise import calibration as calibration
 from home_tf.evaluation.pointwise import calibration_curve as calibration_curve
 from home_tf.evaluation.pointwise import log_loss as log_loss
+from home_tf.evaluation.proportions import newcombe_interval as newcombe_interval
+from home_tf.evaluation.proportions import wilson_interval as wilson_interval
 from home_tf.evaluation.ranking import auc as auc
 from home_tf.evaluation.ranking import gauc as gauc
 from home_tf.evaluation.ranking import per_group_auc as per_group_auc

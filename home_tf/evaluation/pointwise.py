@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from home_tf.errors import HomeError, check_at_least
 from home_tf.evaluation.inputs import Array, Floats, labelled_rows
+from home_tf.evaluation.proportions import wilson_interval
 
 
 def log_loss(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
@@ -69,10 +70,6 @@ def calibration_curve(
 
     Raises:
         HomeError: As in `log_loss`, or if `bins` is less than 1.
-
-    References:
-        Wilson (1927), Probable inference, the law of succession, and statistical
-        inference.
     """
     check_at_least("bins", bins, 1)
     known, predicted, _ = _labelled_probabilities(labels, probabilities)
@@ -80,7 +77,7 @@ def calibration_curve(
     found = []
     for rows in np.array_split(order, bins):
         if rows.size:
-            low, high = _wilson_interval(float(known[rows].sum()), rows.size)
+            low, high = wilson_interval(float(known[rows].sum()), rows.size)
             found.append(
                 {
                     "rows": int(rows.size),
@@ -91,15 +88,6 @@ def calibration_curve(
                 }
             )
     return found
-
-
-def _wilson_interval(positives: float, rows: int) -> tuple[float, float]:
-    z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
-    share = positives / rows
-    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
-    half = z * np.sqrt(share * (1 - share) / rows + (z / (2 * rows)) ** 2)
-    half /= 1 + z * z / rows
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def _labelled_probabilities(

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import matplotlib
 from matplotlib.font_manager import FontProperties
@@ -73,6 +74,19 @@ def _width(text: str) -> float:
     font = FontProperties(family=["DejaVu Sans"])
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(width) / font.get_size_in_points()
+
+
+def series_looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The marker and colour of each of some series, by its shortened name."""
+    return {
+        shorten(name, 24): {
+            "color": SERIES[number % len(SERIES)],
+            "marker": MARKERS[number % len(MARKERS)],
+            "markersize": 4.5,
+            "linewidth": 1.6,
+        }
+        for number, name in enumerate(names)
+    }
 
 
 def shorten(name: str, length: int = 30) -> str:

@@ -118,14 +118,6 @@ def test_a_first_configuration_runs_as_it_is(home_tf_here, logs, tmp_path):
     assert "rows: train 4,000  validation 1,000  test 1,000" in done.stdout
 
 
-def test_what_is_in_a_dataset_directory(home_tf_here, ran, folder):
-    done = home_tf_here("describe", "--data", folder / "records")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("rows: train 4,000  validation 1,000  test 1,000")
-    (line,) = (line for line in done.stdout.splitlines() if "is_like" in line)
-    assert line.count("ones") == 3
-
-
 @pytest.mark.parametrize("run", ["keras"], indirect=True)
 def test_what_the_experts_of_a_run_do(home_tf_here, run):
     tables = home_tf_here("diagnose", "--run", run, "--features", "tag")

@@ -1,12 +1,12 @@
 """The report: one page that needs no other file, and its plots."""
 
 import sys
-from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from support.diagnoses import make_diagnosis
+from support.page import Page
 
 from home_tf.backend import IS_LEGACY
 from home_tf.diagnosis.report import side_by_side, write_report
@@ -31,33 +31,6 @@ SECTIONS = [
     "how-to-read",
 ]
 UNHAPPY = """<script>alert("1 & 'one'")</script>"""
-
-
-class Page(HTMLParser):
-    """The parts of a page."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.texts, self.path = [], [], []
-        self.feed(text)
-        self.text = " ".join("".join(self.texts).split())
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        self.path.append(tag)
-
-    def handle_endtag(self, tag):
-        while self.path and self.path.pop() != tag:
-            pass
-        if tag not in ("code", "strong"):
-            self.texts.append(" ")
-
-    def handle_data(self, data):
-        if "style" not in self.path:
-            self.texts.append(data)
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def write(folder, **diagnoses):

@@ -18,22 +18,9 @@ from home_tf.report.canvas import (
     place_axes,
     place_legend,
 )
-from home_tf.report.style import MARKERS, MUTED, SERIES, shorten, text_width
+from home_tf.report.style import MUTED, series_looks, shorten, text_width
 
 _PANEL, _GAP = 1.55, 0.5
-
-
-def looks(runs: Runs) -> dict[str, dict[str, Any]]:
-    """The marker and colour of each run, by its shortened name."""
-    return {
-        shorten(run, 24): {
-            "color": SERIES[number % len(SERIES)],
-            "marker": MARKERS[number % len(MARKERS)],
-            "markersize": 4.5,
-            "linewidth": 1.6,
-        }
-        for number, run in enumerate(runs)
-    }
 
 
 def draw_metric(runs: Runs, metric: str, title: str) -> Figure:
@@ -54,7 +41,7 @@ def draw_metric(runs: Runs, metric: str, title: str) -> Figure:
     row = max(0.26, 0.13 * len(runs) + 0.1)
     left, high, width = EDGE + text_width(names) + 0.1, row * len(tasks), 3.2
     top = EDGE + TITLE_HEIGHT
-    legend = looks(runs) if len(runs) > 1 else {}
+    legend = series_looks(runs) if len(runs) > 1 else {}
     figure = new_figure(
         max(left + width, left + legend_width(legend)) + 0.2,
         top + high + (0.62 if legend else 0.38),
@@ -62,7 +49,7 @@ def draw_metric(runs: Runs, metric: str, title: str) -> Figure:
     )
     ax = place_axes(figure, left, top, width, high)
     for number, (one, look) in enumerate(
-        zip(runs.values(), looks(runs).values(), strict=False)
+        zip(runs.values(), series_looks(runs).values(), strict=False)
     ):
         shift = (number - (len(runs) - 1) / 2) * 0.7 / len(runs)
         _draw_points(ax, tasks, one["metrics"], metric, shift, look)
@@ -103,7 +90,7 @@ def draw_calibration(runs: Runs, tasks: Sequence[str], title: str) -> Figure:
     """
     columns = min(4, len(tasks))
     lines = math.ceil(len(tasks) / columns)
-    legend = looks(runs) if len(runs) > 1 else {}
+    legend = series_looks(runs) if len(runs) > 1 else {}
     top, across = EDGE + TITLE_HEIGHT + 0.2, _PANEL + 0.6
     down = _PANEL + _GAP + 0.1
     wide = max(0.75 + across * columns, 0.75 + legend_width(legend))
@@ -136,7 +123,7 @@ def _draw_curves(ax: Any, runs: Runs, task: str) -> None:
     low = min(low, high / 12)
     ax.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
     ax.plot([low, high], [low, high], color=MUTED, linewidth=0.8, linestyle="--")
-    for curve, look in zip(curves.values(), looks(runs).values(), strict=False):
+    for curve, look in zip(curves.values(), series_looks(runs).values(), strict=False):
         _draw_curve(ax, curve, look, low)
     ax.grid(which="major")
     ax.minorticks_off()

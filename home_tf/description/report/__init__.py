@@ -1,0 +1,1 @@
+"""The report of a description: one HTML file, and its plots."""

@@ -1,0 +1,49 @@
+"""The folder of a description: `description.json`, `report.html` and its plots."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from home_tf.description.concerns import find_concerns
+from home_tf.description.description import Description
+from home_tf.errors import HomeError
+from home_tf.extras import extra
+from home_tf.files import atomic_directory, write_json
+
+with extra("report"):
+    from home_tf.description.report.page import write_report
+
+FORMAT = "home_tf.description"
+VERSION = 1
+
+
+def save_description(description: Description, folder: Path) -> None:
+    """Writes the folder of a description, whole or not at all.
+
+    Args:
+        description: What `describe` returns.
+        folder: New, empty, or of an earlier description.
+
+    Raises:
+        HomeError: If the folder holds anything else, or cannot be written.
+    """
+    content = {"format": FORMAT, "version": VERSION, **asdict(description)}
+    content["needs_attention"] = find_concerns(description)
+    with atomic_directory(folder, replaceable=_is_description) as aside:
+        write_json(aside / "description.json", content)
+        write_report(description, aside)
+
+
+def check_folder(folder: Path) -> None:
+    """Checks that a folder is meant, not the page in it.
+
+    Raises:
+        HomeError: If its name is that of a page.
+    """
+    if folder.suffix.lower() in (".html", ".htm"):
+        raise HomeError(
+            f"`--out` is a folder, in which report.html is written. Received: {folder}"
+        )
+
+
+def _is_description(folder: Path) -> bool:
+    return (folder / "description.json").is_file()

@@ -12,9 +12,11 @@ import duckdb
 
 from home_tf.errors import HomeError
 from home_tf.prepare.engines import ROW, Engine, Table, explained, is_parquet
-from home_tf.prepare.engines.sql import select_csv, select_parquet
+from home_tf.prepare.engines.csv_files import kinds_of_csv
+from home_tf.prepare.engines.sql import select_parquet
 from home_tf.prepare.read_files import read_files
 
+_TYPES = re.compile(r"`data\.types: \{(\w+): (\w+)\}`")
 _SUFFIX = re.compile(r"\.(csv|tsv|txt|parquet|pq)(\.gz)?$", re.IGNORECASE)
 
 
@@ -108,9 +110,10 @@ def pattern_of(files: Sequence[str], folder: Path) -> str | list[str]:
 def _columns(file: str) -> list[str]:
     if not Path(file).is_file():  # a pattern or an address is one source
         return [file]
-    select = select_parquet([file]) if is_parquet(file) else select_csv([file], {})
     with explained(file), duckdb.connect() as connection:
-        return connection.sql(select).columns
+        if is_parquet(file):
+            return connection.sql(select_parquet([file])).columns
+        return list(kinds_of_csv(connection, [file], {}))
 
 
 def _read(
@@ -121,9 +124,9 @@ def _read(
     try:
         table = read_files(engine, table_name, patterns, here, key="FILES", types=types)
     except HomeError as error:
-        if "Conversion Error" not in str(error):
-            raise
-        raise HomeError(f"{error}. Name its type by `--type COLUMN=VARCHAR`") from None
+        # What `prepare` reads in the configuration, `init` takes as an option.
+        message = _TYPES.sub(r"`--type \1=\2`", str(error))
+        raise HomeError(message) from None
     return table.drop(ROW)
 
 

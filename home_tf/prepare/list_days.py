@@ -5,6 +5,8 @@ from tempfile import TemporaryDirectory
 
 from home_tf.config import Config
 from home_tf.errors import HomeError
+from home_tf.prepare.check_csv import expected_kinds
+from home_tf.prepare.columns import Columns
 from home_tf.prepare.engines import open_engine
 from home_tf.prepare.read_files import check_folder
 from home_tf.prepare.read_rows import OF_LOG, read_rows
@@ -27,7 +29,8 @@ def list_days(source: str | Path, config: Config, *, memory: str = "4GB") -> lis
         raise HomeError("the configuration has no section `data`")
     check_folder(Path(source))
     with TemporaryDirectory() as folder, open_engine(Path(folder), memory) as engine:
-        rows = read_rows(engine, config.data, Path(source))
+        expected = expected_kinds(config.data, Columns.of(config))
+        rows = read_rows(engine, config.data, Path(source), expected)
         rows = add_times(engine, rows, config.data)
         if DAY not in rows.columns:
             raise HomeError("`data` has no days: give `data.day` or `data.time`")

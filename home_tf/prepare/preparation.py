@@ -12,6 +12,7 @@ import numpy as np
 from home_tf.config import Config, load_config
 from home_tf.errors import HomeError
 from home_tf.files import atomic_directory, write_json
+from home_tf.prepare.check_csv import expected_kinds
 from home_tf.prepare.check_dataset import check_dataset, tasks_without_ones
 from home_tf.prepare.columns import Columns
 from home_tf.prepare.engines import Engine, Records, Table, first_row, open_engine
@@ -112,7 +113,8 @@ class Preparation:
         """Reads the rows."""
         self._progress("reading rows", 0, 1)
         self._check_history_log(folder)
-        rows = read_rows(self.engine, self.data, folder, log)
+        expected = expected_kinds(self.data, self.columns)
+        rows = read_rows(self.engine, self.data, folder, expected, log)
         rows = add_times(self.engine, rows, self.data)
         given = [name for name in rows.columns if not name.startswith("__")]
         self._add_split_column(given)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from home_tf.errors import HomeError
+from home_tf.prepare.check_csv import cells_explained, check_headers, check_texts
 from home_tf.prepare.engines import Engine, Table, explained, is_parquet
 
 _BLOCK_BYTES = 1 << 20
@@ -19,6 +20,7 @@ def read_files(
     *,
     key: str,
     types: Mapping[str, str],
+    expected: Mapping[str, str] | None = None,
 ) -> Table:
     """Reads files of one kind; their columns may stand in different orders.
 
@@ -30,6 +32,7 @@ def read_files(
         folder: Where relative paths begin.
         key: The key of the configuration that names the files, for messages.
         types: Types of CSV columns, where they are not to be guessed.
+        expected: What columns of CSV are used as, see `check_csv`.
 
     Returns:
         A table with the columns of the files, and `ROW`.
@@ -44,7 +47,13 @@ def read_files(
         _check_whole(file)
     where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
     with explained(f"`{key}`: {where}"):
-        return engine.read(name, files, types)
+        if is_parquet(files[0]):
+            return engine.read(name, files, types)
+        check_headers(files)
+        with cells_explained(files, expected or {}):
+            table = engine.read(name, files, types)
+        check_texts(table, files, expected or {})
+        return table
 
 
 def check_folder(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """From files to one table of rows: log, history, joined tables, derived columns."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,20 @@ from home_tf.prepare.read_files import read_files
 OF_LOG = "__of_log"
 
 
-def read_rows(engine: Engine, data: DataConfig, folder: Path, log: Any = None) -> Table:
+def read_rows(
+    engine: Engine,
+    data: DataConfig,
+    folder: Path,
+    expected: Mapping[str, str],
+    log: Any = None,
+) -> Table:
     """Reads the log, joins its tables and derives columns.
 
     Args:
         engine: Where they are read.
         data: The section `data`.
         folder: Where relative paths begin.
+        expected: What columns of CSV are used as, see `check_csv`.
         log: A table to read instead of `data.log`.
 
     Returns:
@@ -33,7 +41,15 @@ def read_rows(engine: Engine, data: DataConfig, folder: Path, log: Any = None) -
             SQL is wrong.
     """
     rows = (
-        read_files(engine, "log", data.log, folder, key="data.log", types=data.types)
+        read_files(
+            engine,
+            "log",
+            data.log,
+            folder,
+            key="data.log",
+            types=data.types,
+            expected=expected,
+        )
         if log is None
         else engine.take("log", log)
     )
@@ -42,9 +58,9 @@ def read_rows(engine: Engine, data: DataConfig, folder: Path, log: Any = None) -
         raise HomeError(f"`data.log`: {given} has no rows")
     rows = rows.mutate(**{OF_LOG: True})
     if data.history_log is not None:
-        rows = _add_history(engine, rows, data, folder)
+        rows = _add_history(engine, rows, data, folder, expected)
     for name, table in data.tables.items():
-        other = _read_table(engine, name, table, data, folder)
+        other = _read_table(engine, name, table, data, folder, expected)
         rows = _join(rows, other, name, table)
     rows = _derive_columns(engine, rows, data)
     if data.where is None:
@@ -75,7 +91,13 @@ def check_columns(table: Table, names: list[str], key: str) -> None:
             raise HomeError(f"`{key}`: no column `{name}`. The columns: {there}")
 
 
-def _add_history(engine: Engine, log: Table, data: DataConfig, folder: Path) -> Table:
+def _add_history(
+    engine: Engine,
+    log: Table,
+    data: DataConfig,
+    folder: Path,
+    expected: Mapping[str, str],
+) -> Table:
     assert data.history_log is not None
     key = "data.history_log"
     history = read_files(
@@ -85,6 +107,7 @@ def _add_history(engine: Engine, log: Table, data: DataConfig, folder: Path) -> 
         folder,
         key=f"{key}.files",
         types=data.types,
+        expected=expected,
     )
     # They come before the rows of the log.
     history = history.mutate(**{OF_LOG: False, ROW: history[ROW] - 2**62})
@@ -107,6 +130,7 @@ def _read_table(
     config: TableConfig,
     data: DataConfig,
     folder: Path,
+    expected: Mapping[str, str],
 ) -> Table:
     key = f"data.tables.{name}"
     table = read_files(
@@ -116,6 +140,7 @@ def _read_table(
         folder,
         key=f"{key}.files",
         types=data.types,
+        expected=expected,
     ).drop(ROW)
     table = derive(engine, table, config.columns, key=f"{key}.columns")
     keys = as_list(config.key)

@@ -9,7 +9,7 @@ import ibis
 from home_tf.config import DataConfig, SplitConfig
 from home_tf.errors import HomeError
 from home_tf.prepare.days import assign_days, to_day
-from home_tf.prepare.engines import ROW, SPLITS, Expression, Table
+from home_tf.prepare.engines import ROW, SPLITS, Expression, Table, first_row
 from home_tf.prepare.read_rows import OF_LOG
 from home_tf.prepare.select_rows import NAMED_SPLIT
 from home_tf.prepare.shuffle import by_chance
@@ -135,8 +135,8 @@ def _time_at(log: Table, share: float) -> Any:
     """The time before which a share of the rows is."""
     known = log.filter(log[TIME].notnull()).select(TIME)
     place = int(share * known.count().to_pyarrow().as_py())
-    (found,) = known.order_by(TIME).limit(1, offset=place).to_pyarrow()[TIME]
-    return found.as_py()
+    numbered = known.mutate(__number=ibis.row_number().over(order_by=TIME))
+    return first_row(numbered.filter(numbered["__number"] == place))[TIME]
 
 
 def _between(value: Expression, limits: list[Any]) -> Expression:

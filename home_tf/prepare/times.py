@@ -28,11 +28,14 @@ def add_times(engine: Engine, rows: Table, data: DataConfig) -> Table:
     if data.time is not None:
         rows = derive(engine, rows, {TIME: data.time}, key="data.time")
         if rows[TIME].type().is_string():
-            rows = rows.mutate(**{TIME: rows[TIME].cast("timestamp")})
+            time = f"CAST({data.time} AS TIMESTAMP)"
+            rows = derive(engine, rows, {TIME: time}, key="data.time")
     day = data.day if data.day is not None else data.time
     if day is None:
         return rows
     rows = derive(engine, rows, {DAY: day}, key="data.day")
+    if rows[DAY].type().is_string():
+        rows = derive(engine, rows, {DAY: f"CAST({day} AS DATE)"}, key="data.day")
     rows = rows.mutate(**{DAY: _days_since_1970(rows[DAY])})
     return rows.mutate(**{PERIOD: _period(rows, data)})
 
@@ -41,7 +44,7 @@ def _days_since_1970(value: Expression) -> Expression:
     kind = value.type()
     if kind.is_integer():
         value = ibis.date(value // 10_000, value // 100 % 100, value % 100)
-    elif kind.is_date() or kind.is_timestamp() or kind.is_string():
+    elif kind.is_date() or kind.is_timestamp():
         value = value.cast("date")
     else:
         raise HomeError(f"`data.day` must be a day. Received: {kind}; {_HINT}")

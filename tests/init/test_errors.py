@@ -42,7 +42,7 @@ def folder(tmp_path, monkeypatch):
         (
             ["late.csv"],
             {},
-            r"Could not convert string \"abc\" .*\. Name its type by `--t",
+            r"late\.csv, line 30002: .abc. does not fit .* by `--type code=VARCHAR`$",
         ),
         (
             ["labels.csv"],

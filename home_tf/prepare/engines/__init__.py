@@ -9,5 +9,6 @@ from home_tf.prepare.engines.engine import Records as Records
 from home_tf.prepare.engines.engine import Table as Table
 from home_tf.prepare.engines.engine import first_row as first_row
 from home_tf.prepare.engines.engine import is_parquet as is_parquet
+from home_tf.prepare.engines.explain import engine_errors as engine_errors
 from home_tf.prepare.engines.explain import explained as explained
 from home_tf.prepare.engines.open_engine import open_engine as open_engine

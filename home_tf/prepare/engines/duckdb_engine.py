@@ -10,6 +10,7 @@ import ibis
 from ibis.util import gen_name
 
 from home_tf.data import RecordWriter
+from home_tf.prepare.engines.csv_files import kinds_of_csv, select_csv
 from home_tf.prepare.engines.engine import (
     ROW,
     SPLIT,
@@ -23,7 +24,6 @@ from home_tf.prepare.engines.explain import explained
 from home_tf.prepare.engines.frames import to_arrow
 from home_tf.prepare.engines.sql import (
     quoted,
-    select_csv,
     select_derived,
     select_parquet,
 )
@@ -135,10 +135,9 @@ class DuckDBEngine(Engine):
     def _read_csv(
         self, name: str, files: Sequence[str], types: Mapping[str, str]
     ) -> Table:
-        guessed = self._sql(select_csv(files, {}))
-        mine = {column: types[column] for column in types if column in guessed.columns}
         # The types are guessed anew by every query, so the files are read only once.
-        return self._numbered(name, select_csv(files, mine))
+        kinds = kinds_of_csv(self._connection.con, files, types)
+        return self._numbered(name, select_csv(files, kinds))
 
     def _read_parquet(self, name: str, files: Sequence[str]) -> Table:
         every = select_parquet(files)

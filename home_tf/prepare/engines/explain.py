@@ -15,7 +15,7 @@ from home_tf.errors import HomeError
 _HINTS = ("Candidate", "LINE ", "Possible", "The search space")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # `duckdb.ConversionException: `
-_CLASS = re.compile(r"^[\w.]+: ")
+_CLASS = re.compile(r"[a-z_][\w.]*\.\w+(Error|Exception): ")
 
 
 @contextmanager
@@ -34,26 +34,28 @@ def explained(where: str) -> Iterator[None]:
         raise HomeError(
             f"{where}: {_first_lines(error)}. Give the database more `memory`"
         ) from None
-    except (duckdb.Error, IbisError, SqlglotError, *_errors_of_spark()) as error:
+    except engine_errors() as error:
         raise HomeError(f"{where}: {_first_lines(error)}") from None
 
 
-def _errors_of_spark() -> tuple[type[Exception], ...]:
-    """The errors of Spark, if anybody has imported it."""
+def engine_errors() -> tuple[type[Exception], ...]:
+    """What the engines raise; Spark only if it has been imported."""
+    errors: tuple[type[Exception], ...] = (duckdb.Error, IbisError, SqlglotError)
     if "pyspark" not in sys.modules:
-        return ()
+        return errors
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
-    return (PySparkException, Py4JError)
+    return (*errors, PySparkException, Py4JError)
 
 
 def _first_lines(error: Exception) -> str:
     """What an error says, without stacks, and without hints to options of DuckDB."""
     lines = str(error).partition("JVM stacktrace")[0].strip().splitlines()
-    if "Traceback (most recent call last):" in map(str.strip, lines):
-        # An executor failed in Python: the last line is the error.
-        lines = [_CLASS.sub("", lines[-1].strip())]
+    of_python = [place for place, line in enumerate(lines) if _CLASS.match(line)]
+    if of_python:  # an executor failed in Python
+        lines = lines[of_python[-1] :]
+        lines[0] = _CLASS.sub("", lines[0])
     kept = []
     for line in lines:
         if not line.strip() or line.startswith(_HINTS):

@@ -21,6 +21,7 @@ from sqlglot import expressions
 from home_tf.data import RecordFile, RecordSchema, Split
 from home_tf.errors import HomeError
 from home_tf.extras import extra
+from home_tf.prepare.engines.csv_files import kinds_of_csv
 from home_tf.prepare.engines.engine import (
     ROW,
     SPLIT,
@@ -38,7 +39,7 @@ from home_tf.prepare.engines.spark_tasks import (
     WriteShards,
     connect,
 )
-from home_tf.prepare.engines.sql import select_csv, select_derived
+from home_tf.prepare.engines.sql import select_derived
 
 # PySpark has no types that mypy could use without installing it.
 Session = Any
@@ -168,14 +169,11 @@ class SparkEngine(Engine):
         self, name: str, files: Sequence[str], types: Mapping[str, str]
     ) -> list[str]:
         with connect() as connection:
-            guessed = connection.sql(select_csv(files, {}))
-            there = dict(zip(guessed.columns, map(str, guessed.types), strict=True))
-        there |= {column: types[column] for column in types if column in there}
+            convert = ConvertCsv(kinds_of_csv(connection, files, types))
         folder = self._folder / f"csv-{name}"
         folder.mkdir()
         made = [str(folder / f"{n:06}.parquet") for n in range(len(files))]
         pairs = list(zip(map(_absolute, files), made, strict=True))
-        convert = ConvertCsv(there)
         self._session.createDataFrame(pairs, "csv string, parquet string").repartition(
             len(pairs)
         ).mapInArrow(lambda rows: convert(rows), "parquet string").collect()

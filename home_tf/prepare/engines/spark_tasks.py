@@ -10,8 +10,8 @@ import duckdb
 import pyarrow as pa
 
 from home_tf.data import RecordWriter
+from home_tf.prepare.engines.csv_files import kinds_of_csv, select_csv
 from home_tf.prepare.engines.engine import SPLIT, Records
-from home_tf.prepare.engines.sql import select_csv
 from home_tf.prepare.engines.to_arrays import to_arrays
 
 # The shard of a row.
@@ -49,11 +49,11 @@ class ConvertCsv:
 
     def _convert(self, csv: str, parquet: str) -> None:
         with connect() as connection:
-            there = connection.sql(select_csv([csv], {})).columns
-            types = {name: self.types[name] for name in there}
+            there = kinds_of_csv(connection, [csv], self.types)
+            kinds = {name: self.types[name] for name in there}
             # A task may be tried again, or run twice.
             aside = f"{parquet}.{uuid4().hex}"
-            connection.sql(select_csv([csv], types)).write_parquet(aside)
+            connection.sql(select_csv([csv], kinds)).write_parquet(aside)
             Path(aside).replace(parquet)
 
 

@@ -2,26 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-_MISSING = ("", "NaN", "nan", "NULL", "null")
-
-
-def select_csv(files: Sequence[str], types: Mapping[str, str]) -> str:
-    """Reads CSV files whose columns may stand in different orders.
-
-    Args:
-        files: The files.
-        types: `{column: type}` of columns that are not to be guessed.
-    """
-    listed = ", ".join(map(_text, files))
-    options = [
-        "union_by_name = true",
-        f"nullstr = [{', '.join(map(_text, _MISSING))}]",
-    ]
-    if types:
-        given = ", ".join(f"{_text(n)}: {_text(kind)}" for n, kind in types.items())
-        options.append(f"types = {{{given}}}")
-    return f"SELECT * FROM read_csv([{listed}], {', '.join(options)})"
-
 
 def select_parquet(files: Sequence[str], *more: str) -> str:
     """Reads Parquet files whose columns may stand in different orders.
@@ -30,7 +10,7 @@ def select_parquet(files: Sequence[str], *more: str) -> str:
         files: The files.
         more: Further columns that are selected.
     """
-    listed = ", ".join(map(_text, files))
+    listed = ", ".join(map(as_text, files))
     columns = ", ".join(["*", *more])
     return f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = true)"
 
@@ -56,6 +36,7 @@ def quoted(name: str) -> str:
     return f'"{escaped}"'
 
 
-def _text(value: str) -> str:
+def as_text(value: str) -> str:
+    """A text as SQL writes it."""
     escaped = value.replace("'", "''")
     return f"'{escaped}'"

@@ -1,10 +1,10 @@
 """The section `data.split`: which rows train, validate and test."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from home_tf.errors import HomeError
-from home_tf.hints import check_fields
+from home_tf.hints import Bounds, check_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,9 @@ class SplitConfig:
             share of 0.1.
         first: The first training day; rows of earlier days count as history only
             (`days`).
+        shift: How many test shares earlier the validation and the test rows lie, as in
+            the folds of a comparison (`shares`). Rows behind them are left out, or
+            without a time train.
         column: The column that says it (`column`).
     """
 
@@ -29,6 +32,7 @@ class SplitConfig:
     validation: int | float | str | None = None
     test: int | float | str | None = None
     first: int | str | None = None
+    shift: Annotated[int, Bounds(at_least=0)] = 0
     column: str | None = None
 
     def __post_init__(self) -> None:
@@ -39,6 +43,8 @@ class SplitConfig:
             raise HomeError("`validation` and `test` do not go with `by: column`")
         if self.first is not None and self.by != "days":
             raise HomeError("`first` goes with `by: days`, and only with it")
+        if self.shift and self.by != "shares":
+            raise HomeError("`shift` goes with `by: shares`, and only with it")
         if self.by == "time" and None in (self.validation, self.test):
             raise HomeError("`by: time` needs `validation` and `test`, two times")
         if self.by == "shares":
@@ -54,11 +60,13 @@ class SplitConfig:
     def _check_shares(self) -> None:
         try:
             validation, test = self.shares
-            fits = validation > 0 and test > 0 and validation + test < 1
+            held_out = validation + (self.shift + 1) * test
+            fits = validation > 0 and test > 0 and held_out < 1
         except ValueError:
             fits = False
         if not fits:
+            shifted = f", `shift` {self.shift}" if self.shift else ""
             raise HomeError(
                 "`validation` and `test` must be shares above 0 that leave rows to "
-                f"train on. Received: {self.validation} and {self.test}"
+                f"train on. Received: {self.validation} and {self.test}{shifted}"
             )

@@ -2,8 +2,8 @@
 
 from home_tf.prepare.engines import Expression
 
-# Below this, a product with a factor below 2^32 fits in 64 bits.
-_PRIME = 2**31 - 1
+# A prime below which a product with a factor below 2^32 fits in 64 bits.
+RANGE = 2**31 - 1
 
 
 def shuffled(row: Expression, seed: int) -> Expression:
@@ -17,14 +17,14 @@ def shuffled(row: Expression, seed: int) -> Expression:
         row: Numbers, 0 or greater.
         seed: Any number from 0 to `RANGE`.
     """
-    mixed = (row + seed) % _PRIME
-    mixed = (mixed * 1_103_515_245 + 12_345) % _PRIME
+    mixed = (row + seed) % RANGE
+    mixed = (mixed * 1_103_515_245 + 12_345) % RANGE
     mixed = mixed ^ (mixed >> 15)
-    mixed = (mixed * 1_664_525 + 1_013_904_223) % _PRIME
+    mixed = (mixed * 1_664_525 + 1_013_904_223) % RANGE
     mixed = mixed ^ (mixed >> 13)
-    return (mixed * 1_566_083_941 + 7) % _PRIME
+    return (mixed * 1_566_083_941 + 7) % RANGE
 
 
 def by_chance(row: Expression, seed: int, share: float) -> Expression:
     """Whether a row is among a random share of all rows."""
-    return shuffled(row, seed) < round(share * _PRIME)
+    return shuffled(row, seed) < round(share * RANGE)

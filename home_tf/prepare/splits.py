@@ -12,7 +12,7 @@ from home_tf.prepare.days import assign_days, to_day
 from home_tf.prepare.engines import ROW, SPLITS, Expression, Table, first_row
 from home_tf.prepare.read_rows import OF_LOG
 from home_tf.prepare.select_rows import NAMED_SPLIT
-from home_tf.prepare.shuffle import by_chance
+from home_tf.prepare.shuffle import RANGE, shuffled
 from home_tf.prepare.times import DAY, TIME
 
 _EPOCH = date(1970, 1, 1)
@@ -36,7 +36,7 @@ def make_splits(events: Table, data: DataConfig, seed: int) -> SplitOf:
         HomeError: If what decides is not there, or a split would be empty.
     """
     log = events.filter(events[OF_LOG])
-    split = data.split or SplitConfig(by="days" if DAY in log.columns else "shares")
+    split = chosen_split(data)
     if split.by == "column":
         return _by_column(log)
     if split.by == "days":
@@ -44,6 +44,12 @@ def make_splits(events: Table, data: DataConfig, seed: int) -> SplitOf:
     if split.by == "time":
         return _by_time(log, split)
     return _by_shares(log, split, seed)
+
+
+def chosen_split(data: DataConfig) -> SplitConfig:
+    """The section `data.split`, or what it is by default."""
+    has_days = data.day is not None or data.time is not None
+    return data.split or SplitConfig(by="days" if has_days else "shares")
 
 
 def days_of(rows: Table) -> dict[int, int]:
@@ -118,17 +124,16 @@ def _by_time(log: Table, split: SplitConfig) -> SplitOf:
 
 def _by_shares(log: Table, split: SplitConfig, seed: int) -> SplitOf:
     validation, test = split.shares
-    begin = [1 - validation - test, 1 - test]
+    begin = 1 - (split.shift + 1) * test
+    shares = [begin - validation, begin]
+    if split.shift:
+        # The same number as `begin` of the shift before, so that no row is in both.
+        shares.append(1 - split.shift * test)
     if TIME in log.columns:
-        limits = [_time_at(log, share) for share in begin]
+        limits = [_time_at(log, share) for share in shares]
         return lambda rows: _between(rows[TIME], limits)
-    return lambda rows: _cases(
-        {
-            "train": by_chance(rows[ROW], seed, begin[0]),
-            "validation": by_chance(rows[ROW], seed, begin[1]),
-            "test": ibis.literal(True),
-        }
-    )
+    lots = [round(share * RANGE) for share in shares]
+    return lambda rows: _between(shuffled(rows[ROW], seed), lots, others="train")
 
 
 def _time_at(log: Table, share: float) -> Any:
@@ -139,17 +144,23 @@ def _time_at(log: Table, share: float) -> Any:
     return first_row(numbered.filter(numbered["__number"] == place))[TIME]
 
 
-def _between(value: Expression, limits: list[Any]) -> Expression:
-    validation, test = limits
-    return _cases(
-        {
-            "train": value < validation,
-            "validation": (value >= validation) & (value < test),
-            "test": value >= test,
-        }
-    )
+def _between(
+    value: Expression, limits: list[Any], others: str | None = None
+) -> Expression:
+    """The splits between limits: where validation begins, the test, what is behind."""
+    validation, test, *end = limits
+    cases = {
+        "train": value < validation,
+        "validation": (value >= validation) & (value < test),
+        "test": value >= test,
+    }
+    if end:
+        cases["test"] &= value < end[0]
+    return _cases(cases, others if end else None)
 
 
-def _cases(conditions: Mapping[str, Expression]) -> Expression:
+def _cases(
+    conditions: Mapping[str, Expression], others: str | None = None
+) -> Expression:
     cases = [(condition, name) for name, condition in conditions.items()]
-    return ibis.cases(*cases)
+    return ibis.cases(*cases, else_=others)

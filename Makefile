@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Environments live in .venv*, wheels in dist/.
 
 PYTHON ?= $(shell python3.11 -c '' 2>/dev/null && echo python3.11 || echo python3)
-DATA ?=
+SOURCE ?=
 
 # Folders are listed too: a deleted file changes nothing else.
 SOURCES := setup.cfg pyproject.toml LICENSE $(wildcard README.md) \
@@ -20,8 +20,8 @@ help: ## list the targets
 
 install: .venv/installed ## install the package and its tools into .venv
 
-demo: .venv/installed ## train and evaluate on KuaiRand; DATA=folder for the real data
-	.venv/bin/python pipelines/kuairand.py $(if $(DATA),--data "$(DATA)")
+demo: .venv/installed ## train and evaluate on KuaiRand; SOURCE=folder for the real data
+	.venv/bin/python pipelines/kuairand.py $(if $(SOURCE),--source "$(SOURCE)")
 
 test: .venv/installed .venv-jax/installed .venv-oldest/installed .venv-spark/installed ## check, then the tests on the newest versions
 	tests/run

@@ -1,6 +1,6 @@
 """Which anomalies do experts have, when, and which part of HoME removes them?
 
-    python benchmarks/anomalies.py --data path/to/excerpt --work FOLDER \
+    python benchmarks/anomalies.py --source path/to/excerpt --work FOLDER \
         --out docs/results/anomalies
 
 Trains MMoE with six ReLU experts, CGC, PLE, and HoME with and without each of its
@@ -269,7 +269,7 @@ def _line(cells):
 def main():
     """Trains what is missing, and writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="KuaiRand's logs.")
+    parser.add_argument("--source", type=Path, required=True, help="KuaiRand's logs.")
     parser.add_argument("--work", type=Path, required=True, help="For logs and cells.")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--regimes", nargs="*", choices=REGIMES, default=[*REGIMES])
@@ -280,7 +280,7 @@ def main():
     start_tensorflow("keras")
     options.work.mkdir(parents=True, exist_ok=True)
     for name in options.regimes:
-        regime = Regime(name, options.data, options.work)
+        regime = Regime(name, options.source, options.work)
         for model in regime.models:
             regime.run(model)
     options.out.mkdir(parents=True, exist_ok=True)

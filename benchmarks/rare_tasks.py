@@ -1,6 +1,6 @@
 """What decides how well rare tasks are learnt from little data.
 
-    python benchmarks/rare_tasks.py --data path/to/excerpt --work FOLDER
+    python benchmarks/rare_tasks.py --source path/to/excerpt --work FOLDER
 
 Trains networks on all days before 1, 2 and 3 May 2022, which are no test days of the
 comparison, scores them on that day, and prints for each kind, over the days and seeds:
@@ -96,7 +96,7 @@ def calibration(predicted, labels):
 def main():
     """Trains all kinds on all days."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="For the records.")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--days", type=int, nargs="+", default=list(DAYS))
@@ -111,9 +111,16 @@ def main():
 
     pipelines = Path(__file__).parents[1] / "pipelines"
     config = load_config(pipelines / "kuairand.yaml")
-    folds = [Fold(0, day, DAYS[day], options.work / str(day)) for day in options.days]
+    folds = [
+        Fold(
+            0,
+            {"by": "days", "validation": day, "test": DAYS[day]},
+            options.work / str(day),
+        )
+        for day in options.days
+    ]
     for fold in folds:
-        prepare_fold(fold, config, options.data, print)
+        prepare_fold(fold, config, options.source, print)
     for kind in options.kinds:
         found = [score(config, kind, fold, options.seeds) for fold in folds]
         auc, gauc, monitored, rarest = np.mean(found, axis=(0, 1))

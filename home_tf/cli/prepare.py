@@ -11,7 +11,7 @@ from home_tf.cli.console import (
     report_written,
     say_if_interrupted,
 )
-from home_tf.cli.options import ConfigOption
+from home_tf.cli.options import ConfigOption, SourceOption
 from home_tf.cli.start_tensorflow import start_tensorflow
 from home_tf.errors import HomeError
 
@@ -19,10 +19,7 @@ from home_tf.errors import HomeError
 def prepare(
     config: ConfigOption,
     out: Annotated[Path, typer.Option(help="The dataset directory to write.")],
-    source: Annotated[
-        Path | None,
-        typer.Option(help="The folder of the files, instead of the file's."),
-    ] = None,
+    source: SourceOption = None,
     layout: Annotated[
         Literal["packed", "rows"], typer.Option(help="Blocks (fast) or single rows.")
     ] = "packed",

@@ -80,15 +80,20 @@ def _by_days(log: Table, split: SplitConfig) -> SplitOf:
         )
     days = assign_days(
         list(days_of(log)),
-        validation=_given_day("validation", split.validation),
-        test=_given_day("test", split.test),
-        first=_given_day("first", split.first),
+        validation=given_day("validation", split.validation),
+        test=given_day("test", split.test),
+        first=given_day("first", split.first),
     )
     since = {name: list(map(since_1970, found)) for name, found in days.items()}
     return lambda rows: _cases({name: rows[DAY].isin(since[name]) for name in SPLITS})
 
 
-def _given_day(key: str, value: object) -> int | None:
+def given_day(key: str, value: object) -> int | None:
+    """The day that a key of `data.split` names, such as 20220425.
+
+    Raises:
+        HomeError: If it is none.
+    """
     if value is None:
         return None
     text = str(value).replace("-", "")

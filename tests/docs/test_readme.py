@@ -66,7 +66,7 @@ def demo(logs, tmp_path_factory):
     config = config.replace("length: 5", "length: 20")
     (folder / "small.yaml").write_text(config)
     pipeline = ROOT / "pipelines" / "kuairand.py"
-    done = run(pipeline, "--data", logs, "--config", "small.yaml", cwd=folder)
+    done = run(pipeline, "--source", logs, "--config", "small.yaml", cwd=folder)
     return folder, done
 
 
@@ -75,11 +75,11 @@ def test_the_pipeline_leaves_what_the_readme_says(demo):
     assert without_cost_estimates(done.stderr) == ""
     assert "is_click" in done.stdout
     assert all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout
-    metrics = json.loads((folder / "runs/kuairand/metrics.json").read_text())
+    metrics = json.loads((folder / "runs/small/metrics.json").read_text())
     assert set(metrics["test"]["gauc"]) == {"long_view", "is_click", "is_like"}
-    assert (folder / "runs/kuairand/checkpoints/best").is_dir()
-    assert (folder / "saved_models/kuairand/1/saved_model.pb").is_file()
-    report = "runs/kuairand/diagnosis/report.html"
+    assert (folder / "runs/small/checkpoints/best").is_dir()
+    assert (folder / "saved_models/small/1/saved_model.pb").is_file()
+    report = "runs/small/diagnosis/report.html"
     assert done.stdout.splitlines()[-1] == f"wrote {report}"
     assert "Training curves" in (folder / report).read_text()
 
@@ -87,7 +87,7 @@ def test_the_pipeline_leaves_what_the_readme_says(demo):
 def test_the_pipeline_tells_of_a_missing_folder_in_one_line(tmp_path):
     pipeline = ROOT / "pipelines" / "kuairand.py"
     done = subprocess.run(
-        [sys.executable, str(pipeline), "--data", "nowhere"],
+        [sys.executable, str(pipeline), "--source", "nowhere"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -107,7 +107,7 @@ def test_the_readmes_training_scripts_run(tmp_path, number):
 def test_the_readmes_serving_script_runs_on_the_export(demo):
     folder, _ = demo
     if not (folder / "saved_models/demo").exists():
-        (folder / "saved_models/kuairand").rename(folder / "saved_models/demo")
+        (folder / "saved_models/small").rename(folder / "saved_models/demo")
     scripts = blocks("README.md", "python")
     assert len(scripts) == 3
     done = run("-I", "-c", scripts[2], cwd=folder)
@@ -277,14 +277,14 @@ def test_the_client_of_the_serving_page_ranks(demo):
     (export,) = folder.glob("saved_models/*/1")
     script, last = blocks("docs/serving.md", "python")[0].strip().rsplit("\n", 1)
     signature = tf.saved_model.load(export).signatures["rank"]
-    command = [sys.executable, ROOT / "tests/support/serving.py", export, "kuairand"]
+    command = [sys.executable, ROOT / "tests/support/serving.py", export, "small"]
     with subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, text=True
     ) as server:
         try:
             port, _ = server.stdout.readline().split()
             # The demo of these tests has another name.
-            script = script.replace('"demo"', '"kuairand"')
+            script = script.replace('"demo"', '"small"')
             names = execute(script.replace(":8500", f":{port}"))
             shown = names["columns"]
             for name, spec in signature.structured_input_signature[1].items():

@@ -164,21 +164,21 @@ COMMANDS = {
         ("generate", "kuairand", "--out", "{data}"),
         "the folder to write must be new, empty, or written by the same command",
     ),
-    "compare nothing": (COMPARE, "`--data` is required, or `--quick`"),
+    "compare nothing": (COMPARE, "no file is called log_standard*.csv* in "),
     "compare what is none": (
-        (*COMPARE, "--data", "{logs}", "--architectures", "moe"),
+        (*COMPARE, "--source", "{logs}", "--architectures", "moe"),
         "`architectures` has an unknown name",
     ),
     "compare on more days than there are": (
-        (*COMPARE, "--data", "{logs}", "--folds", 30),
+        (*COMPARE, "--source", "{logs}", "--folds", 30),
         "has 6 days, enough for 4 folds. Received: `folds` 30",
     ),
     "compare on nothing": (
-        (*COMPARE, "--data", "{none}"),
+        (*COMPARE, "--source", "{none}"),
         "`source` must be a folder",
     ),
     "compare where something else is": (
-        ("compare", "--config", "{config}", "--data", "{logs}", "--out", "{run}"),
+        ("compare", "--config", "{config}", "--source", "{logs}", "--out", "{run}"),
         "is not empty, and no comparison",
     ),
 }

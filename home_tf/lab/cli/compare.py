@@ -1,28 +1,26 @@
 """`home-tf compare`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from home_tf.cli.console import console, report_written, say_if_interrupted
-from home_tf.cli.options import ConfigOption
+from home_tf.cli.options import ConfigOption, SourceOption
 from home_tf.cli.start_tensorflow import start_tensorflow
 from home_tf.errors import HomeError
 from home_tf.extras import require_extra
+from home_tf.lab.cli.find_source import find_source
 
-_USUAL = {"seeds": 5, "folds": 3, "trials": 8}
-_QUICK = {"seeds": 1, "folds": 1, "trials": 0}
-# Enough steps on the generated logs to learn more than what is popular.
+# Enough steps on tens of thousands of rows to learn more than a single feature says.
 _QUICK_TRAINING = {"training.epochs": 4, "training.batch_size": 128}
 
 
 def compare(
     config: ConfigOption,
     out: Annotated[Path, typer.Option(help="The folder of the comparison.")],
-    data: Annotated[
-        Path | None, typer.Option(help="The folder of the logs; --quick makes some.")
-    ] = None,
+    source: SourceOption = None,
     architectures: Annotated[
         str, typer.Option(help="Names with commas between; home is always there.")
     ] = "plain",
@@ -30,7 +28,10 @@ def compare(
         int | None, typer.Option(min=1, help="Number of seeds: 5; with --quick 1.")
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(min=1, help="Number of test days: 3; with --quick 1.")
+        int | None,
+        typer.Option(
+            min=1, help="Number of folds: 3; with --quick, or a split by column, 1."
+        ),
     ] = None,
     trials: Annotated[
         int | None,
@@ -51,10 +52,10 @@ def compare(
     jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="One seed, one fold, no tuning; makes logs."),
+        typer.Option("--quick", help="One seed, one fold, four epochs, no tuning."),
     ] = False,
 ) -> None:
-    """Compare architectures; finished cells are kept."""
+    """Compare HoME with other models on your data; what is finished is kept."""
     start_tensorflow("keras")
     from home_tf.config import load_config
 
@@ -65,18 +66,18 @@ def compare(
 
     names = architectures.split(",")
     contenders(names)  # tells an unknown one before logs are generated
-    numbers = {"seeds": seeds, "folds": folds, "trials": trials}
-    usual = _QUICK if quick else _USUAL
-    if data is None:
-        data = _quick_logs(out, quick)
+    generate = partial(_generate_logs, out) if quick else None
+    source = find_source(config, loaded, source, generate)
     kept = f"{out} has what is finished. Run the same command again to go on"
     with say_if_interrupted(kept):
         missing = run_comparison(
             loaded,
-            data,
+            source,
             out,
             architectures=names,
-            **{k: usual[k] if v is None else v for k, v in numbers.items()},
+            seeds=_default(seeds, 1 if quick else 5),
+            folds=1 if quick and folds is None else folds,
+            trials=_default(trials, 0 if quick else 8),
             tuning_seeds=tuning_seeds,
             budget=budget,
             metric=select_by,
@@ -91,12 +92,15 @@ def compare(
         )
 
 
-def _quick_logs(out: Path, quick: bool) -> Path:
-    if not quick:
-        raise HomeError("`--data` is required, or `--quick`, which generates logs")
+def _default(given: int | None, usual: int) -> int:
+    return usual if given is None else given
+
+
+def _generate_logs(out: Path) -> Path:
     from home_tf.lab.synthetic import generate
 
     logs = out.with_name(f"{out.name}-logs")
     if not logs.is_dir():
         generate(logs, users=1000, videos=500, days=5, rows=20_000)
+        report_written(logs)
     return logs

@@ -1,6 +1,6 @@
 """A cell of the comparison: one contender, one fold, one seed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -66,12 +66,14 @@ class Cell:
         """What `cell.json` holds."""
         return read_json(self.folder / "cell.json")
 
-    def replicates(self, tasks: list[str]) -> dict[str, Array]:
-        """`{metric: (tasks, replicates)}` of the bootstrap over users."""
+    def replicates(
+        self, tasks: Sequence[str], metrics: Sequence[str]
+    ) -> dict[str, Array]:
+        """`{metric: (tasks, replicates)}` of the bootstrap."""
         with np.load(self.folder / "replicates.npz") as arrays:
             return {
                 metric: np.stack([arrays[f"{metric}:{task}"] for task in tasks])
-                for metric in METRICS
+                for metric in metrics
             }
 
     def save(
@@ -84,7 +86,7 @@ class Cell:
         replicates: int,
         origin: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """Measures the cell on the test day and writes its folder, whole or not at all.
+        """Measures the cell on the test rows and writes its folder, whole or not.
 
         Args:
             fitted: The training.
@@ -131,16 +133,18 @@ def cells_in(out: Path) -> list[Cell]:
 
 
 def measure(test: SplitData, probabilities: Probabilities) -> dict[str, Any]:
-    """AUC and GAUC of every task, None where undefined, and the positives."""
-    values: dict[str, Any] = {"auc": {}, "gauc": {}, "positives": {}}
+    """AUC and GAUC of every task, None where undefined, and the positives.
+
+    Without groups there is no GAUC.
+    """
+    values: dict[str, Any] = {}
     for task, labels in test.labels.items():
-        found = {
-            "auc": auc(labels, probabilities[task]),
-            "gauc": gauc(labels, probabilities[task], test.groups),
-        }
+        found = {"auc": auc(labels, probabilities[task])}
+        if test.groups is not None:
+            found["gauc"] = gauc(labels, probabilities[task], test.groups)
         for metric, value in found.items():
-            values[metric][task] = None if np.isnan(value) else value
-        values["positives"][task] = int((labels == 1).sum())
+            values.setdefault(metric, {})[task] = None if np.isnan(value) else value
+        values.setdefault("positives", {})[task] = int((labels == 1).sum())
     return values
 
 
@@ -156,7 +160,7 @@ def _defined(value: Any) -> Any:
 def _save_predictions(
     file: Path, test: SplitData, probabilities: Probabilities
 ) -> None:
-    arrays = {"groups": test.groups}
+    arrays = {} if test.groups is None else {"groups": test.groups}
     for task, labels in test.labels.items():
         known = labels >= 0  # NaN is not
         arrays[f"label:{task}"] = np.where(known, labels, -1).astype(np.int8)
@@ -171,7 +175,7 @@ def _draw(test: SplitData, probabilities: Probabilities, count: int) -> dict[str
         drawn = bootstrap_values(
             labels, probabilities[task], test.groups, replicates=count
         )
-        arrays.update({f"{metric}:{task}": drawn[metric] for metric in METRICS})
+        arrays.update({f"{metric}:{task}": found for metric, found in drawn.items()})
     return arrays
 
 
@@ -186,7 +190,8 @@ def run_cell(
         say(f"FAILED {cell}: {cell.error_file.read_text().strip()[:200]}")
         return
     means = {
-        metric: float(mean_of_defined(list(content[metric].values())))
+        metric: mean_of_defined(list(content[metric].values()))
         for metric in METRICS
+        if metric in content
     }
-    say(f"{cell}: mean AUC {means['auc']:.4f}, mean GAUC {means['gauc']:.4f}")
+    say(f"{cell}: " + ", ".join(f"mean {m.upper()} {v:.4f}" for m, v in means.items()))

@@ -1,4 +1,4 @@
-"""The comparison from logs to tables: folds, choices, cells, results."""
+"""The comparison from a log to tables: folds, choices, cells, results."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -20,12 +20,12 @@ Say = Callable[[str], None]
 
 def compare(
     config: Config,
-    source: str | Path,
+    source: str | Path | None,
     out: str | Path,
     *,
     architectures: Sequence[str],
     seeds: int = 5,
-    folds: int = 3,
+    folds: int | None = None,
     trials: int = 8,
     tuning_seeds: int = 3,
     budget: Budget = "same-params",
@@ -41,17 +41,20 @@ def compare(
 
     Args:
         config: The data, the features, the tasks, and the sizes of HoME.
-        source: The folder of the files that `data` names.
+        source: The folder of the files that `data` names; None for that of the
+            configuration.
         out: The folder of the comparison.
         architectures: Names, as `contenders` takes them; HoME is always among them.
         seeds: Number of seeds, which are 0, 1, ...
-        folds: Number of folds over time.
+        folds: Number of folds; by default 3, or 1 where `data.split` is by time or by
+            a column.
         trials: Trials of each contender's search for hyper-parameters; 0 for none.
         tuning_seeds: Trainings of a trial, with the seeds 0, 1, ...; their scores are
             averaged.
         budget: What the networks have in common.
         metric: `auc` or `gauc`; its validation mean picks epochs and trials.
-        replicates: Draws of the bootstrap over users.
+        replicates: Draws of the bootstrap, over users if `evaluation.group_by` names
+            them, else over rows.
         jobs: Processes at a time.
         say: Takes lines about the progress.
 
@@ -62,29 +65,33 @@ def compare(
         HomeError: If an argument is out of its range, the source is not as expected, or
             `out` holds something else or is being written by another process.
     """
-    counts = {"seeds": seeds, "folds": folds, "tuning_seeds": tuning_seeds}
-    for name, value in {**counts, "replicates": replicates, "jobs": jobs}.items():
+    counts = {"seeds": seeds, "tuning_seeds": tuning_seeds, "replicates": replicates}
+    for name, value in {
+        **counts,
+        "folds": 1 if folds is None else folds,
+        "jobs": jobs,
+    }.items():
         check_at_least(name, value, 1)
     check_at_least("trials", trials, 0)
     chosen = contenders(architectures)
-    if config.evaluation.group_by is None:
-        raise HomeError(
-            "a comparison resamples users: give their column as `evaluation.group_by` "
-            "in the configuration"
-        )
-    out, source = Path(out).absolute(), Path(source).absolute()
+    _check_groups(config, metric)
+    out = Path(out).absolute()
+    source = _folder(config, source)
     made = make_folds(config, source, out / "folds", folds)
     plan = Plan(
         config=config,
         source=str(source),
-        folds=tuple((fold.validation_date, fold.test_date) for fold in made),
+        splits=tuple(fold.split for fold in made),
         trials=trials,
         tuning_seeds=tuning_seeds,
         budget=budget,
         metric=metric,
         replicates=replicates,
     )
-    plan.save(out)
+    if not plan.is_in(out):
+        # What is wrong with the data is told before there is a comparison of it.
+        with plan.create(out) as aside:
+            prepare_fold(plan.make_folds(aside)[0], config, source, say)
     busy = f"{out}: this comparison is being run by another process. Wait for its end"
     with locked(out / ".lock", busy):
         for fold in made:
@@ -100,8 +107,22 @@ def compare(
             for seed in range(seeds)
         ]
         _train(cells, unchosen, threads, jobs, say)
-        write_results(plan, list(dict.fromkeys([*cells, *earlier])))
+        say(write_results(plan, list(dict.fromkeys([*cells, *earlier]))))
     return [cell for cell in cells if not cell.is_finished]
+
+
+def _check_groups(config: Config, metric: str) -> None:
+    if metric == "gauc" and config.evaluation.group_by is None:
+        raise HomeError(
+            "to select by GAUC, give the column of the users as `evaluation.group_by` "
+            "in the configuration. Or select by auc"
+        )
+
+
+def _folder(config: Config, source: str | Path | None) -> Path:
+    if source is None:
+        source = config.data.folder if config.data else "."
+    return Path(source).absolute()
 
 
 def _choose(

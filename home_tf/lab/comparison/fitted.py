@@ -18,7 +18,7 @@ class Fitted:
     """The result of a training.
 
     Attributes:
-        score: Of the best epoch on the validation day; picks epochs and trials. NaN
+        score: Of the best epoch on the validation rows; picks epochs and trials. NaN
             where it is undefined.
         best_epoch: Counted from 1; of LightGBM the mean number of trees a task.
         history: A dict for each epoch: `loss` and `score`. Empty for LightGBM.
@@ -34,10 +34,10 @@ class Fitted:
 
 
 class Trainer(Protocol):
-    """Trains one contender on the training days of one fold, again and again."""
+    """Trains one contender on the training rows of one fold, again and again."""
 
     def fit(self, seed: int) -> Fitted:
-        """Trains from the start, and keeps the best epoch on the validation day."""
+        """Trains from the start, and keeps the best epoch on the validation rows."""
 
     def predict(self, split: SplitData) -> Probabilities:
         """Probabilities of the last fit, `{task: (rows,)}`."""
@@ -59,7 +59,7 @@ def validation_score(
         config: `training.monitor_tasks` of it; by default all tasks.
         labels: `{task: (rows,)}`.
         probabilities: `{task: (rows,)}`.
-        groups: `(rows,)`.
+        groups: `(rows,)`; None if there are none.
         metric: `auc` or `gauc`.
 
     Returns:

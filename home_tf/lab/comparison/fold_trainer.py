@@ -11,7 +11,7 @@ from home_tf.lab.comparison.fold import Fold
 from home_tf.lab.comparison.lightgbm_trainer import LightGBMTrainer
 from home_tf.lab.comparison.network_trainer import NetworkTrainer
 from home_tf.lab.comparison.plan import Plan
-from home_tf.lab.comparison.popularity import popularity_auc
+from home_tf.lab.comparison.single_feature import single_feature_auc
 from home_tf.lab.comparison.split_data import SplitData
 from home_tf.provenance import collect_provenance
 
@@ -40,10 +40,9 @@ class FoldTrainers:
         """Reads a split of the fold."""
         return SplitData.load(self._plan.config, self._data, split, self.preprocessor)
 
-    def popularity_auc(self, test: SplitData) -> dict[str, float | None]:
-        """The AUC of the popularity baseline on the rows of the test split."""
-        config = self._plan.config
-        return popularity_auc(config, self._train, self._validation, test)
+    def single_feature_auc(self, test: SplitData) -> dict[str, float | None]:
+        """The AUC of ranking the rows of the test split by a single feature."""
+        return single_feature_auc(self._train, self._validation, test)
 
     def make(
         self, contender: Contender, config: Config, parameters: dict[str, Any]

@@ -32,7 +32,7 @@ class LightGBMTrainer:
     network attends with another feature, how often that feature's id is among them.
 
     Rows without a task's label are left out of its model, and the log loss on the
-    validation day picks the number of trees.
+    validation rows picks the number of trees.
 
     Args:
         config: The configuration.

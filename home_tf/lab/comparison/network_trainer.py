@@ -98,7 +98,7 @@ class NetworkTrainer:
         order = np.random.default_rng([seed, epoch]).permutation(self._train.rows)
         dataset = self._train.batches(self._config.training.batch_size, order)
         logs = self._model.fit(
-            dataset.take(self._steps).map(_without_groups),
+            dataset.take(self._steps),
             epochs=1,
             steps_per_epoch=self._steps,
             callbacks=[speed],
@@ -142,7 +142,3 @@ class NetworkTrainer:
 
     def _set_weights(self, values: list[Any]) -> None:
         self._model.network.set_weights(values)
-
-
-def _without_groups(features: Any, labels: Any, weights: Any, groups: Any) -> Any:
-    return features, labels, weights

@@ -1,5 +1,7 @@
 """What a comparison compares, kept beside its results."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from home_tf.errors import HomeError
 from home_tf.files import atomic_directory, read_json, write_json
 from home_tf.lab.comparison.budget import Budget
 from home_tf.lab.comparison.contender import Contender
-from home_tf.lab.comparison.fold import Fold
+from home_tf.lab.comparison.fold import Fold, folds_of
 
 
 @dataclass(frozen=True)
@@ -18,49 +20,69 @@ class Plan:
 
     Attributes:
         config: The configuration that the contenders are derived from.
-        source: The logs.
-        folds: Validation and test day of each fold, earliest first.
+        source: The folder of the log's files.
+        splits: The section `data.split` of each fold, earliest first.
         trials: Trials of the search for hyper-parameters, for each contender.
         tuning_seeds: Trainings of a trial, whose scores are averaged.
         budget: What the networks have in common: `paper` (the configured widths),
             `same-params` or `same-flops`.
         metric: `auc` or `gauc`; its validation mean picks epochs and trials.
-        replicates: Draws of the bootstrap over users.
+        replicates: Draws of the bootstrap.
     """
 
     config: Config
     source: str
-    folds: tuple[tuple[int, int], ...]
+    splits: tuple[Mapping[str, Any], ...]
     trials: int
     tuning_seeds: int
     budget: Budget
     metric: str
     replicates: int
 
-    def save(self, out: Path) -> None:
-        """Writes the plan, or checks that the folder's plan is this one.
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What the tables have: AUC, and GAUC where the rows have groups."""
+        return ("auc",) if self.group_by is None else ("auc", "gauc")
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that names the best baseline: GAUC if there is any."""
+        return self.metrics[-1]
+
+    @property
+    def group_by(self) -> str | None:
+        """The column whose values the bootstrap draws; None if it draws rows."""
+        return self.config.evaluation.group_by
+
+    def is_in(self, out: Path) -> bool:
+        """Whether a folder holds this comparison; False if it is new or empty.
 
         Raises:
             HomeError: If the folder holds a comparison with other settings, or
                 something else.
         """
-        file = out / "plan.json"
-        if file.is_file():
+        if (out / "plan.json").is_file():
             self._check_same(Plan.load(out), out)
-            return
+            return True
         if out.is_dir() and any(out.iterdir()):
             raise HomeError(
                 f"{out}: is not empty, and no comparison. Name another folder"
             )
+        return False
+
+    @contextmanager
+    def create(self, out: Path) -> Iterator[Path]:
+        """Writes the plan, and lends its folder to fill, which then becomes `out`."""
         with atomic_directory(out) as aside:
             (aside / "contenders").mkdir()
             dump_config(self.config, aside / "config.yaml")
-            write_json(aside / file.name, self._settings())
+            write_json(aside / "plan.json", self._settings())
+            yield aside
 
     def _settings(self) -> dict[str, Any]:
         settings = asdict(self)
         del settings["config"]
-        return {**settings, "folds": [list(days) for days in self.folds]}
+        return {**settings, "splits": list(settings["splits"])}
 
     def _check_same(self, found: "Plan", out: Path) -> None:
         mine, theirs = self._settings(), found._settings()
@@ -89,15 +111,12 @@ class Plan:
                 f"{out}: holds a comparison of another version of home_tf, whose plan "
                 f"differs in {different}. Name another folder"
             )
-        folds = tuple((first, second) for first, second in settings.pop("folds"))
-        return cls(config=load_config(out / "config.yaml"), folds=folds, **settings)
+        splits = tuple(settings.pop("splits"))
+        return cls(config=load_config(out / "config.yaml"), splits=splits, **settings)
 
     def make_folds(self, out: Path) -> list[Fold]:
         """The folds, where `out` has them."""
-        return [
-            Fold(number, validation, test, out / "folds" / f"fold-{number}")
-            for number, (validation, test) in enumerate(self.folds)
-        ]
+        return folds_of(self.splits, out / "folds")
 
 
 def contender_file(out: Path, contender: Contender) -> Path:

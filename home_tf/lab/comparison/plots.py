@@ -9,7 +9,6 @@ from matplotlib.colors import TABLEAU_COLORS
 from matplotlib.figure import Figure
 
 from home_tf.evaluation import mean_of_defined
-from home_tf.lab.comparison.cell import METRICS
 from home_tf.lab.comparison.statistics import Estimate
 from home_tf.lab.comparison.summary import MEAN, Row, Summary
 
@@ -46,10 +45,11 @@ def _gains(summary: Summary) -> Figure:
     panels = [dense, [*rare, MEAN]] if dense and rare else [summary.names]
     heights = [len(names) for names in panels]
     figure = Figure(figsize=(10, 2 + 0.35 * sum(heights)), layout="constrained")
+    metrics = summary.plan.metrics
     axes = figure.subplots(
-        len(panels), 2, sharey="row", squeeze=False, height_ratios=heights
+        len(panels), len(metrics), sharey="row", squeeze=False, height_ratios=heights
     )
-    for column, metric in enumerate(METRICS):
+    for column, metric in enumerate(metrics):
         found = dict(zip(summary.names, _minus(summary, other, metric), strict=False))
         for names, row in zip(panels, axes, strict=True):
             _bars(row[column], [(n, found[n]) for n in names if n in found])
@@ -89,17 +89,19 @@ def _bars(ax: Any, found: list[tuple[str, Estimate]]) -> None:
 def _differences(summary: Summary) -> Figure:
     """HoME minus each of the others, a panel a task that is not rare.
 
-    The thick line is what other users would have changed, the thin one what other users
-    and other seeds would have. Both are blue, or orange if HoME is behind, where the
-    thick one leaves out zero.
+    The thick line is what other test rows, or users, would have changed, the thin one
+    what other seeds would have, too. Both are blue, or orange if HoME is behind, where
+    the thick one leaves out zero.
     """
     others = _others(summary)
     tasks = [name for name in summary.tasks if name not in summary.rare_tasks]
     tasks = tasks or summary.tasks
-    size = (1.5 + 1.9 * len(tasks), 2 * (1 + 0.22 * len(others)))
+    height = (1 + 0.22 * len(others)) * len(summary.plan.metrics)
+    size = (max(4.0, 1.5 + 1.9 * len(tasks)), height)
     figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(METRICS), len(tasks), sharey=True, squeeze=False)
-    for metric, row in zip(METRICS, axes, strict=True):
+    metrics = summary.plan.metrics
+    axes = figure.subplots(len(metrics), len(tasks), sharey=True, squeeze=False)
+    for metric, row in zip(metrics, axes, strict=True):
         for i, other in enumerate(others):
             found = dict(
                 zip(summary.names, _minus(summary, other, metric), strict=True)
@@ -124,34 +126,38 @@ def _differences(summary: Summary) -> Figure:
 
 
 def _quality(summary: Summary) -> Figure:
-    """GAUC with intervals beside parameters, a line for each contender, best first."""
+    """The main metric with intervals beside parameters, a line each, best first."""
+    metric = summary.plan.main_metric
     known = [
-        (row, row.results["gauc"].estimates()[-1])
+        (row, row.results[metric].estimates()[-1])
         for row in summary.rows
         if row.params is not None
     ]
     known = [(row, mean) for row, mean in known if not np.isnan(mean.value)]
     known.sort(key=lambda one: -one[1].value)
+    panels = {f"mean {metric.upper()} over the tasks": [*range(len(summary.tasks))]}
+    if summary.monitors_some:
+        panels[f"mean {metric.upper()}, monitored tasks"] = summary.monitored
     figure = Figure(figsize=(10, 1.5 + 0.28 * len(known)), layout="constrained")
-    mean_ax, monitored_ax, params_ax = figure.subplots(
-        1, 3, sharey=True, width_ratios=[3, 3, 2]
+    *means, params_ax = figure.subplots(
+        1, len(panels) + 1, sharey=True, width_ratios=[3] * len(panels) + [2]
     )
-    for i, (row, mean) in enumerate(known):
+    for i, (row, _) in enumerate(known):
         color = "tab:orange" if row is summary.home else "tab:blue"
-        gauc = row.results["gauc"].of_tasks(summary.monitored)
-        for ax, one in ((mean_ax, mean), (monitored_ax, gauc.estimates()[-1])):
+        for ax, tasks in zip(means, panels.values(), strict=True):
+            one = row.results[metric].of_tasks(tasks).estimates()[-1]
             ax.hlines(i, one.low, one.high, color=color, alpha=0.6)
             ax.plot(one.value, i, "o", color=color)
         params_ax.plot(row.params, i, "s", color=color)
-    mean_ax.set_yticks(range(len(known)), [row.contender.name for row, _ in known])
-    mean_ax.invert_yaxis()
-    mean_ax.set_xlabel("mean GAUC over the tasks")
-    monitored_ax.set_xlabel("mean GAUC, monitored tasks")
+    means[0].set_yticks(range(len(known)), [row.contender.name for row, _ in known])
+    means[0].invert_yaxis()
+    for ax, label in zip(means, panels, strict=True):
+        ax.set_xlabel(label)
     params_ax.set_xlabel("parameters without tables\n(leaves of lightgbm)")
     params_ax.ticklabel_format(axis="x", style="plain")
     params_ax.locator_params(axis="x", nbins=3)
     params_ax.set_xlim(left=0)
-    for ax in (mean_ax, monitored_ax, params_ax):
+    for ax in (*means, params_ax):
         ax.grid(alpha=0.3)
     return figure
 
@@ -161,7 +167,7 @@ def _learning_curves(summary: Summary) -> Figure:
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     axes = figure.subplots(1, 2)
     labels = {
-        "score": f"validation {summary.plan.metric.upper()}, monitored tasks",
+        "score": f"mean validation {summary.plan.metric.upper()}",
         "loss": "training loss",
     }
     styles = cycle(product(("-", "--", ":"), TABLEAU_COLORS))

@@ -5,31 +5,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from home_tf.files import atomic_file, write_json, write_text
+from home_tf.lab.comparison.answer import answer
 from home_tf.lab.comparison.cell import Cell
 from home_tf.lab.comparison.plan import Plan
 from home_tf.lab.comparison.plots import write_plots
 from home_tf.lab.comparison.summary import Summary, summarize
 from home_tf.lab.comparison.table import markdown_table
 
-COLUMNS = (
-    "architecture",
-    "variant",
-    "fold",
-    "seed",
-    "task",
-    "auc",
-    "gauc",
-    "params",
-    "examples_per_second",
-)
+KEYS = ("architecture", "variant", "fold", "seed", "task")
+COSTS = ("params", "examples_per_second")
 
 
-def write_results(plan: Plan, cells: Sequence[Cell]) -> None:
+def write_results(plan: Plan, cells: Sequence[Cell]) -> str:
     """Writes `cells.csv`, `summary.json`, `table.md` and the plots.
 
     Args:
         plan: The settings of the comparison.
         cells: All cells, finished or not; their folder is where the files go.
+
+    Returns:
+        What HoME is better than, in plain text.
     """
     out = cells[0].out
     summary = summarize(plan, cells)
@@ -37,6 +32,7 @@ def write_results(plan: Plan, cells: Sequence[Cell]) -> None:
     write_json(out / "summary.json", summary.to_json())
     write_text(out / "table.md", markdown_table(summary))
     write_plots(summary, out)
+    return answer(summary)
 
 
 def _write_cells(summary: Summary, file: Path) -> None:
@@ -46,7 +42,7 @@ def _write_cells(summary: Summary, file: Path) -> None:
         partial.open("w", newline="", encoding="utf-8") as opened,
     ):
         writer = csv.writer(opened, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow([*KEYS, *summary.plan.metrics, *COSTS])
         for row in summary.rows:
             for (fold, seed), content in sorted(row.contents.items()):
                 speed = content["examples_per_second"]
@@ -58,8 +54,7 @@ def _write_cells(summary: Summary, file: Path) -> None:
                             fold,
                             seed,
                             task,
-                            _rounded(content["auc"][task]),
-                            _rounded(content["gauc"][task]),
+                            *(_rounded(content[m][task]) for m in summary.plan.metrics),
                             content["params"],
                             "" if speed is None else round(speed, 1),
                         ]

@@ -23,13 +23,13 @@ class SplitData:
         features: What the network reads: `{feature: (rows, ...)}`.
         labels: `{task: (rows,)}`; NaN or -1 where missing.
         weights: Sample weights `{task: (rows,)}` of the tasks that have some.
-        groups: GAUC's groups, `(rows,)`.
+        groups: GAUC's groups, `(rows,)`; None if there are none.
     """
 
     features: dict[str, npt.NDArray[Any]]
     labels: dict[str, npt.NDArray[Any]]
     weights: dict[str, npt.NDArray[Any]]
-    groups: npt.NDArray[Any]
+    groups: npt.NDArray[Any] | None = None
 
     @classmethod
     def load(
@@ -49,7 +49,7 @@ class SplitData:
     @property
     def rows(self) -> int:
         """Number of rows."""
-        return len(self.groups)
+        return len(next(iter(self.labels.values())))
 
     def batches(
         self, batch_size: int, order: npt.NDArray[np.intp] | None = None
@@ -61,10 +61,10 @@ class SplitData:
             order: The order of the rows; by default as they lie.
 
         Returns:
-            Batches `(features, labels, weights, groups)`.
+            Batches `(features, labels, weights)`.
         """
         rows = np.arange(self.rows) if order is None else order
-        everything = (self.features, self.labels, self.weights, self.groups)
+        everything = (self.features, self.labels, self.weights)
         # Tensors that are captured are shared, where constants would be copied.
         tensors = tf.nest.map_structure(tf.convert_to_tensor, everything)
 

@@ -16,8 +16,9 @@ class Estimate:
 
     Attributes:
         value: The value.
-        low, high: What other users would have changed.
-        low_with_seeds, high_with_seeds: What other users and other seeds would have.
+        low, high: What other test rows would have changed: other users where the
+            bootstrap draws these.
+        low_with_seeds, high_with_seeds: What other seeds would have changed, too.
     """
 
     value: float
@@ -49,8 +50,8 @@ class Results:
 
     Attributes:
         values: `(folds, seeds, tasks)`.
-        replicates: `(folds, seeds, tasks, replicates)` of the bootstrap over users.
-            Replicate `i` has the same users in all cells of a fold, of all contenders.
+        replicates: `(folds, seeds, tasks, replicates)` of the bootstrap. Replicate `i`
+            draws the same users, or rows, in all cells of a fold, of all contenders.
     """
 
     values: Floats
@@ -99,7 +100,7 @@ class Results:
     def differences(self, other: "Results") -> list[Estimate]:
         """As `estimates`, of this minus the other, over the cells that both have.
 
-        The differences are paired by fold, seed and the users of each replicate.
+        The differences are paired by fold, seed and what each replicate draws.
         """
         both = self.has_cell & other.has_cell
         mine, theirs = self.only(both), other.only(both)
@@ -123,13 +124,13 @@ def _over_cells(values: Floats) -> Floats:
 
 
 def _estimates(
-    values: Floats, of_users: Floats, of_users_and_seeds: Floats
+    values: Floats, of_rows: Floats, of_rows_and_seeds: Floats
 ) -> list[Estimate]:
     values = np.append(values, mean_of_defined(values, axis=0))
     return [
         Estimate(float(value), *percentile_interval(one), *percentile_interval(other))
         for value, one, other in zip(
-            values, _with_mean(of_users), _with_mean(of_users_and_seeds), strict=True
+            values, _with_mean(of_rows), _with_mean(of_rows_and_seeds), strict=True
         )
     ]
 

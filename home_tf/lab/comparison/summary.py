@@ -9,7 +9,7 @@ import numpy as np
 
 from home_tf.evaluation import mean_of_defined
 from home_tf.files import read_json
-from home_tf.lab.comparison.cell import METRICS, Cell
+from home_tf.lab.comparison.cell import Cell
 from home_tf.lab.comparison.contender import HOME, Contender
 from home_tf.lab.comparison.plan import Plan, contender_file
 from home_tf.lab.comparison.statistics import Estimate, Results
@@ -48,14 +48,14 @@ class Row:
         return round(float(np.median(speeds)), 1) if speeds else None
 
     @property
-    def lead_over_popularity(self) -> float:
-        """Mean AUC over tasks and cells minus that of the popularity baseline.
+    def lead_over_single_feature(self) -> float:
+        """Mean AUC over tasks and cells minus that of ranking by a single feature.
 
         NaN without cells.
         """
         leads = [
             mean_of_defined(list(content["auc"].values()))
-            - mean_of_defined(list(content.get("popularity_auc", {}).values()))
+            - mean_of_defined(list(content["single_feature_auc"].values()))
             for content in self.contents.values()
         ]
         return float(mean_of_defined(leads))
@@ -107,8 +107,13 @@ class Summary:
         return [self.tasks.index(task) for task in monitored]
 
     @property
+    def monitors_some(self) -> bool:
+        """Whether the monitored tasks are fewer than all."""
+        return len(self.monitored) < len(self.tasks)
+
+    @property
     def rare_tasks(self) -> list[str]:
-        """The tasks with fewer than 100 positives on a test day, on average."""
+        """The tasks with fewer than 100 positives in a fold's test rows, on average."""
         positives = [
             [content["positives"][task] for task in self.tasks]
             for row in self.rows
@@ -121,10 +126,25 @@ class Summary:
 
     @property
     def too_short(self) -> list[str]:
-        """The contenders that do not beat popularity: nothing is to be said of them."""
+        """The contenders that do not beat a single feature: too bad to compare."""
         return [
-            row.contender.name for row in self.rows if row.lead_over_popularity <= 0
+            row.contender.name for row in self.rows if row.lead_over_single_feature <= 0
         ]
+
+    @property
+    def still_learning(self) -> list[str]:
+        """The networks whose best epoch was the last one in most cells."""
+        epochs = str(self.plan.config.training.epochs)
+        return [
+            row.contender.name
+            for row in self.rows
+            if 2 * row.best_epochs.get(epochs, 0) > sum(row.best_epochs.values())
+        ]
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds HoME has results of."""
+        return len({seed for _, seed in self.home.contents})
 
     @property
     def home(self) -> Row:
@@ -133,16 +153,18 @@ class Summary:
 
     @property
     def best_baseline(self) -> Row | None:
-        """The baseline network with the highest mean GAUC on the test days.
+        """The baseline network with the highest mean on the test rows.
+
+        The mean is that of the plan's main metric.
 
         It is the strongest opponent in hindsight, so HoME's lead over it errs on the
         side of the baselines. One with missing cells is it only if all have some: its
-        mean is not over the same days.
+        mean is not over the same rows.
         """
         baselines = [row for row in self.rows if row.contender.is_baseline]
         baselines = [row for row in baselines if not row.errors] or baselines
         scores = {
-            i: row.results["gauc"].estimates()[-1].value
+            i: row.results[self.plan.main_metric].estimates()[-1].value
             for i, row in enumerate(baselines)
         }
         defined = {i: score for i, score in scores.items() if not np.isnan(score)}
@@ -169,10 +191,8 @@ class Summary:
         best = self.best_baseline
         return {
             "tasks": self.tasks,
-            "folds": [
-                {"validation_date": validation, "test_date": test}
-                for validation, test in self.plan.folds
-            ],
+            "folds": list(self.plan.splits),
+            "group_by": self.plan.group_by,
             "budget": self.plan.budget,
             "trials": self.plan.trials,
             "tuning_seeds": self.plan.tuning_seeds,
@@ -196,14 +216,14 @@ class Summary:
             "parameters": row.parameters,
             "cells": len(row.contents),
             "missing": row.errors,
-            "lead_over_popularity": _plain(row.lead_over_popularity),
+            "lead_over_single_feature": _plain(row.lead_over_single_feature),
             "best_epochs": row.best_epochs,
             "verdicts": {
                 kind: {"found": found, "cells": cells}
                 for kind, (found, cells) in row.verdicts.items()
             },
         }
-        for metric in METRICS:
+        for metric in self.plan.metrics:
             mine = row.results[metric]
             deviation = mine.seed_deviation()
             values[metric] = {
@@ -248,7 +268,7 @@ def summarize(plan: Plan, cells: Sequence[Cell]) -> Summary:
         The summary.
     """
     tasks = list(plan.config.tasks)
-    shape = (len(plan.folds), 1 + max(cell.seed for cell in cells), len(tasks))
+    shape = (len(plan.splits), 1 + max(cell.seed for cell in cells), len(tasks))
     rows = [
         _row(plan, [c for c in cells if c.contender == contender], tasks, shape)
         for contender in dict.fromkeys(cell.contender for cell in cells)
@@ -286,12 +306,12 @@ def _results(
         metric: Results(
             np.full(shape, np.nan), np.full((*shape, plan.replicates), np.nan)
         )
-        for metric in METRICS
+        for metric in plan.metrics
     }
     for cell in cells:
         if (cell.fold, cell.seed) not in contents:
             continue
-        drawn = cell.replicates(tasks)
+        drawn = cell.replicates(tasks, plan.metrics)
         for metric, results in found.items():
             values = contents[cell.fold, cell.seed][metric]
             results.values[cell.fold, cell.seed] = [

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from home_tf.lab.comparison.cell import METRICS
+from home_tf.lab.comparison.answer import answer, too_short
+from home_tf.lab.comparison.describe_folds import describe_folds
 from home_tf.lab.comparison.statistics import Estimate
 from home_tf.lab.comparison.summary import Row, Summary
 
@@ -16,16 +17,19 @@ def markdown_table(summary: Summary) -> str:
         summary: The comparison.
 
     Returns:
-        Markdown: means over the tasks with the cost of each architecture; AUC and GAUC
-        of each task; their differences to the best baseline; the anomalies of the
-        experts; what made the cells; the missing cells.
+        Markdown: what HoME is better than; means over the tasks with the cost of each
+        architecture; AUC and, with groups, GAUC of each task; their differences to the
+        best baseline; the anomalies of the experts; what made the cells; the missing
+        cells.
     """
     opponent = summary.opponent
     parts = ["# Comparison"]
     if summary.too_short:
         parts.append(_too_short(summary))
+    else:
+        parts.append(f"```text\n{answer(summary)}\n```")
     parts += [_protocol(summary), _means(summary)]
-    for metric in METRICS:
+    for metric in summary.plan.metrics:
         parts.append(f"## {metric.upper()} of each task")
         estimates = [(row, row.results[metric].estimates()) for row in summary.rows]
         parts.append(_by_task(summary, estimates, signed=False))
@@ -50,53 +54,56 @@ def markdown_table(summary: Summary) -> str:
 
 
 def _too_short(summary: Summary) -> str:
-    names = ", ".join(summary.too_short).replace("*", r"\*")
-    return (
-        f"**Too short to compare.** {names}: the mean AUC is not above that of ranking "
-        "by popularity, the rate of positives of one feature's value in the training "
-        "rows. Differences between networks that have learnt so little mean nothing "
-        "and are left out. Train longer, or on more rows."
-    )
+    first, rest = too_short(summary).replace("*", r"\*").split(". ", 1)
+    return f"**{first}.** {rest}"
 
 
 def _protocol(summary: Summary) -> str:
-    plan = summary.plan
-    tests = ", ".join(str(test) for _, test in plan.folds)
-    return (
-        f"Test days {tests}; budget {plan.budget}; {plan.trials} trials of tuning, "
-        f"of {plan.tuning_seeds} trainings each, on {plan.folds[0][0]}. "
+    plan, data = summary.plan, summary.plan.config.data
+    has_time = data is not None and data.time is not None
+    tuned = (
+        f"{plan.trials} trials of tuning, of {plan.tuning_seeds} trainings each, on "
+        "the validation rows of the earliest fold"
+        if plan.trials
+        else "no tuning"
+    )
+    drawn = "rows" if plan.group_by is None else f"the values of `{plan.group_by}`"
+    text = (
+        f"{describe_folds(plan.splits, has_time=has_time)}; budget {plan.budget}; "
+        f"{tuned}. "
         "Values are means over folds and seeds, with 95 % intervals of a bootstrap "
-        f"over users ({plan.replicates} draws); a dash is a metric that is not "
-        "defined. Differences are paired; those in % have a second "
-        "interval, of a bootstrap over users and seeds. Monitored tasks, those "
-        "of `training.monitor_tasks`, have enough positives a day to tell networks "
-        f"apart: {', '.join(summary.tasks[i] for i in summary.monitored)}."
+        f"over {drawn} ({plan.replicates} draws); a dash is a metric that is not "
+        "defined. Differences are paired."
+    )
+    if summary.seeds > 1:
+        text += " Those in % have a second interval, of a bootstrap over seeds, too."
+    if not summary.monitors_some:
+        return text
+    monitored = ", ".join(summary.tasks[i] for i in summary.monitored)
+    return (
+        f"{text} Monitored tasks, those of `training.monitor_tasks`, have enough "
+        f"positives to tell models apart: {monitored}."
     )
 
 
 def _means(summary: Summary) -> str:
-    opponent = summary.opponent
-    header = [
-        "architecture",
-        "mean AUC",
-        "mean GAUC",
-        "SD of GAUC over seeds",
-        f"GAUC, % over {_name(opponent)}",
-        f"of monitored tasks, % over {_name(opponent)}",
-        "parameters",
-        "FLOPs an example",
-        "examples/s",
-        "cells",
-    ]
+    name, metrics = _name(summary.opponent), summary.plan.metrics
+    main = summary.plan.main_metric.upper()
+    header = ["architecture", *(f"mean {metric.upper()}" for metric in metrics)]
+    header += [f"SD of {main} over seeds", f"{main}, % over {name}"]
+    if summary.monitors_some:
+        header.append(f"of monitored tasks, % over {name}")
+    header += ["parameters", "FLOPs an example", "examples/s", "cells"]
     lines = [_line(header), _line(["---"] + ["---:"] * (len(header) - 1))]
     for row in summary.rows:
-        means = [_with_interval(row.results[m].estimates()[-1]) for m in METRICS]
+        means = [_with_interval(row.results[m].estimates()[-1]) for m in metrics]
+        deviation = row.results[summary.plan.main_metric].seed_deviation()
         lines.append(
             _line(
                 [
                     _name(row),
                     *means,
-                    _number(row.results["gauc"].seed_deviation(), 4),
+                    _number(deviation, 4),
                     *_relatives(row, summary),
                     _integer(row.params),
                     _integer(row.flops),
@@ -108,20 +115,22 @@ def _means(summary: Summary) -> str:
     return "\n".join(lines)
 
 
-def _relatives(row: Row, summary: Summary) -> tuple[str, str]:
+def _relatives(row: Row, summary: Summary) -> list[str]:
+    """Percentages over the opponent: of all tasks, and of the monitored ones."""
+    of_tasks = [list(range(len(summary.tasks)))]
+    if summary.monitors_some:
+        of_tasks.append(summary.monitored)
     if summary.too_short:
-        return "-", "-"
-    opponent = summary.opponent
-    monitored = _relative(row, opponent, tasks=summary.monitored)
-    return _relative(row, opponent), monitored
+        return ["-"] * len(of_tasks)
+    return [_relative(row, summary, tasks) for tasks in of_tasks]
 
 
-def _relative(row: Row, opponent: Row, tasks: list[int] | None = None) -> str:
-    if row is opponent:
+def _relative(row: Row, summary: Summary, tasks: list[int]) -> str:
+    if row is summary.opponent:
         return ""
-    mine, other = row.results["gauc"], opponent.results["gauc"]
-    if tasks is not None:
-        mine, other = mine.of_tasks(tasks), other.of_tasks(tasks)
+    metric = summary.plan.main_metric
+    mine = row.results[metric].of_tasks(tasks)
+    other = summary.opponent.results[metric].of_tasks(tasks)
     level = other.estimates()[-1].value
     if not level > 0:
         return "-"
@@ -155,7 +164,7 @@ def _anomalies(summary: Summary) -> str:
         counts = ["-" if one is None else f"{one[0]} of {one[1]}" for one in found]
         lines.append(_line([_name(row), *counts]))
     explained = (
-        "Cells whose best epoch has the anomaly on the test day, of those that could; "
+        "Cells whose best epoch has the anomaly on the test rows, of those that could; "
         "each cell's `experts.json` has the figures and what to try next."
     )
     return "\n".join([explained, "", *lines])

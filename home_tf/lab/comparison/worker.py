@@ -44,8 +44,8 @@ def main(text: str) -> None:
 def choose(out: Path, contender: Contender, *, threads: int = 1) -> None:
     """Sizes a contender and tunes it on the earliest fold, without its test split.
 
-    The validation days of later folds are test days of earlier ones; that of the
-    earliest fold is not.
+    The validation rows of later folds are test rows of earlier ones; those of the
+    earliest fold are not.
 
     Args:
         out: The folder of the comparison.
@@ -113,7 +113,7 @@ def train_cells(
     origin = {
         **trainers.made_by,
         "threads": threads,
-        "popularity_auc": trainers.popularity_auc(test),
+        "single_feature_auc": trainers.single_feature_auc(test),
     }
 
     def work(cell: Cell) -> dict[str, Any]:

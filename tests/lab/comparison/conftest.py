@@ -20,16 +20,16 @@ def start_comparison(small_config, logs):
         plan = Plan(
             config=config,
             source=str(logs),
-            folds=tuple((fold.validation_date, fold.test_date) for fold in made),
+            splits=tuple(fold.split for fold in made),
             trials=trials,
             tuning_seeds=1,
             budget="paper",
             metric="auc",
             replicates=50,
         )
-        plan.save(out)
-        for fold in made:
-            prepare_fold(fold, config, logs, lambda line: None)
+        with plan.create(out) as aside:
+            for fold in plan.make_folds(aside):
+                prepare_fold(fold, config, logs, lambda line: None)
         return plan
 
     return start

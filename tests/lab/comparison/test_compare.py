@@ -16,10 +16,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import home_tf
+from home_tf.config import load_config
 from home_tf.errors import HomeError
 from home_tf.evaluation import bootstrap_values
 from home_tf.files import locked
 from home_tf.lab.cli.compare import compare as compare_command
+from home_tf.lab.cli.find_source import find_source
 from home_tf.lab.comparison import compare, contenders, worker
 from home_tf.lab.comparison import compare as compare_function
 from home_tf.lab.comparison.budget import Size
@@ -57,7 +59,7 @@ class StubTrainers:
     """Lends such trainers, and rows of 40 users."""
 
     likes = 0.2
-    popularity = 0.1
+    single_feature = 0.1
 
     revision = "abc123"
 
@@ -71,8 +73,8 @@ class StubTrainers:
     def make(self, contender, config, parameters):
         return StubTrainer()
 
-    def popularity_auc(self, test):
-        return dict.fromkeys(TASKS, self.popularity)
+    def single_feature_auc(self, test):
+        return dict.fromkeys(TASKS, self.single_feature)
 
     def load(self, split):
         random = np.random.default_rng(0)
@@ -127,12 +129,22 @@ def start(small_config, logs, tmp_path):
 
 def test_folds_roll_back_from_the_last_day(small_config, logs, tmp_path):
     folds = make_folds(small_config(), logs, tmp_path, 3)
-    days = [(fold.validation_date, fold.test_date) for fold in folds]
+    days = [(fold.split["validation"], fold.split["test"]) for fold in folds]
     assert days == [(20220427, 20220428), (20220428, 20220429), (20220429, 20220430)]
-    tests = {fold.test_date for fold in folds}
-    assert folds[0].validation_date not in tests
+    tests = {fold.split["test"] for fold in folds}
+    assert folds[0].split["validation"] not in tests
     with pytest.raises(HomeError, match=r"has 6 days, enough for 4 folds. Received: "):
         make_folds(small_config(), logs, tmp_path, 5)
+
+
+def test_the_last_fold_is_the_configured_split(small_config, logs, tmp_path):
+    split = {"by": "days", "test": 20220429, "validation": 20220427, "first": 20220425}
+    folds = make_folds(small_config(data__split=split), logs, tmp_path, 2)
+    assert folds[-1].split == split
+    earlier = {"validation": 20220426, "test": 20220428}
+    assert folds[0].split == {**split, **earlier}
+    with pytest.raises(HomeError, match=r"has 6 days, enough for 2 folds"):
+        make_folds(small_config(data__split=split), logs, tmp_path, 3)
 
 
 def test_finished_cells_are_not_run_again(start, stub, tmp_path):
@@ -164,7 +176,7 @@ def test_there_is_no_percentage_of_a_gauc_of_zero(start, stub, tmp_path):
     start(seeds=1)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["architectures"]["home"]["gauc"]["means"]["mean"]["value"] == 0
-    assert "| - | - |" in (tmp_path / "out" / "table.md").read_text()
+    assert "| - | 7 |" in (tmp_path / "out" / "table.md").read_text()
 
 
 def test_cells_of_something_unknown_are_told_before_any_training(start, stub, tmp_path):
@@ -333,14 +345,14 @@ def test_another_comparison_is_not_mixed_into_a_folder(start, stub, tmp_path):
         start(budget="paper")
 
 
-def test_networks_that_popularity_beats_are_not_compared(
+def test_networks_that_a_single_feature_beats_are_not_compared(
     start, stub, tmp_path, monkeypatch
 ):
     start()
     table = (tmp_path / "out" / "table.md").read_text()
     assert "Too short to compare" not in table
     assert "minus home" in table
-    monkeypatch.setattr(StubTrainers, "popularity", 0.9)
+    monkeypatch.setattr(StubTrainers, "single_feature", 0.9)
     shutil.rmtree(tmp_path / "out")
     start()
     table = (tmp_path / "out" / "table.md").read_text()
@@ -350,7 +362,7 @@ def test_networks_that_popularity_beats_are_not_compared(
     assert summary["too_short_to_compare"] == ["home", "home-mask"]
     for row in summary["architectures"].values():
         found = row["auc"]["means"]["mean"]["value"] - 0.9
-        assert row["lead_over_popularity"] == pytest.approx(found, abs=1e-6)
+        assert row["lead_over_single_feature"] == pytest.approx(found, abs=1e-6)
 
 
 def test_a_comparison_is_one_process_work_at_a_time(start, stub, tmp_path):
@@ -506,7 +518,7 @@ def finished(write_config, logs, tmp_path_factory):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     done = subprocess.run(
         [sys.executable, "-m", "home_tf", "compare", "--config",
-         str(write_config()), "--data", str(logs), "--out", str(out),
+         str(write_config()), "--source", str(logs), "--out", str(out),
          "--architectures", "lightgbm", "--seeds", "2", "--folds", "1",
          "--trials", "1", "--jobs", "2"],
         capture_output=True,
@@ -615,7 +627,7 @@ def test_quick_generates_logs_and_does_little(write_config, tmp_path, monkeypatc
     compare_command(config, out, quick=True, seeds=2)
     compare_command(config, out, tmp_path)
     numbers = [[o[k] for k in ("seeds", "folds", "trials")] for *_, o in called]
-    assert numbers == [[1, 1, 0], [2, 1, 0], [5, 3, 8]]
+    assert numbers == [[1, 1, 0], [2, 1, 0], [5, None, 8]]
     quick, logs, _ = called[0]
     assert (quick.training.epochs, quick.training.batch_size) == (4, 128)
     assert list(logs.glob("log_standard*"))
@@ -624,11 +636,24 @@ def test_quick_generates_logs_and_does_little(write_config, tmp_path, monkeypatc
     assert called[2][1] == tmp_path
 
 
+def test_the_files_of_the_configuration_are_compared_on(write_config, tmp_path):
+    """With --quick, too: nothing is generated for a user's own configuration."""
+    replaced = {"log: log_standard*.csv*": "folder: mine\n  log: [rows.csv]"}
+    file = write_config(replace=replaced)
+    config = load_config(file)
+    with pytest.raises(HomeError, match=r"no file is called rows.csv in .*mine. Give"):
+        find_source(file, config, None, generate=lambda: tmp_path)
+    (file.parent / "mine").mkdir()
+    (file.parent / "mine" / "rows.csv").touch()
+    assert find_source(file, config, None) == file.parent / "mine"
+    assert find_source(file, config, tmp_path) == tmp_path
+
+
 def test_the_command_line_checks_before_it_writes(write_config, logs, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(HomeError, match=r"`architectures` has an unknown name"):
         compare_command(write_config(), out, logs, architectures="home,hoem")
-    with pytest.raises(HomeError, match=r"`--data` is required, or `--quick`"):
+    with pytest.raises(HomeError, match=r"no file is called log_standard.*`--source`"):
         compare_command(write_config(), out)
     with pytest.raises(HomeError, match=r"no file is called log_standard"):
         compare_command(write_config(), out, Path(__file__).parent)

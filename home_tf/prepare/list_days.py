@@ -1,5 +1,6 @@
 """The days of a log."""
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,9 +30,11 @@ def list_days(source: str | Path, config: Config, *, memory: str = "4GB") -> lis
         raise HomeError("the configuration has no section `data`")
     check_folder(Path(source))
     with TemporaryDirectory() as folder, open_engine(Path(folder), memory) as engine:
-        expected = expected_kinds(config.data, Columns.of(config))
-        rows = read_rows(engine, config.data, Path(source), expected)
-        rows = add_times(engine, rows, config.data)
+        # What counts as history only has no part in it, and may be missing.
+        data = replace(config.data, history_log=None)
+        expected = expected_kinds(data, Columns.of(config))
+        rows = read_rows(engine, data, Path(source), expected)
+        rows = add_times(engine, rows, data)
         if DAY not in rows.columns:
             raise HomeError("`data` has no days: give `data.day` or `data.time`")
         return list(days_of(rows.filter(rows[OF_LOG])))

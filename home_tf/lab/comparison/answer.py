@@ -25,10 +25,8 @@ def answer(summary: Summary) -> str:
     others = [row for row in summary.rows if row is not summary.home]
     if not others:
         return "There is nothing to compare HoME with."
-    count = len(summary.tasks)
-    mean = f"mean over {count} tasks" if count > 1 else summary.tasks[0]
     width = max(len(row.contender.name) for row in others)
-    lines = [f"HoME against, {mean}:"]
+    lines = [f"HoME against, {_tasks(summary)}:"]
     for row in others:
         for i, metric in enumerate(summary.plan.metrics):
             name = "" if i else row.contender.name
@@ -37,6 +35,14 @@ def answer(summary: Summary) -> str:
             lines.append(f"  {name:{width}}  {label} {found}")
     notes = [fill(note, WIDTH) for note in _notes(summary)]
     return "\n".join([*lines, "", *notes])
+
+
+def _tasks(summary: Summary) -> str:
+    count = len(summary.monitored)
+    if count == 1:
+        return summary.tasks[summary.monitored[0]]
+    suffix = " of `training.monitor_tasks`" if summary.monitors_some else ""
+    return f"mean over {count} tasks{suffix}"
 
 
 def too_short(summary: Summary) -> str:
@@ -51,13 +57,15 @@ def too_short(summary: Summary) -> str:
 
 
 def difference_to(summary: Summary, other: Row, metric: str) -> str:
-    """HoME's mean over the tasks minus another's, with its interval and a verdict."""
-    mine, theirs = summary.home.results[metric], other.results[metric]
+    """HoME's mean minus another's, over the monitored tasks, and a verdict."""
+    mine, theirs = (
+        row.results[metric].of_tasks(summary.monitored) for row in (summary.home, other)
+    )
     found = mine.differences(theirs)[-1]
     seeds = int((mine.has_cell & theirs.has_cell).any(axis=0).sum())
     low, high = _interval(found)
     if np.isnan([found.value, low, high]).any():
-        return "not defined: see the missing cells and the tasks"
+        return "not defined"
     return f"{found.value:+.4f} [{low:+.4f}, {high:+.4f}]  {_verdict(low, high, seeds)}"
 
 
@@ -87,12 +95,12 @@ def _notes(summary: Summary) -> Iterator[str]:
         yield (
             f"One seed: the 95 % intervals say what other {drawn} would have "
             "changed, but not what another seed would have. Before you choose, run "
-            "`--seeds 5`."
+            "several `--seeds`."
         )
     if plan.trials == 0:
         yield (
-            "Nothing was tuned: other hyper-parameters may change the order. `--trials "
-            "8` tunes all alike."
+            "Nothing was tuned: other hyper-parameters may change the order. "
+            "`--trials` tunes all alike."
         )
     if summary.still_learning:
         yield (

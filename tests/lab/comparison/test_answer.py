@@ -85,6 +85,20 @@ def test_one_seed_makes_nothing_significant(summarize):
     assert "Nothing was tuned" in text
 
 
+def test_the_mean_is_over_the_monitored_tasks(summarize):
+    summary = summarize([0.7, 0.7], seeds=2, training__monitor_tasks=["is_click"])
+    values = np.array([[[0.1, 0.72, 0.1]] * 2])
+    home = summary.rows[0].results
+    for metric in home:
+        home[metric] = Results(values, home[metric].replicates)
+    lines = answer(summary).splitlines()
+    assert lines[0] == "HoME against, is_click:"
+    assert "AUC  +0.0200 [" in lines[1]
+    two = summarize([0.7, 0.7], seeds=2, training__monitor_tasks=TASKS[:2])
+    first = answer(two).splitlines()[0]
+    assert first == "HoME against, mean over 2 tasks of `training.monitor_tasks`:"
+
+
 def test_networks_that_were_still_learning_are_named(summarize):
     assert "last epoch" not in answer(summarize([0.7, 0.7], seeds=1))
     text = answer(summarize([0.7, 0.7], seeds=1, best_epoch=2))

@@ -31,6 +31,7 @@ from home_tf.lab.comparison.fold import make_folds
 from home_tf.lab.comparison.jobs import Job, run_jobs
 from home_tf.lab.comparison.plan import Plan, contender_file
 from home_tf.lab.comparison.split_data import SplitData
+from home_tf.prepare import list_days
 
 MODULE = sys.modules[compare_function.__module__]
 TASKS = ("long_view", "is_click", "is_like")
@@ -135,6 +136,13 @@ def test_folds_roll_back_from_the_last_day(small_config, logs, tmp_path):
     assert folds[0].split["validation"] not in tests
     with pytest.raises(HomeError, match=r"has 6 days, enough for 4 folds. Received: "):
         make_folds(small_config(), logs, tmp_path, 5)
+
+
+def test_days_need_no_history(small_config, logs):
+    """The files of `data.history_log` may be missing, as those of KuaiRand may."""
+    history = {"files": "history*.parquet"}
+    days = list_days(logs, small_config(data__history_log=history))
+    assert days == list(range(20220425, 20220431))
 
 
 def test_the_last_fold_is_the_configured_split(small_config, logs, tmp_path):

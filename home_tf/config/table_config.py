@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from home_tf.config.files_config import FilesConfig
+from home_tf.hints import NotNegative, check_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +15,12 @@ class TableConfig(FilesConfig):
             list of them.
         columns: Columns that are made of these files' own: `{name: SQL}`.
         key: The column, or the list of columns, that the log and the table share.
+        max_unmatched: The largest share of the log's rows that may have a key that is
+            not in the table; if more have, it is an error, and else a warning.
     """
 
     key: str | tuple[str, ...]
+    max_unmatched: NotNegative = 0.5
+
+    def __post_init__(self) -> None:
+        check_fields(self)

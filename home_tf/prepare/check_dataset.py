@@ -3,6 +3,7 @@
 from home_tf.errors import HomeError
 from home_tf.prepare.columns import Columns
 from home_tf.prepare.engines import SPLIT, SPLITS, Table, first_row
+from home_tf.prepare.parts import Counts
 
 _REMEDIES = {
     "missing": "Set `nullable: true` for its features, or derive a number",
@@ -11,30 +12,28 @@ _REMEDIES = {
 _EXAMPLES = {"missing": "coalesce({}, 0)", "infinite": "least({}, 1e6)"}
 
 
-def check_dataset(dataset: Table, columns: Columns) -> None:
-    """Checks the numbers and the splits of the table `dataset`.
+def check_splits(counts: Counts) -> None:
+    """Checks the numbers of rows.
 
     Raises:
-        HomeError: If a number is missing that must not be, or not finite, or a split
-            has no rows.
+        HomeError: If a split has no rows.
     """
-    _check_splits(dataset)
-    _check_numbers(dataset, columns)
-
-
-def _check_splits(dataset: Table) -> None:
-    counted = dataset.group_by(SPLIT).agg(rows=dataset.count()).to_pyarrow().to_pylist()
-    rows = {row[SPLIT]: row["rows"] for row in counted}
-    for split in SPLITS:
-        if not rows.get(split):
+    rows = {split: sum(days.values()) for split, days in counts.items()}
+    for split, count in rows.items():
+        if not count:
             raise HomeError(
                 f"the split `{split}` has no rows; the splits have "
-                f"{', '.join(f'{name} {rows.get(name, 0)}' for name in SPLITS)}. "
+                f"{', '.join(f'{name} {n}' for name, n in rows.items())}. "
                 "Change `data.split` or `data.where`"
             )
 
 
-def _check_numbers(dataset: Table, columns: Columns) -> None:
+def check_numbers(dataset: Table, columns: Columns) -> None:
+    """Checks the numbers of the table `dataset`.
+
+    Raises:
+        HomeError: If one is missing that must not be, or is not finite.
+    """
     numbers = [name for name, kind in columns.kinds.items() if kind == "number"]
     floats = [n for n in columns.kinds if dataset[n].type().is_floating()]
     counts = {f"missing {name}": dataset[name].isnull().sum() for name in numbers}

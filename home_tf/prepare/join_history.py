@@ -9,6 +9,7 @@ from home_tf.config import DataConfig, HistoryFeature
 from home_tf.errors import HomeError
 from home_tf.prepare.columns import Columns, Kind
 from home_tf.prepare.engines import (
+    PART,
     ROW,
     SPLIT,
     Engine,
@@ -19,13 +20,14 @@ from home_tf.prepare.engines import (
 from home_tf.prepare.history_columns import HistoryColumns
 from home_tf.prepare.history_list import list_history
 from home_tf.prepare.history_rates import COUNT, HistoryRates
+from home_tf.prepare.parts import Counts, day_of, part_of
 from home_tf.prepare.read_rows import as_list
 from home_tf.prepare.shuffle import shuffled
 from home_tf.prepare.splits import SplitOf
 from home_tf.prepare.times import DAY, PERIOD
 
-# What the rows are sorted by: splits, days, and at random within each day.
-ORDER = (SPLIT, DAY, "__place", ROW)
+# What the rows of a part are sorted by: days, and at random within each.
+ORDER = (DAY, "__place", ROW)
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,15 @@ class JoinHistory:
         }
         return cls(rows, events, data, columns, wanted, rates, lists)
 
-    def join(self, engine: Engine, split_of: SplitOf, seed: int) -> Table:
-        """Stores the table `dataset`: the columns, `SPLIT`, and those of `ORDER`.
+    def join(
+        self, engine: Engine, split_of: SplitOf, counts: Counts, seed: int
+    ) -> Table:
+        """Stores the dataset: the columns, `SPLIT`, `PART` and those of `ORDER`.
 
         Args:
             engine: Where they are.
             split_of: The split of rows.
+            counts: The rows of each split and day.
             seed: Of the order of the rows of a day.
         """
         rows = self.rows.mutate(**{SPLIT: split_of(self.rows)})
@@ -91,13 +96,13 @@ class JoinHistory:
             key = as_list(self.data.history_lists[name].key)
             joined = _join_past(joined, rows, items, f"list_{name}", key)
         written = {name: self._value(joined, name) for name in self.columns.kinds}
-        day = joined[DAY] if DAY in rows.columns else ibis.literal(0)
-        order = (joined[SPLIT], day, shuffled(joined[ROW], seed), joined[ROW])
+        split, day = joined[SPLIT], day_of(joined)
+        place = shuffled(joined[ROW], seed)
+        part = part_of(split, day, place, counts)
+        order = dict(zip(ORDER, (day, place, joined[ROW]), strict=True))
         with explained("the rows"):
-            return engine.store(
-                "dataset",
-                joined.select(**dict(zip(ORDER, order, strict=True)), **written),
-                order_by=ORDER,
+            return engine.store_parts(
+                "dataset", joined.select(split, **{PART: part}, **order, **written)
             )
 
     def _value(self, joined: Table, name: str) -> Expression:

@@ -13,11 +13,16 @@ from home_tf.config import Config, load_config
 from home_tf.errors import HomeError
 from home_tf.files import atomic_directory, write_json
 from home_tf.prepare.check_csv import expected_kinds
-from home_tf.prepare.check_dataset import check_dataset, tasks_without_ones
+from home_tf.prepare.check_dataset import (
+    check_numbers,
+    check_splits,
+    tasks_without_ones,
+)
 from home_tf.prepare.columns import Columns
 from home_tf.prepare.engines import Engine, Records, Table, first_row, open_engine
 from home_tf.prepare.history_columns import HistoryColumns
 from home_tf.prepare.join_history import ORDER, JoinHistory
+from home_tf.prepare.parts import count_rows
 from home_tf.prepare.read_files import check_folder, files_exist
 from home_tf.prepare.read_rows import OF_LOG, as_list, matched, read_rows
 from home_tf.prepare.select_rows import select_rows
@@ -128,6 +133,9 @@ class Preparation:
         """Joins the rows with their history."""
         self._count_without_day()
         self._split_of = make_splits(self.events, self.data, self._seed)
+        counts = count_rows(self.events.filter(self.events[OF_LOG]), self._split_of)
+        check_splits(counts)
+        self._check_unmatched()
         self._progress("joining rows", 0, 1)
         history = JoinHistory.count(
             self.engine,
@@ -137,9 +145,9 @@ class Preparation:
             self.columns,
             self.wanted,
         )
-        dataset = history.join(self.engine, self._split_of, self._seed)
+        dataset = history.join(self.engine, self._split_of, counts, self._seed)
         self._progress("joining rows", 1, 1)
-        check_dataset(dataset, self.columns)
+        check_numbers(dataset, self.columns)
         self.warnings += tasks_without_ones(dataset, self.columns)
         return dataset
 
@@ -161,20 +169,6 @@ class Preparation:
         described = describe_numbers(dataset, self.columns.numbers)
         write_json(self.out / "statistics.json", described)
 
-    def count_unmatched(self) -> None:
-        """Warns of rows without a match in a table."""
-        tables = self.data.tables
-        rows = self.rows.filter(self._split_of(self.rows).notnull())
-        missing = {name: (~rows[matched(name)]).sum() for name in tables}
-        counted = first_row(rows.agg(__all=rows.count(), **missing))
-        for name in tables:
-            if counted[name]:
-                self.warnings.append(
-                    f"{counted[name]:,} of {counted['__all']:,} rows have a "
-                    f"{' and '.join(as_list(tables[name].key))} that is not in "
-                    f"`{name}`"
-                )
-
     def _count_without_day(self) -> None:
         if DAY in self.events.columns:
             log = self.events.filter(self.events[OF_LOG])
@@ -185,6 +179,33 @@ class Preparation:
                     f"{found['missing']:,} of {found['rows']:,} rows have no day, and "
                     "are left out"
                 )
+
+    def _check_unmatched(self) -> None:
+        """Warns of rows without a match in a table.
+
+        Raises:
+            HomeError: If they are too many.
+        """
+        tables = self.data.tables
+        if not tables:
+            return
+        rows = self.rows.filter(self._split_of(self.rows).notnull())
+        missing = {name: (~rows[matched(name)]).sum() for name in tables}
+        counted = first_row(rows.agg(__all=rows.count(), **missing))
+        for name, table in tables.items():
+            if not counted[name]:
+                continue
+            key = " and ".join(as_list(table.key))
+            said = (
+                f"{counted[name]:,} of {counted['__all']:,} rows have a {key} that is "
+                f"not in `{name}`"
+            )
+            if counted[name] > table.max_unmatched * counted["__all"]:
+                raise HomeError(
+                    f"{said}. Name the right key or files, or allow it by "
+                    f"`data.tables.{name}.max_unmatched`"
+                )
+            self.warnings.append(said)
 
     def _check_history_log(self, folder: Path) -> None:
         history = self.data.history_log

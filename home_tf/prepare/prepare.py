@@ -89,7 +89,6 @@ def prepare(
             described = pool.submit(job.describe, job.engine.for_thread(dataset))
             job.write(dataset, records)
             described.result()
-        job.count_unmatched()
     return RecordSchema.load(out)
 
 

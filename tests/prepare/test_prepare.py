@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from support.kuairand import kuairand_config
 
+from home_tf.config import override_config
 from home_tf.data import DatasetDirectory, RecordSchema
+from home_tf.errors import HomeError
 from home_tf.prepare import prepare as prepare_data
 
 SPLITS = ("train", "validation", "test")
@@ -180,6 +182,25 @@ def test_missing_values_have_their_own_mark(source, tmp_path, edit, read_split):
     assert np.isnan(columns["finish"]).all()
     vocabulary = DatasetDirectory(tmp_path / "out").vocabulary("author_id")
     assert len(vocabulary.values) == 1
+
+
+def test_too_many_rows_without_a_match_are_an_error(source, tmp_path, edit):
+    def change(number, row):
+        if number % 5:
+            row["user_id"] = 700
+
+    edit(source, "log_*", change)
+    said = (
+        r"^320 of 400 rows have a user_id that is not in `users`\. Name the right key "
+        r"or files, or allow it by `data\.tables\.users\.max_unmatched`$"
+    )
+    with pytest.raises(HomeError, match=said):
+        prepare(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    allowed = override_config(
+        kuairand_config(), {"data.tables.users.max_unmatched": 0.8}
+    )
+    prepare_data(source, allowed, tmp_path / "out")
 
 
 def test_strangers_to_the_feature_files_are_kept_and_counted(

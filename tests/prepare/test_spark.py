@@ -143,7 +143,7 @@ def test_the_log_may_be_a_table_of_the_session(shop, tmp_path, spark, read_split
             "on Spark, SQL must not look at other rows. Received: 'row_number()",
         ),
         (
-            {"columns": {"cart": "5"}},
+            {"columns": {"weekday": "1", "cart": "5"}},
             "`cart` is the label of a task and must hold",
         ),
     ],
@@ -176,7 +176,7 @@ def test_without_java_it_is_told_what_to_install(shop, tmp_path):
     arguments = ["prepare", "--engine", "spark", "--config", tmp_path / "shop.yaml"]
     arguments += ["--source", shop, "--out", tmp_path / "out"]
     done = run_python("-m", "home_tf", *arguments, PATH="", JAVA_HOME="")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "Spark cannot start (there is no `java`" in done.stderr
     assert "Traceback" not in done.stderr
 

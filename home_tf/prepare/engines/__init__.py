@@ -1,5 +1,6 @@
 """Where rows are read, counted and joined: DuckDB, or Spark."""
 
+from home_tf.prepare.engines.engine import PART as PART
 from home_tf.prepare.engines.engine import ROW as ROW
 from home_tf.prepare.engines.engine import SPLIT as SPLIT
 from home_tf.prepare.engines.engine import SPLITS as SPLITS

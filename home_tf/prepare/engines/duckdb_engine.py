@@ -12,9 +12,9 @@ from ibis.util import gen_name
 from home_tf.data import RecordWriter
 from home_tf.prepare.engines.csv_files import kinds_of_csv, select_csv
 from home_tf.prepare.engines.engine import (
+    PART,
     ROW,
     SPLIT,
-    SPLITS,
     Engine,
     Records,
     Table,
@@ -23,6 +23,7 @@ from home_tf.prepare.engines.engine import (
 from home_tf.prepare.engines.explain import explained
 from home_tf.prepare.engines.frames import to_arrow
 from home_tf.prepare.engines.sql import (
+    as_text,
     quoted,
     select_derived,
     select_parquet,
@@ -40,10 +41,12 @@ class DuckDBEngine(Engine):
 
     Args:
         connection: That of Ibis.
+        folder: An empty folder.
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, folder: Path) -> None:
         self._connection = connection
+        self._folder = folder
 
     @classmethod
     @contextmanager
@@ -64,7 +67,7 @@ class DuckDBEngine(Engine):
         connection.raw_sql("SET TimeZone = 'UTC'")
         connection.raw_sql("SET enable_progress_bar = false")
         try:
-            yield cls(connection)
+            yield cls(connection, folder)
         finally:
             connection.disconnect()
 
@@ -82,10 +85,24 @@ class DuckDBEngine(Engine):
         self._connection.con.register(view, given)
         return self._numbered(name, f"SELECT * FROM {view}")
 
-    def store(self, name: str, table: Table, order_by: Sequence[str] = ()) -> Table:
-        """Makes a table of the database, which keeps the order."""
-        ordered = table.order_by(order_by) if order_by else table
-        return self._connection.create_table(name, ordered)
+    def store(self, name: str, table: Table) -> Table:
+        """Makes a table of the database."""
+        return self._connection.create_table(name, table)
+
+    def store_parts(self, name: str, table: Table) -> Table:
+        """Writes Parquet files: they are compressed, which tables in memory are not."""
+        folder = as_text(str(self._folder / name))
+        query = self._connection.compile(table)
+        self._connection.raw_sql("SET preserve_insertion_order = false")
+        self._connection.raw_sql(
+            f"COPY ({query}) TO {folder} "
+            f"(FORMAT parquet, PARTITION_BY ({quoted(PART)}))"
+        )
+        self._connection.raw_sql("RESET preserve_insertion_order")
+        files = as_text(str(self._folder / name / "*" / "*.parquet"))
+        read = f"SELECT * FROM read_parquet({files}, hive_partitioning = true)"
+        self._connection.raw_sql(f"CREATE VIEW {quoted(name)} AS {read}")
+        return self._connection.table(name)
 
     def save(self, table: Table, file: Path) -> None:
         """Writes a file."""
@@ -124,13 +141,19 @@ class DuckDBEngine(Engine):
             shards=records.shards,
             nullable=records.nullable,
         ) as writer:
-            for split in SPLITS:
-                rows = dataset.filter(dataset[SPLIT] == split)
-                rows = rows.select(*records.columns)
+            for part in self._parts(dataset):
+                rows = dataset.filter(dataset[PART] == part).order_by(order_by)
+                rows = rows.select(SPLIT, *records.columns)
                 for batch in rows.to_pyarrow_batches(chunk_size=_BATCH_ROWS):
+                    split = batch[SPLIT][0].as_py()
                     writer.write(split, to_arrays(batch, records.columns))
                     done += batch.num_rows
                     progress(done)
+
+    def _parts(self, dataset: Table) -> list[int]:
+        """The numbers of the parts, from the names of their folders."""
+        folders = (self._folder / dataset.op().name).iterdir()
+        return sorted(int(folder.name.partition("=")[2]) for folder in folders)
 
     def _read_csv(
         self, name: str, files: Sequence[str], types: Mapping[str, str]

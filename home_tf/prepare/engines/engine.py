@@ -14,8 +14,8 @@ Expression = Any
 
 # The number of a row, in the order of the files: 0, 1, ...
 ROW = "__row"
-# The split of a row.
-SPLIT = "split"
+# The split of a row, and its part, see `home_tf.prepare.parts`.
+SPLIT, PART = "split", "__part"
 SPLITS = ("train", "validation", "test")
 
 
@@ -65,14 +65,12 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def store(self, name: str, table: Table, order_by: Sequence[str] = ()) -> Table:
-        """Computes a table once, for all that read it.
+    def store(self, name: str, table: Table) -> Table:
+        """Computes a table once, for all that read it."""
 
-        Args:
-            name: What it is called.
-            table: What is computed.
-            order_by: The columns that its rows are sorted by.
-        """
+    @abstractmethod
+    def store_parts(self, name: str, table: Table) -> Table:
+        """Computes a large table once; rows with the same `PART` lie together."""
 
     @abstractmethod
     def save(self, table: Table, file: Path) -> None:
@@ -106,8 +104,9 @@ class Engine(ABC):
         """Writes the records of all splits, and `schema.json`.
 
         Args:
-            dataset: A stored table: the columns of the records, `SPLIT`, and others.
-            order_by: The columns that the rows were sorted by.
+            dataset: What `store_parts` returned: the columns of the records, `SPLIT`,
+                `PART`, and others. All rows of a part are of one split.
+            order_by: The columns that the rows of a part are sorted by.
             records: Where and how they are written.
             progress: Called with the number of rows so far.
         """

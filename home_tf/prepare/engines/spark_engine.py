@@ -23,6 +23,7 @@ from home_tf.errors import HomeError
 from home_tf.extras import extra
 from home_tf.prepare.engines.csv_files import kinds_of_csv
 from home_tf.prepare.engines.engine import (
+    PART,
     ROW,
     SPLIT,
     SPLITS,
@@ -106,8 +107,12 @@ class SparkEngine(Engine):
             _write_parquet(frame.to_pyarrow_batches(), file)
         return self._read_parquet(name, [str(file)])
 
-    def store(self, name: str, table: Table, order_by: Sequence[str] = ()) -> Table:
-        """Writes the table to Parquet; `write` sorts it."""
+    def store_parts(self, name: str, table: Table) -> Table:
+        """Writes the table to Parquet; the parts are of no use to `write`."""
+        return self.store(name, table)
+
+    def store(self, name: str, table: Table) -> Table:
+        """Writes the table to Parquet."""
         address = (self._folder / name).as_uri()
         self._frame(table).write.parquet(address)
         return self._named(name, self._session.read.parquet(address))
@@ -157,7 +162,7 @@ class SparkEngine(Engine):
         keys = (SPLIT, SHARD)
         rows = self._frame(dataset).withColumn(SHARD, shard.cast("int"))
         rows = rows.repartition(len(SPLITS) * records.shards, *keys)
-        rows = rows.sortWithinPartitions(*keys, *order_by)
+        rows = rows.sortWithinPartitions(*keys, PART, *order_by)
         write = WriteShards(records)
         schema = from_arrow_schema(WriteShards.schema)
         written = rows.mapInArrow(lambda rows: write(rows), schema).collect()

@@ -1,11 +1,14 @@
 """No row may know its own day: history features against a slow, plain reference."""
 
+import importlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support.kuairand import kuairand_config
 
+from home_tf.config import override_config
 from home_tf.prepare import prepare
 
 TASKS = {
@@ -263,3 +266,22 @@ def test_days_before_the_first_training_day_still_count_as_history(
         read_split(tmp_path / "late", "train"),
         {name: values[kept] for name, values in every.items()},
     )
+
+
+@pytest.mark.parametrize("split", ["days", "shares"])
+def test_the_parts_that_are_sorted_at_once_do_not_matter(
+    dense, tmp_path, monkeypatch, read_split, split
+):
+    config = override_config(kuairand_config(), {"data.split": {"by": split}})
+    whole = prepare(dense, config, tmp_path / "whole", shards=1)
+    module = importlib.import_module("home_tf.prepare.parts")
+    # Some parts of several days, and some days of several parts.
+    rows = [part.rows for part in whole.splits.values()]
+    for number, part_rows in enumerate((7, min(rows) + 1, max(rows) // 2)):
+        monkeypatch.setattr(module, "PART_ROWS", part_rows)
+        prepare(dense, config, tmp_path / str(number), shards=1)
+        for name in SPLITS:
+            one = read_split(tmp_path / str(number), name)
+            other = read_split(tmp_path / "whole", name)
+            for column, values in other.items():
+                np.testing.assert_array_equal(one[column], values, column)

@@ -59,7 +59,7 @@ def test_your_own_logs(tmp_path):
     for language, text in blocks(TUTORIAL):
         if language == "python":
             (tmp_path / next(names)).write_text(text)
-        elif "features:" in text:
+        elif "tasks:" in text:
             (tmp_path / "by_hand.yaml").write_text(text)
             run("home-tf prepare --config by_hand.yaml --out by_hand", tmp_path)
             assert len(text.splitlines()) == 22
@@ -73,6 +73,7 @@ def test_your_own_logs(tmp_path):
     assert "labels    cart (23.49%), purchase (9.63%)" in init
     # The page shows what the commands print, as far as it does not depend on training.
     page = TUTORIAL.read_text()
+    described = described.split("wrote records\n")[1]
     for line in [*init.splitlines()[:7], *described.splitlines()]:
         assert line.rstrip() in page, line
     prices = [float(line.split()[1]) for line in ranked.splitlines()]

@@ -350,7 +350,8 @@ def _as_floats(where: str, values: Array, nullable: bool) -> Array:
 def _as_bytes(where: str, values: Array) -> Array:
     flat = values.ravel().tolist()
     try:
-        encoded = list(map(str.encode, flat))
+        is_encoded = set(map(type, flat)) == {bytes}
+        encoded = flat if is_encoded else list(map(str.encode, flat))
     except TypeError:  # not only str
         encoded = [
             _one_as_bytes(where, value, index * len(values) // values.size)

@@ -29,6 +29,9 @@ def to_arrays(batch: pa.RecordBatch, columns: Mapping[str, Column]) -> dict[str,
 
 
 def _flat(values: pa.Array) -> Array:
+    # Text is written in UTF-8, as it lies in memory: it need not become `str` first.
+    if pa.types.is_string(values.type):
+        values = values.cast(pa.binary())
     return values.to_numpy(zero_copy_only=False)
 
 

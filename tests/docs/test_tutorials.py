@@ -54,6 +54,10 @@ def change(file, changes):
     yaml.dump(content, file)
 
 
+def test_every_tutorial_has_a_test():
+    assert sorted((ROOT / "docs" / "tutorials").iterdir()) == [TUTORIAL]
+
+
 def test_your_own_logs(tmp_path):
     names, printed = iter(("make_logs.py", "rank.py")), []
     for language, text in blocks(TUTORIAL):

@@ -1,6 +1,6 @@
 """Prints the MiB by which the process has grown at most when it has prepared logs.
 
-Usage: python prepare_memory.py FOLDER SMALL_LOGS LOGS...
+Usage: python prepare_memory.py FOLDER SMALL_LOGS LOGS MEMORY
 """
 
 import sys
@@ -17,10 +17,9 @@ def peak():
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-out, small, *rest = map(Path, sys.argv[1:])
+out, small, logs = map(Path, sys.argv[1:4])
 config = kuairand_config()
 prepare(small, config, out / small.name)  # what is loaded only once
 before = peak()
-for logs in rest:
-    prepare(logs, config, out / logs.name, memory="300MB")
-    print(peak() - before)
+prepare(logs, config, out / logs.name, memory=sys.argv[4])
+print(peak() - before)

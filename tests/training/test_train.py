@@ -18,7 +18,6 @@ from home_tf.export import export_run
 from home_tf.provenance import git_revision
 from home_tf.run import Run
 from home_tf.training import Experiment, evaluate_run, train
-from home_tf.training.train import default_strategy
 
 FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
 # The layers have tests of their own; tracing this one is quick.
@@ -196,10 +195,6 @@ def test_training_stops_when_the_best_epoch_is_long_past(
         scores = [float(row["val_mean_auc"]) for row in csv.DictReader(file)]
     assert len(scores) < 30
     assert int(np.argmax(scores)) == len(scores) - 2
-
-
-def test_one_device_has_no_strategy_that_would_only_cost():
-    assert default_strategy(0) is default_strategy(1) is tf.distribute.get_strategy()
 
 
 def test_the_seed_decides_the_run(small_config, prepared, trained, tmp_path):

@@ -120,6 +120,7 @@ BLOCKS = {
     "docs/config.md": ["yaml"],
     "docs/data.md": ["yaml", "yaml", "python", "python", "yaml", "python"],
     "docs/diagnosis.md": ["python"],
+    "docs/distributed.md": ["python", "dockerfile", "yaml", "bash"],
     "docs/layers.md": ["python"],
     "docs/loss_weighting.md": ["yaml", "python"],
     "docs/metrics.md": ["python"],

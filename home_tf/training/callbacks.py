@@ -51,7 +51,7 @@ def training_callbacks(
     """Lends the callbacks of a training, and saves its speed if it does not fail.
 
     Args:
-        run: The run's folder.
+        run: The folder to write to.
         experiment: The experiment.
         checkpoints: The run's checkpoints, restored.
         workers: The processes that train together.
@@ -76,7 +76,7 @@ def training_callbacks(
         yield (
             speed,
             *monitors,
-            FiniteWeights(run),
+            FiniteWeights(checkpoints.run),
             Validation(experiment),
             ChiefsScores(workers),
             history,
@@ -199,6 +199,7 @@ class Checkpoints(keras.callbacks.Callback):
         self, run: Run, model: Any, training: TrainingConfig, *, writes: bool = True
     ) -> None:
         super().__init__()
+        self.run = run
         self._writes = writes
         self.best_epoch = BestEpoch(training.patience)
         self._score = f"val_mean_{training.select_by}"

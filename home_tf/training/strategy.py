@@ -1,11 +1,14 @@
 """Which `tf.distribute` strategy trains, as `training.strategy` says."""
 
 import functools
+import signal
+import threading
 from typing import Any
 
 import tensorflow as tf
 
 from home_tf.cluster import VARIABLE, Cluster
+from home_tf.config import TrainingConfig
 from home_tf.errors import HomeError
 
 _TRY = "`home-tf launch --workers 2 -- train ...` tries it on one machine"
@@ -52,6 +55,19 @@ def check_strategy(strategy: tf.distribute.Strategy) -> tf.distribute.Strategy:
     return strategy
 
 
+def check_options(strategy: tf.distribute.Strategy, training: TrainingConfig) -> None:
+    """Raises a `HomeError` if TensorFlow cannot train so with several workers."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return
+    for name, only in {"jit_compile": False, "steps_per_execution": 1}.items():
+        found = getattr(training, name)
+        if found != only:
+            raise HomeError(
+                f"`training.{name}` must be {only} with several workers: TensorFlow "
+                f"fails otherwise. Received: {found}. Leave it out"
+            )
+
+
 def _why_no_parameter_servers(what: str) -> str:
     return (
         f"{what} must not be parameter servers: their workers train out of step, so "
@@ -82,7 +98,7 @@ def _multi_worker(cluster: Cluster) -> tf.distribute.Strategy:
             f"more, of which each process is one. Received: {found}. {_TRY}"
         )
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
         if "startup" not in str(error):
             raise
@@ -90,6 +106,15 @@ def _multi_worker(cluster: Cluster) -> tf.distribute.Strategy:
             "`training.strategy: multi_worker` must begin before TensorFlow computes "
             "anything in the process. Train first, or in a process of its own"
         ) from None
+    _end_on_sigterm()
+    return strategy
+
+
+def _end_on_sigterm() -> None:
+    # TensorFlow takes the signal for a notice that the machine will go, and goes on
+    # itself. The handler that Python knows of takes its place again.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 
 def _check_alone(name: str, cluster: Cluster) -> None:

@@ -14,7 +14,7 @@ from home_tf.run import Run
 from home_tf.training.best_epoch import BestEpoch
 from home_tf.training.callbacks import Checkpoints, training_callbacks
 from home_tf.training.experiment import Experiment
-from home_tf.training.strategy import check_strategy, make_strategy
+from home_tf.training.strategy import check_options, check_strategy, make_strategy
 from home_tf.training.workers import Workers
 
 
@@ -55,6 +55,7 @@ def train(
         if strategy is None
         else check_strategy(strategy)
     )
+    check_options(strategy, config.training)
     keras.utils.set_random_seed(config.training.seed)
     experiment = Experiment.open(config, data)
     experiment.check_rows("train", "validation", needed_by="training")
@@ -94,8 +95,9 @@ def _fit(
     except KeyboardInterrupt:
         done = checkpoints.best_epoch.epochs_done
         raise Interrupted(
-            f"interrupted in epoch {done + 1} of {training.epochs}; {run.folder} has "
-            f"{done or 'none'} of them. Run the same command again to resume"
+            f"interrupted in epoch {done + 1} of {training.epochs}; "
+            f"{checkpoints.run.folder} has {done or 'none'} of them. Run the same "
+            "command again to resume"
         ) from None
 
 

@@ -5,8 +5,14 @@ import tensorflow as tf
 from support.strategies import two_devices
 
 from home_tf.cluster import describe_worker
+from home_tf.config import TrainingConfig
 from home_tf.errors import HomeError
-from home_tf.training.strategy import check_strategy, default_strategy, make_strategy
+from home_tf.training.strategy import (
+    check_options,
+    check_strategy,
+    default_strategy,
+    make_strategy,
+)
 
 HOSTS = ["a:1", "b:1"]
 
@@ -65,3 +71,14 @@ def test_a_given_strategy_must_be_a_known_one():
     assert check_strategy(two_devices()) is two_devices()
     other = tf.distribute.experimental.CentralStorageStrategy(["CPU:0", "CPU:1"])
     assert "Received: CentralStorage" in refusal(check_strategy, other)
+
+
+@pytest.mark.parametrize("option", [{"jit_compile": True}, {"steps_per_execution": 4}])
+def test_what_tensorflow_cannot_do_with_several_workers_is_refused(option):
+    # Without a cluster it is one worker, and starts nothing.
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    training = TrainingConfig(**option)
+    (name,) = option
+    line = refusal(check_options, strategy, training)
+    assert line.startswith(f"`training.{name}` must be ")
+    check_options(two_devices(), training)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.workers import run_workers
 
 from home_tf.backend import IS_LEGACY
 from home_tf.training import train
@@ -106,6 +107,41 @@ def test_two_workers_train_and_resume_as_one_process_does(
     assert set(found) == set(expected)
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, atol=1e-3, err_msg=name)
+
+
+AGREEMENT = """
+import tensorflow as tf
+strategy = tf.distribute.MultiWorkerMirroredStrategy()
+from home_tf.errors import HomeError
+from home_tf.training.workers import Workers
+
+index, workers = strategy.cluster_resolver.task_id, Workers(strategy)
+print(workers.is_chief, workers.share([index + 0.5, float("nan")]))
+workers.check_same("the data", "equal")
+try:
+    workers.check_same("the data", str(index))
+except HomeError as error:
+    print(error)
+workers.share([0.0])
+"""
+
+
+@once
+def test_the_processes_go_by_the_chief_and_refuse_to_differ(tmp_path):
+    done = run_workers("-c", AGREEMENT, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    assert [code for code, _ in done] == [0, 0], done
+    for index, (_, output) in enumerate(done):
+        assert f"{index == 0} [0.5, nan]" in output
+        assert "the data must be the same in all processes of a training." in output
+
+
+@once
+def test_only_training_is_launched():
+    process = launch("evaluate", "--run", "runs/0")
+    code, output, errors = finish(process)
+    assert (code, output) == (2, "")
+    (line,) = errors.splitlines()
+    assert "Received: 'evaluate'. Write `home-tf launch -- train ...`" in line
 
 
 @once

@@ -318,6 +318,9 @@ def shell_commands():
 
 def check_options(words):
     """That the words after `home-tf` are a command and options of it."""
+    if "--" in words:  # of `launch`
+        check_options(words[words.index("--") + 1 :])
+        words = words[: words.index("--")]
     command = get_command(make_app())
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from home_tf.backend.replicas import OUT_OF_STEP
 from home_tf.cluster import VARIABLE, Cluster
 from home_tf.config import TrainingConfig
 from home_tf.errors import HomeError
@@ -25,7 +26,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
             is one under which the models would not train right.
     """
     if name == "parameter_server":
-        raise HomeError(_why_no_parameter_servers("`training.strategy`"))
+        raise HomeError(f"`training.strategy` {OUT_OF_STEP}")
     if name == "multi_worker":
         return _multi_worker(Cluster.from_environment())
     _check_alone(name, Cluster.from_environment())
@@ -40,7 +41,7 @@ def check_strategy(strategy: tf.distribute.Strategy) -> tf.distribute.Strategy:
         HomeError: If it is another.
     """
     if isinstance(strategy, tf.distribute.ParameterServerStrategy):
-        raise HomeError(_why_no_parameter_servers("`strategy`"))
+        raise HomeError(f"`strategy` {OUT_OF_STEP}")
     known = (
         tf.distribute.MirroredStrategy,
         tf.distribute.MultiWorkerMirroredStrategy,
@@ -66,14 +67,6 @@ def check_options(strategy: tf.distribute.Strategy, training: TrainingConfig) ->
                 f"`training.{name}` must be {only} with several workers: TensorFlow "
                 f"fails otherwise. Received: {found}. Leave it out"
             )
-
-
-def _why_no_parameter_servers(what: str) -> str:
-    return (
-        f"{what} must not be parameter servers: their workers train out of step, so "
-        "there is no global batch to take the number of valid labels and the batch "
-        "statistics of. Use `multi_worker`"
-    )
 
 
 @functools.cache

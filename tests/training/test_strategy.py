@@ -41,9 +41,12 @@ def test_mirrored_is_so_on_one_device():
 
 def test_parameter_servers_are_refused_with_the_reason():
     line = refusal(make_strategy, "parameter_server")
-    assert line.startswith("`training.strategy` must not be parameter servers: ")
+    assert line.startswith("`training.strategy` must not use parameter servers: ")
     assert "no global batch" in line
-    assert line.endswith("Use `multi_worker`")
+    # Making one connects to its servers.
+    strategy = object.__new__(tf.distribute.ParameterServerStrategy)
+    line = refusal(check_strategy, strategy)
+    assert line.startswith("`strategy` must not use parameter servers: ")
 
 
 @pytest.mark.parametrize("name", ["auto", "mirrored"])

@@ -75,19 +75,20 @@ def train(framework, weighting, data):
     with strategy.scope():
         model = model_class(framework)(make_network(), TASKS, loss_weighting=weighting)
         model.compile(LazyAdam(0.02, global_clipnorm=1.0))
-    batches = strategy.distribute_datasets_from_function(read) if SEVERAL else read()
+
+    def batches():
+        return strategy.distribute_datasets_from_function(read) if SEVERAL else read()
+
     # Both Kerases say so if a dataset ends too early.
     steps = -(-rows // BATCH)
     options = {"verbose": 0, "shuffle": False, "steps_per_epoch": steps}
-    history = model.fit(batches, epochs=EPOCHS, **options).history
-    batches = strategy.distribute_datasets_from_function(read) if SEVERAL else read()
-    found = model.evaluate(batches, steps=steps, verbose=0, return_dict=True)
-    inputs = {"user": tf.range(20), "item": tf.range(20)}
-    logits = tf.function(model.network)(inputs)
+    history = model.fit(batches(), epochs=EPOCHS, **options).history
+    found = model.evaluate(batches(), steps=steps, verbose=0, return_dict=True)
+    predicted = model.predict(batches(), steps=steps, verbose=0)
     return {
         **{f"history/{name}": values for name, values in history.items()},
         **{f"evaluation/{name}": value for name, value in found.items()},
-        **{f"logits/{name}": values for name, values in logits.items()},
+        **{f"predictions/{name}": values for name, values in predicted.items()},
         **{f"weights/{i}": w for i, w in enumerate(model.network.get_weights())},
     }
 

@@ -23,6 +23,7 @@ def make_app() -> "typer.Typer":
         from home_tf.cli.evaluate import evaluate
         from home_tf.cli.export import export
         from home_tf.cli.init import init
+        from home_tf.cli.launch import launch
         from home_tf.cli.prepare import prepare
         from home_tf.cli.train import train
         from home_tf.lab.cli.bench import bench_app
@@ -34,7 +35,17 @@ def make_app() -> "typer.Typer":
         pretty_exceptions_enable=False,
         help="Train, measure and export HoME, a multi-task ranking model.",
     )
-    commands = (init, prepare, describe, train, evaluate, diagnose, export, compare)
+    commands = (
+        init,
+        prepare,
+        describe,
+        train,
+        launch,
+        evaluate,
+        diagnose,
+        export,
+        compare,
+    )
     for command in commands:
         app.command()(command)
     app.add_typer(generate_app, name="generate")

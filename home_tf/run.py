@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from home_tf.config import Config
     from home_tf.data import DatasetDirectory
 
-# What may differ when a run is gone on with: they only say when to stop.
-_STOPPING = {"training.epochs", "training.patience"}
+# What may differ when a run is gone on with: they only say when to stop, and on how
+# many machines.
+_STOPPING = {"training.epochs", "training.patience", "training.strategy"}
 
 
 @dataclass(frozen=True)

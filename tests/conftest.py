@@ -20,9 +20,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 # They begin, each on one worker: a long file at the end leaves the others idle.
 LONGEST = [
+    "test_several_workers.py",
     "test_train.py",
     "test_bench.py",
     "test_readme.py",
+    "test_distributed.py",
     "test_runs.py",
     "test_export.py",
     "test_loss_weighting.py",

@@ -4,6 +4,12 @@ from typing import Any
 
 from home_tf.backend import IS_TENSORFLOW, ops
 
+OUT_OF_STEP = (
+    "must not use parameter servers: their workers train out of step, so there is no "
+    "global batch to take the number of valid labels and the batch statistics of. Use "
+    "MultiWorkerMirroredStrategy (`training.strategy: multi_worker`)"
+)
+
 
 def num_replicas() -> int:
     """Number of replicas of the running `tf.distribute` strategy; 1 outside of one."""
@@ -12,6 +18,22 @@ def num_replicas() -> int:
     import tensorflow as tf
 
     return int(tf.distribute.get_strategy().num_replicas_in_sync)
+
+
+def check_in_step(what: str) -> None:
+    """Checks that the replicas of the running strategy train in step with each other.
+
+    Args:
+        what: What must be in step, for the message.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    import tensorflow as tf
+
+    strategy = tf.distribute.get_strategy()
+    if isinstance(strategy, tf.distribute.ParameterServerStrategy):
+        raise ValueError(f"{what} {OUT_OF_STEP}")
 
 
 def sum_over_replicas(values: Any) -> Any:

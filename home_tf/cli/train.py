@@ -8,6 +8,7 @@ import typer
 from home_tf.cli.console import console, report_written
 from home_tf.cli.options import ConfigOption, DataOption
 from home_tf.cli.start_tensorflow import start_tensorflow
+from home_tf.cluster import Cluster
 
 
 def train(
@@ -21,6 +22,10 @@ def train(
     select_by: Annotated[
         Literal["auc", "gauc"] | None,
         typer.Option(help="What picks the best epoch, instead of the file's."),
+    ] = None,
+    strategy: Annotated[
+        Literal["auto", "mirrored", "multi_worker"] | None,
+        typer.Option(help="How several devices train, instead of the file's."),
     ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the rows, instead of the file's.")
@@ -37,6 +42,7 @@ def train(
 
     given = {
         "framework": framework,
+        "strategy": strategy,
         "select_by": select_by,
         "epochs": epochs,
         "seed": seed,
@@ -46,4 +52,5 @@ def train(
     from home_tf.training import train as train_run
 
     run = train_run(loaded, data, out, console=console)
-    report_written(run.folder)
+    if Cluster.from_environment().is_chief:
+        report_written(run.folder)

@@ -14,6 +14,7 @@ from home_tf.hints import (
 )
 
 Framework = Literal["tfrs", "keras"]
+Strategy = Literal["auto", "mirrored", "multi_worker", "parameter_server"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,9 @@ class TrainingConfig:
 
     Attributes:
         framework: `tfrs` (legacy Keras) or `keras` (Keras 3).
+        strategy: `auto`, all GPUs of the machine; `mirrored`, the same by
+            `MirroredStrategy` even if there is one; `multi_worker`, the machines that
+            `TF_CONFIG` names. `parameter_server` is refused: it would train wrong.
         epochs: Passes over the training rows, at most.
         patience: Epochs without a better validation score before training stops.
         select_by: `auc` or `gauc`, whose mean over the monitored tasks on the
@@ -52,6 +56,7 @@ class TrainingConfig:
     """
 
     framework: Framework = "tfrs"
+    strategy: Strategy = "auto"
     epochs: Size = 1
     patience: Size = 1
     select_by: Literal["auc", "gauc"] = "auc"

@@ -11,7 +11,12 @@ from typing import Any
 import tensorflow as tf
 
 from home_tf.data.column_statistics import ColumnStatistics
-from home_tf.data.record_batches import check_files, find_corrupt_record, read_batches
+from home_tf.data.record_batches import (
+    check_context,
+    check_files,
+    find_corrupt_record,
+    read_batches,
+)
 from home_tf.data.schema import FILE_NAME, Column, RecordSchema, Split
 from home_tf.data.vocabulary import Vocabulary
 from home_tf.errors import HomeError, check_at_least
@@ -153,7 +158,7 @@ class DatasetDirectory:
 
         Args:
             split: Name of the split.
-            batch_size: Number of rows of a batch.
+            batch_size: Number of rows of a batch, over all replicas.
             columns: Names of the columns to read; all by default. No other is parsed.
             shuffle_rows: About how many rows are mixed at once, in a new order each
                 epoch; memory holds a few times as many. 0 keeps the order of the files.
@@ -164,8 +169,11 @@ class DatasetDirectory:
             smallest_batch: The fewest rows of an epoch's last batch; with fewer it is
                 dropped.
             drop_remainder: Whether to drop an epoch's last batch if it is not full.
-            input_context: Of `tf.distribute`: this pipeline's share. Files are shared
-                out, or records if there are fewer files than pipelines.
+            input_context: What `distribute_datasets_from_function` of a strategy of
+                `tf.distribute` passes. Each batch is then divided evenly among the
+                replicas, and those of this pipeline get their rows, one replica after
+                the other. Every pipeline reads all files, and together they see the
+                batches of a single process.
 
         Returns:
             A dataset of `{column: (batch, *shape)}` in the columns' dtypes. Each epoch
@@ -182,6 +190,7 @@ class DatasetDirectory:
         check_at_least("first_epoch", first_epoch, 0)
         check_at_least("epochs", epochs, first_epoch)
         check_at_least("smallest_batch", smallest_batch, 1)
+        check_context(input_context)
         check_files(self.path, self.schema, self.split(split))
         return read_batches(
             self.path,

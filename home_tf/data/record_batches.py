@@ -46,7 +46,7 @@ def read_batches(
     input_context: tf.distribute.InputContext | None,
 ) -> tf.data.Dataset:
     """Batches of a split: `DatasetDirectory.read` describes them and the arguments."""
-    source = _record_source(folder, split, schema, shuffle_rows > 0, input_context)
+    source = _record_source(folder, split, schema, shuffle_rows > 0)
     window = math.ceil(shuffle_rows / _rows_per_record(split))
     chunk = window or math.ceil(max(batch_size, _PARSE_ROWS) / _rows_per_record(split))
 
@@ -58,9 +58,7 @@ def read_batches(
         if window:
             records = records.shuffle(window, seeds[1], reshuffle_each_iteration=False)
         if schema.layout == "rows":
-            return records.batch(batch_size, drop_remainder).map(
-                _row_parser(columns), num_parallel_calls=tf.data.AUTOTUNE
-            )
+            return records.batch(batch_size, drop_remainder)
         chunks = records.batch(chunk)
         decoded = _decoded(chunks, columns, seeds[2] if window else None)
         return decoded.rebatch(batch_size, drop_remainder)
@@ -68,15 +66,62 @@ def read_batches(
     batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
     if smallest_batch > 1:
         batches = batches.filter(_has_rows(smallest_batch))
+    if input_context is not None:
+        batches = batches.flat_map(_shares(input_context))
+    if schema.layout == "rows":
+        parse = _row_parser(columns)
+        batches = batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _has_rows(least: int) -> Callable[[Tensors], Any]:
+def _has_rows(least: int) -> Callable[[Any], Any]:
     @tf.autograph.experimental.do_not_convert
-    def has_rows(batch: Tensors) -> Any:
-        return tf.shape(next(iter(batch.values())))[0] >= least
+    def has_rows(batch: Any) -> Any:
+        return _num_rows(batch) >= least
 
     return has_rows
+
+
+def check_context(context: tf.distribute.InputContext | None) -> None:
+    """Raises a `HomeError` if the replicas of a context train out of step."""
+    if context is None:
+        return
+    replicas, pipelines = context.num_replicas_in_sync, context.num_input_pipelines
+    if replicas < pipelines or replicas % pipelines:
+        raise HomeError(
+            "`input_context` must be of a strategy whose workers have the same number "
+            f"of replicas, in step with each other. Received: {replicas} replicas in "
+            f"step for {pipelines} input pipelines, as of ParameterServerStrategy. Use "
+            "MirroredStrategy or MultiWorkerMirroredStrategy"
+        )
+
+
+def _shares(context: tf.distribute.InputContext) -> Callable[[Any], tf.data.Dataset]:
+    """Makes a function from a global batch to the batches of a pipeline's replicas.
+
+    The replicas' batches differ by at most one row. With fewer rows than replicas some
+    are empty: every replica takes part in every step, or the others would wait for it.
+    """
+    replicas = context.num_replicas_in_sync
+    here = replicas // context.num_input_pipelines
+    first = context.input_pipeline_id * here
+
+    @tf.autograph.experimental.do_not_convert
+    def shares(batch: Any) -> tf.data.Dataset:
+        rows = tf.cast(_num_rows(batch), tf.int64)
+
+        @tf.autograph.experimental.do_not_convert
+        def share(replica: Any) -> Any:
+            begin, end = rows * replica // replicas, rows * (replica + 1) // replicas
+            return tf.nest.map_structure(lambda values: values[begin:end], batch)
+
+        return tf.data.Dataset.range(first, first + here).map(share)
+
+    return shares
+
+
+def _num_rows(batch: Any) -> Any:
+    return tf.shape(tf.nest.flatten(batch)[0])[0]
 
 
 def find_corrupt_record(folder: Path, schema: RecordSchema, split: Split) -> str | None:
@@ -152,16 +197,10 @@ def _record_source(
     split: Split,
     schema: RecordSchema,
     shuffled: bool,
-    context: tf.distribute.InputContext | None,
 ) -> Callable[[Any], tf.data.Dataset]:
-    """Makes a function from a seed to this pipeline's serialised records."""
+    """Makes a function from a seed to the serialised records."""
     paths = [str(folder / file.name) for file in split.files]
-    counts = [file.records for file in split.files]
-    pipelines = context.num_input_pipelines if context else 1
-    pipeline = context.input_pipeline_id if context else 0
-    by_file = len(paths) >= pipelines
-    if by_file:
-        paths, counts = paths[pipeline::pipelines], counts[pipeline::pipelines]
+    count = sum(file.records for file in split.files)
 
     def records_of(seed: Any) -> tf.data.Dataset:
         files = tf.constant(paths)
@@ -177,9 +216,7 @@ def _record_source(
         else:
             records = _open(files, schema)
         # One record more or less would move every epoch after it.
-        records = records.apply(tf.data.experimental.assert_cardinality(sum(counts)))
-        # The order of the records is the same in every pipeline.
-        return records if by_file else records.shard(pipelines, pipeline)
+        return records.apply(tf.data.experimental.assert_cardinality(count))
 
     return records_of
 

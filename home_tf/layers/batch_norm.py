@@ -23,6 +23,12 @@ class BatchNorm(keras.layers.BatchNormalization):
         """Creates the weights."""
         super().build(input_shape)
 
+    def _support_zero_size_input(self) -> bool:
+        # For it a replica without rows would keep its averages in legacy Keras, while
+        # the others move theirs to the same statistics, those of all replicas.
+        support: bool = super()._support_zero_size_input()
+        return support and not self.synchronized
+
     def call(
         self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
     ) -> Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import IS_LEGACY, keras, ops
-from home_tf.backend.replicas import num_replicas
+from home_tf.backend.replicas import check_in_step, num_replicas
 from home_tf.loss_weighting.resolve import resolve
 from home_tf.metrics import MaskedAUC, MaskedLogLoss
 from home_tf.models.batch import (
@@ -39,6 +39,7 @@ class RankingMethods:
         loss_weighting: Any,
     ) -> None:
         """Checks and keeps the arguments that both models have."""
+        check_in_step("A ranking model")
         self.network = check_network(network, keras.layers.Layer)
         self.tasks = list(tasks)
         self.loss_weights = check_loss_weights(self.tasks, loss_weights)

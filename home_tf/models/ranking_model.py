@@ -6,12 +6,13 @@ from typing import Any
 from home_tf.backend import IS_TENSORFLOW, keras
 from home_tf.losses import MaskedBinaryCrossentropy
 from home_tf.models.batch import unpack_batch
+from home_tf.models.keras3_steps import Keras3Steps
 from home_tf.models.ranking_methods import RankingMethods
 from home_tf.models.task_gradient_step import task_gradient_step
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class RankingModel(RankingMethods, keras.Model):
+class RankingModel(RankingMethods, Keras3Steps, keras.Model):
     """Trains a multi-task network on the weighted sum of its tasks' losses.
 
     Each task's loss is `MaskedBinaryCrossentropy`. `fit` and `evaluate` report the

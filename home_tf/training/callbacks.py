@@ -34,6 +34,7 @@ from home_tf.training.best_epoch import BestEpoch
 from home_tf.training.checkpoint import Checkpoint, shorten
 from home_tf.training.experiment import Experiment
 from home_tf.training.predictions import Predictor
+from home_tf.training.workers import ChiefsScores, Workers
 
 WARM_UP_STEPS = 5
 LINE_SECONDS = 30.0
@@ -44,14 +45,16 @@ def training_callbacks(
     run: Run,
     experiment: Experiment,
     checkpoints: "Checkpoints",
+    workers: Workers,
     console: Console,
 ) -> Iterator[Sequence[Any]]:
     """Lends the callbacks of a training, and saves its speed if it does not fail.
 
     Args:
-        run: The run's folder.
+        run: The folder to write to.
         experiment: The experiment.
         checkpoints: The run's checkpoints, restored.
+        workers: The processes that train together.
         console: Where progress is shown.
 
     Yields:
@@ -73,8 +76,9 @@ def training_callbacks(
         yield (
             speed,
             *monitors,
-            FiniteWeights(run),
+            FiniteWeights(checkpoints.run),
             Validation(experiment),
+            ChiefsScores(workers),
             history,
             checkpoints,
             board,
@@ -188,10 +192,15 @@ class Checkpoints(keras.callbacks.Callback):
         model: The compiled model.
         training: What picks the best epoch, and how many epochs without a better one
             end the training.
+        writes: Whether this process is the one that writes.
     """
 
-    def __init__(self, run: Run, model: Any, training: TrainingConfig) -> None:
+    def __init__(
+        self, run: Run, model: Any, training: TrainingConfig, *, writes: bool = True
+    ) -> None:
         super().__init__()
+        self.run = run
+        self._writes = writes
         self.best_epoch = BestEpoch(training.patience)
         self._score = f"val_mean_{training.select_by}"
         self._latest = run.checkpoints / "latest"
@@ -225,8 +234,8 @@ class Checkpoints(keras.callbacks.Callback):
         self._progress["best_epoch"].assign(best.epoch)
         self._progress["best_score"].assign(best.score)
         if better:
-            self._checkpoint.save(self._best, best.epochs_done)
-        self._checkpoint.save(self._latest, best.epochs_done)
+            self._checkpoint.save(self._best, best.epochs_done, writes=self._writes)
+        self._checkpoint.save(self._latest, best.epochs_done, writes=self._writes)
         if best.exhausted:
             self.model.stop_training = True
 

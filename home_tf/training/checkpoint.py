@@ -43,17 +43,22 @@ class Checkpoint:
             for path, variable in variables.items()
         }
 
-    def save(self, folder: Path, number: int) -> None:
+    def save(self, folder: Path, number: int, *, writes: bool = True) -> None:
         """Saves the variables in a folder, in the place of what it held.
 
         Args:
             folder: The folder, of this checkpoint alone.
             number: The number of the epoch, which the files' names end with.
+            writes: Whether this process writes; all that train together must call.
 
         Raises:
             HomeError: If the folder cannot be written, such as for want of space; what
                 it held is still there.
         """
+        # A reading can be a collective operation, in which all processes take part.
+        tensors = [tf.convert_to_tensor(v) for v in self._variables.values()]
+        if not writes:
+            return
         name = f"ckpt-{number}"
         with (
             _explain_unwritable(folder),
@@ -63,7 +68,7 @@ class Checkpoint:
                 prefix=str(aside / name),
                 tensor_names=list(self._variables),
                 shape_and_slices=[""] * len(self._variables),
-                tensors=[tf.convert_to_tensor(v) for v in self._variables.values()],
+                tensors=tensors,
             )
             # By which TensorFlow finds the files.
             state = f'model_checkpoint_path: "{name}"\n'

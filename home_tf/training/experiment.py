@@ -1,5 +1,6 @@
 """A configuration and the data it is for, as datasets, network and model."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from home_tf.training.checkpoint import Checkpoint, shorten
 from home_tf.training.epoch_steps import smallest_batch, steps_per_epoch
 from home_tf.training.predictions import Predictions, Predictor
 from home_tf.training.ranking_dataset import ranking_dataset
+from home_tf.training.strategy import distribute
 
 # What TensorFlow raises for a record that is broken, too many or too few.
 _BROKEN = (
@@ -64,6 +66,11 @@ class Experiment:
     def data(self) -> DatasetDirectory:
         """The dataset directory."""
         return self.preprocessor.data
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that differs between two configurations, and between two data."""
+        return f"{self.data.fingerprint} {self.config}"
 
     def check_rows(self, *splits: str, needed_by: str) -> None:
         """Raises a `HomeError` if a split has no rows.
@@ -110,13 +117,18 @@ class Experiment:
             group_by=self.config.evaluation.group_by,
         )
 
-    def read_training(self, first_epoch: int = 0) -> tf.data.Dataset:
+    def read_training(
+        self,
+        first_epoch: int = 0,
+        input_context: tf.distribute.InputContext | None = None,
+    ) -> tf.data.Dataset:
         """The training rows as batches `(features, labels, sample_weights)`, shuffled.
 
         `steps_per_epoch` of them are an epoch.
 
         Args:
             first_epoch: The epoch to begin with, counted from 0, up to the last.
+            input_context: Of `tf.distribute`; see `DatasetDirectory.read`.
 
         Raises:
             HomeError: As in `read`.
@@ -134,6 +146,7 @@ class Experiment:
             seed=training.seed,
             epochs=training.epochs,
             first_epoch=first_epoch,
+            input_context=input_context,
         )
 
     @contextmanager
@@ -294,7 +307,8 @@ class Experiment:
             HomeError: If the data lacks a column, or a record is broken.
         """
         training = self.config.training
-        dataset = self.read_training(first_epoch)
+        read = functools.partial(self.read_training, first_epoch)
+        dataset = distribute(model, read)
         with self.explain_broken_records("train", "validation"):
             model.fit(
                 dataset,

@@ -1,6 +1,5 @@
 """Training, from a configuration and a dataset directory to a run's folder."""
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from home_tf.run import Run
 from home_tf.training.best_epoch import BestEpoch
 from home_tf.training.callbacks import Checkpoints, training_callbacks
 from home_tf.training.experiment import Experiment
+from home_tf.training.strategy import check_options, check_strategy, make_strategy
+from home_tf.training.workers import Workers
 
 
 def train(
@@ -27,54 +28,76 @@ def train(
 ) -> Run:
     """Trains a model, or resumes an interrupted training.
 
+    Several processes train together if each calls this alike: only the chief writes.
+
     Args:
         config: The configuration.
         data: The dataset directory.
         out: The run's folder; if it holds a run of the same configuration, or of one
             with fewer epochs, that run goes on after its last complete epoch.
-        strategy: By default `MirroredStrategy` over all visible GPUs; none for a single
-            one, or the CPU, where it would cost and give nothing.
+        strategy: By default what `training.strategy` of the configuration says.
         console: Where progress is shown; by default nowhere.
 
     Returns:
         The run, with its best checkpoint.
 
     Raises:
-        HomeError: If the data does not fit the configuration or has nothing to learn
-            for a task, `out` holds a run of another configuration, of other data or of
-            the other Keras, another training of the run is going on, the training
-            diverges, or a checkpoint cannot be written.
+        HomeError: If the strategy is none under which training is right, the data does
+            not fit the configuration or has nothing to learn for a task, `out` holds a
+            run of another configuration, of other data or of the other Keras, another
+            training of the run is going on, the training diverges, a checkpoint cannot
+            be written, or another process of the training has ended.
         Interrupted: If the training is interrupted; the run holds the epochs before.
     """
+    # First, for several processes must meet before TensorFlow computes anything.
+    strategy = (
+        make_strategy(config.training.strategy)
+        if strategy is None
+        else check_strategy(strategy)
+    )
+    check_options(strategy, config.training)
     keras.utils.set_random_seed(config.training.seed)
     experiment = Experiment.open(config, data)
     experiment.check_rows("train", "validation", needed_by="training")
     experiment.check_tasks()
-    strategy = strategy or default_strategy(len(tf.config.list_logical_devices("GPU")))
+    workers = Workers(strategy)
+    workers.check_same("the configuration and the data", experiment.fingerprint)
     with strategy.scope():
         model = experiment.make_model()
     run = Run(Path(out))
-    with run.hold(config, experiment.data):
-        _fit(run, experiment, model, console or Console(quiet=True))
+    checkpoints = Checkpoints(run, model, config.training, writes=workers.is_chief)
+    shown = console if console and workers.is_chief else Console(quiet=True)
+    with workers.hold(run, config, experiment.data) as writable:
+        _fit(writable, experiment, model, checkpoints, workers, shown)
     return run
 
 
-def _fit(run: Run, experiment: Experiment, model: Any, console: Console) -> None:
+def _fit(
+    run: Run,
+    experiment: Experiment,
+    model: Any,
+    checkpoints: Checkpoints,
+    workers: Workers,
+    console: Console,
+) -> None:
     training = experiment.config.training
-    checkpoints = Checkpoints(run, model, training)
     first_epoch = checkpoints.restore()
+    workers.check_same("the checkpoints of the run", str(first_epoch))
     if first_epoch >= training.epochs or checkpoints.best_epoch.exhausted:
         console.print(_say_why_done(checkpoints.best_epoch, training), soft_wrap=True)
         return
     run.start_training()
     try:
-        with training_callbacks(run, experiment, checkpoints, console) as callbacks:
+        with training_callbacks(
+            run, experiment, checkpoints, workers, console
+        ) as callbacks:
             experiment.fit(model, callbacks, first_epoch=first_epoch)
     except KeyboardInterrupt:
         done = checkpoints.best_epoch.epochs_done
         raise Interrupted(
-            f"interrupted in epoch {done + 1} of {training.epochs}; {run.folder} has "
-            f"{done or 'none'} of them. Run the same command again to resume"
+            f"interrupted in epoch {done + 1} of {training.epochs}; "
+            f"{checkpoints.run.folder} has {done or 'none'} of them. Run the same "
+            "command again to resume"
         ) from None
 
 
@@ -85,12 +108,3 @@ def _say_why_done(best: BestEpoch, training: TrainingConfig) -> str:
         f"stopped after epoch {best.epochs_done}, {training.patience} after the best; "
         "a larger `patience` goes on"
     )
-
-
-@functools.cache
-def default_strategy(num_gpus: int) -> tf.distribute.Strategy:
-    """The strategy for a machine with so many GPUs."""
-    if num_gpus < 2:
-        return tf.distribute.get_strategy()
-    # One for the process: TensorFlow mixes up the collective operations of two.
-    return tf.distribute.MirroredStrategy([f"GPU:{i}" for i in range(num_gpus)])

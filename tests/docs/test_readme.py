@@ -120,6 +120,7 @@ BLOCKS = {
     "docs/config.md": ["yaml"],
     "docs/data.md": ["yaml", "yaml", "python", "python", "yaml", "python"],
     "docs/diagnosis.md": ["python"],
+    "docs/distributed.md": ["python", "dockerfile", "yaml", "bash"],
     "docs/layers.md": ["python"],
     "docs/loss_weighting.md": ["yaml", "python"],
     "docs/metrics.md": ["python"],
@@ -317,6 +318,9 @@ def shell_commands():
 
 def check_options(words):
     """That the words after `home-tf` are a command and options of it."""
+    if "--" in words:  # of `launch`
+        check_options(words[words.index("--") + 1 :])
+        words = words[: words.index("--")]
     command = get_command(make_app())
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]

@@ -66,6 +66,29 @@ def test_gradients_are_those_of_keras(number):
         np.testing.assert_allclose(mine, other, atol=1e-5 * scale)
 
 
+@pytest.mark.skipif(not IS_TENSORFLOW, reason="`tf.distribute` is TensorFlow's")
+def test_a_replica_without_rows_moves_its_averages_as_the_others_do():
+    import tensorflow as tf
+    from support.strategies import two_devices
+
+    strategy, x = two_devices(), rows(10)
+    with strategy.scope():
+        layer = BatchNorm(momentum=0.8, synchronized=True)
+        layer.build((None, 6))
+    parts = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(x[: 10 - 10 * context.replica_id_in_sync_group])
+    )
+
+    @tf.function
+    def step(parts):
+        return strategy.run(lambda part: layer(part, training=True), args=(parts,))
+
+    step(parts)
+    mean, variance = 0.2 * x.mean(0), 0.8 + 0.2 * x.var(0)
+    np.testing.assert_allclose(to_numpy(layer.moving_mean), mean, rtol=1e-4)
+    np.testing.assert_allclose(to_numpy(layer.moving_variance), variance, rtol=1e-4)
+
+
 def test_inference_is_that_of_keras():
     ours, keras_own = pair(6)
     x = rows(20)

@@ -117,6 +117,16 @@ def test_two_devices_agree_with_one(model_class):
             np.testing.assert_allclose(one[key][name], two[key][name], atol=1e-5)
 
 
+@pytest.mark.parametrize("model_class", model_classes())
+def test_parameter_servers_are_refused(model_class, monkeypatch):
+    # Making one connects to its servers.
+    strategy = object.__new__(tf.distribute.ParameterServerStrategy)
+    make, network = model_class(), make_network()
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: strategy)
+    with pytest.raises(ValueError, match="A ranking model must not use parameter s"):
+        make(network, TASKS)
+
+
 @needs_tfrs
 def test_the_twins_train_alike():
     from home_tf.tfrs import RankingModel as TFRSRankingModel

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
+from support.strategies import two_devices
 
 from home_tf.backend import IS_LEGACY
 from home_tf.data import DatasetDirectory, RecordWriter
@@ -18,7 +19,6 @@ from home_tf.export import export_run
 from home_tf.provenance import git_revision
 from home_tf.run import Run
 from home_tf.training import Experiment, evaluate_run, train
-from home_tf.training.train import default_strategy
 
 FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
 # The layers have tests of their own; tracing this one is quick.
@@ -93,6 +93,22 @@ def test_the_revision_is_that_of_the_repository_called_in(tmp_path, monkeypatch)
     (tmp_path / ".gitattributes").write_text("* filter=any")
     assert git_revision() == revision
     assert not (tmp_path / "ran").exists()
+
+
+def test_two_devices_train_the_same_run(config, prepared, trained, tmp_path):
+    one, _ = trained
+    two = train(config, prepared, tmp_path / "run", strategy=two_devices())
+    histories = []
+    for run in (one, two):
+        with run.history_file.open() as file:
+            histories.append(list(csv.DictReader(file)))
+    for first, second in zip(*histories, strict=True):
+        assert set(first) == set(second)
+        for name, value in first.items():
+            assert float(second[name]) == pytest.approx(float(value), abs=1e-4), name
+    found = weights_of(two)
+    for name, values in weights_of(one).items():
+        np.testing.assert_allclose(found[name], values, atol=1e-3, err_msg=name)
 
 
 def test_metrics_are_those_of_the_best_epoch(trained):
@@ -196,10 +212,6 @@ def test_training_stops_when_the_best_epoch_is_long_past(
         scores = [float(row["val_mean_auc"]) for row in csv.DictReader(file)]
     assert len(scores) < 30
     assert int(np.argmax(scores)) == len(scores) - 2
-
-
-def test_one_device_has_no_strategy_that_would_only_cost():
-    assert default_strategy(0) is default_strategy(1) is tf.distribute.get_strategy()
 
 
 def test_the_seed_decides_the_run(small_config, prepared, trained, tmp_path):

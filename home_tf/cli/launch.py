@@ -1,0 +1,36 @@
+"""`home-tf launch`."""
+
+from typing import Annotated
+
+import typer
+
+from home_tf.cli.console import say_if_interrupted
+from home_tf.cli.local_processes import LocalProcesses
+from home_tf.errors import HomeError
+
+
+def launch(
+    command: Annotated[
+        list[str], typer.Argument(help="The command and its options, after `--`.")
+    ],
+    workers: Annotated[
+        int, typer.Option(min=2, max=64, help="How many processes train together.")
+    ] = 2,
+) -> None:
+    """Train in several processes of this machine: home-tf launch -- train ...
+
+    For trying out what trains on several machines. Every process computes on the CPU.
+    What the first, the chief, prints is shown. All end when one fails.
+    """
+    if command[0] != "train":
+        raise HomeError(
+            "`launch` starts `train` in several processes, and no other command. "
+            f"Received: {command[0]!r}. Write `home-tf launch -- train ...`"
+        )
+    with (
+        say_if_interrupted("all processes have ended. Launch again to resume"),
+        LocalProcesses(command, workers) as processes,
+    ):
+        code = processes.wait()
+    if code:
+        raise typer.Exit(code)

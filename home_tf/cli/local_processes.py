@@ -1,0 +1,138 @@
+"""Processes of one machine that train together, for `home-tf launch`."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import Any
+
+import home_tf
+from home_tf.cluster import VARIABLE, describe_worker
+from home_tf.errors import HomeError
+
+_START = Path(__file__).with_name("start_local.py")
+_PACKAGE_FOLDER = str(Path(home_tf.__file__).parents[1])
+_POLL_SECONDS = 0.1
+# In which those that fail of the same cause end too, and then those that are ended.
+_GRACE_SECONDS = 0.5
+_SECONDS_TO_END = 10.0
+
+
+class LocalProcesses:
+    """A command in several processes with a `TF_CONFIG` each, which end together.
+
+    A context manager: on leaving it no process is left, whatever has happened.
+
+    Args:
+        command: The arguments of `home-tf`.
+        number: How many processes; the first is the chief.
+    """
+
+    def __init__(self, command: Sequence[str], number: int) -> None:
+        self._command = command
+        self._addresses = free_addresses(number)
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._errors: list[Any] = []
+        self._files = ExitStack()
+
+    def __enter__(self) -> "LocalProcesses":
+        try:
+            for index in range(len(self._addresses)):
+                self._start(index)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def _start(self, index: int) -> None:
+        errors = self._files.enter_context(TemporaryFile())  # noqa: SIM115
+        process = subprocess.Popen(
+            [sys.executable, str(_START), _PACKAGE_FOLDER, *self._command],
+            stdin=subprocess.PIPE,  # by whose end it knows of the end of this one
+            # Ctrl-C reaches this process alone, which then ends them.
+            start_new_session=True,
+            env={
+                **os.environ,
+                VARIABLE: describe_worker(self._addresses, index),
+                "CUDA_VISIBLE_DEVICES": "-1",
+            },
+            # What the chief prints is shown as it comes.
+            stdout=subprocess.DEVNULL if index else None,
+            stderr=errors if index else None,
+        )
+        self._processes.append(process)
+        self._errors.append(errors)
+
+    def wait(self) -> int:
+        """Waits until all have ended, or one has failed.
+
+        Returns:
+            The exit code of the chief, which has said why it failed, if it did.
+
+        Raises:
+            HomeError: If only another process failed.
+        """
+        while not any(self._codes()) and None in self._codes():
+            time.sleep(_POLL_SECONDS)
+        if not any(self._codes()):
+            return 0
+        time.sleep(_GRACE_SECONDS)
+        codes = self._codes()
+        if codes[0] and codes[0] > 0:
+            return codes[0]
+        index, code = next((i, code) for i, code in enumerate(codes) if code)
+        raise HomeError(
+            f"process {index} of {len(codes)} (from 0) has failed, and the others were "
+            f"ended: {self._reason(index, code)}"
+        )
+
+    def _codes(self) -> list[int | None]:
+        return [process.poll() for process in self._processes]
+
+    def _reason(self, index: int, code: int) -> str:
+        if code < 0:
+            return f"it was ended by {signal.Signals(-code).name}"
+        errors = self._errors[index]
+        errors.seek(0)
+        lines = errors.read().decode("utf-8", "replace").splitlines()
+        last = [line.strip() for line in lines if line.strip()][-1:]
+        return last[0].removeprefix("error: ") if last else f"exit code {code}"
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        try:
+            for process in self._processes:
+                process.terminate()
+            end = time.monotonic() + _SECONDS_TO_END
+            while None in self._codes() and time.monotonic() < end:
+                time.sleep(_POLL_SECONDS)
+        finally:
+            for process in self._processes:
+                process.kill()
+                process.wait()
+                if process.stdin is not None:
+                    process.stdin.close()
+            self._files.close()
+
+
+def free_addresses(number: int) -> list[str]:
+    """Ports of the loopback interface that are free now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]

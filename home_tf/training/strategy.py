@@ -1,0 +1,134 @@
+"""Which `tf.distribute` strategy trains, as `training.strategy` says."""
+
+import functools
+import signal
+import threading
+from typing import Any
+
+import tensorflow as tf
+
+from home_tf.backend.replicas import OUT_OF_STEP
+from home_tf.cluster import VARIABLE, Cluster
+from home_tf.config import TrainingConfig
+from home_tf.errors import HomeError
+
+_TRY = "`home-tf launch --workers 2 -- train ...` tries it on one machine"
+
+
+def make_strategy(name: str) -> tf.distribute.Strategy:
+    """The strategy of a training; one of each kind for the process.
+
+    Args:
+        name: `auto`, `mirrored`, `multi_worker` or `parameter_server`.
+
+    Raises:
+        HomeError: If the strategy does not fit the processes that `TF_CONFIG` names, or
+            is one under which the models would not train right.
+    """
+    if name == "parameter_server":
+        raise HomeError(f"`training.strategy` {OUT_OF_STEP}")
+    if name == "multi_worker":
+        return _multi_worker(Cluster.from_environment())
+    _check_alone(name, Cluster.from_environment())
+    gpus = len(tf.config.list_logical_devices("GPU"))
+    return default_strategy(gpus) if name == "auto" else _mirrored(gpus)
+
+
+def check_strategy(strategy: tf.distribute.Strategy) -> tf.distribute.Strategy:
+    """Returns a strategy under which the models train right.
+
+    Raises:
+        HomeError: If it is another.
+    """
+    if isinstance(strategy, tf.distribute.ParameterServerStrategy):
+        raise HomeError(f"`strategy` {OUT_OF_STEP}")
+    known = (
+        tf.distribute.MirroredStrategy,
+        tf.distribute.MultiWorkerMirroredStrategy,
+        tf.distribute.OneDeviceStrategy,
+    )
+    if strategy.num_replicas_in_sync > 1 and not isinstance(strategy, known):
+        raise HomeError(
+            "`strategy` must be a MirroredStrategy or a MultiWorkerMirroredStrategy, "
+            "under which training is tested to equal that of one process. Received: "
+            f"{type(strategy).__name__}"
+        )
+    return strategy
+
+
+def check_options(strategy: tf.distribute.Strategy, training: TrainingConfig) -> None:
+    """Raises a `HomeError` if TensorFlow cannot train so with several workers."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return
+    for name, only in {"jit_compile": False, "steps_per_execution": 1}.items():
+        found = getattr(training, name)
+        if found != only:
+            raise HomeError(
+                f"`training.{name}` must be {only} with several workers: TensorFlow "
+                f"fails otherwise. Received: {found}. Leave it out"
+            )
+
+
+@functools.cache
+def default_strategy(num_gpus: int) -> tf.distribute.Strategy:
+    """The strategy for a machine with so many GPUs."""
+    return _mirrored(num_gpus) if num_gpus > 1 else tf.distribute.get_strategy()
+
+
+@functools.cache
+def _mirrored(num_gpus: int) -> tf.distribute.Strategy:
+    # One for the process: TensorFlow mixes up the collective operations of two.
+    gpus = [f"GPU:{number}" for number in range(num_gpus)]
+    return tf.distribute.MirroredStrategy(gpus or ["CPU:0"])
+
+
+@functools.cache
+def _multi_worker(cluster: Cluster) -> tf.distribute.Strategy:
+    if cluster.workers < 2 or cluster.kind not in ("chief", "worker"):
+        found = f"a process of kind {cluster.kind!r} among {cluster.workers} workers"
+        raise HomeError(
+            f"`training.strategy: multi_worker` needs `{VARIABLE}` with two workers or "
+            f"more, of which each process is one. Received: {found}. {_TRY}"
+        )
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        if "startup" not in str(error):
+            raise
+        raise HomeError(
+            "`training.strategy: multi_worker` must begin before TensorFlow computes "
+            "anything in the process. Train first, or in a process of its own"
+        ) from None
+    _end_on_sigterm()
+    return strategy
+
+
+def _end_on_sigterm() -> None:
+    # TensorFlow takes the signal for a notice that the machine will go, and goes on
+    # itself. The handler that Python knows of takes its place again.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+
+
+def _check_alone(name: str, cluster: Cluster) -> None:
+    if cluster.workers > 1 or cluster.parameter_servers:
+        raise HomeError(
+            f"`training.strategy: {name}` trains in one process, and `{VARIABLE}` "
+            f"names {cluster.workers} workers and {cluster.parameter_servers} "
+            "parameter servers. Set `training.strategy: multi_worker`, or unset "
+            f"`{VARIABLE}`"
+        )
+
+
+def distribute(model: Any, make_dataset: Any) -> Any:
+    """The dataset that a model trains on: one for each replica if there are several.
+
+    Args:
+        model: A compiled ranking model.
+        make_dataset: From a `tf.distribute.InputContext`, or None where there is one
+            replica, to a dataset.
+    """
+    strategy = model.distribute_strategy
+    if strategy.num_replicas_in_sync == 1:
+        return make_dataset(None)
+    return strategy.distribute_datasets_from_function(make_dataset)

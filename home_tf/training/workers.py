@@ -1,0 +1,152 @@
+"""The processes of one training: the chief writes, and all go in step."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from home_tf.backend import keras
+from home_tf.config import Config
+from home_tf.data import DatasetDirectory
+from home_tf.errors import HomeError
+from home_tf.run import Run
+
+# What TensorFlow raises where another process of the training has ended.
+_GONE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
+
+
+class Workers:
+    """The processes that train one model together; elsewhere there is one.
+
+    Every process must make the same calls in the same order.
+
+    Args:
+        strategy: The strategy of the training.
+
+    Attributes:
+        is_chief: Whether this process is the one that writes.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
+        self._strategy = strategy
+        several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        self._several = several and bool(
+            strategy.cluster_resolver.cluster_spec().as_dict()
+        )
+        self.is_chief = bool(strategy.extended.should_checkpoint)
+
+    def share(self, values: Sequence[float]) -> list[float]:
+        """Returns the chief's values in every process.
+
+        Args:
+            values: This process's values, as many as the chief's.
+        """
+        if not self._several:
+            return list(values)
+        mine = np.asarray(values, np.float64)
+        sent = tf.constant(mine if self.is_chief else np.zeros_like(mine))
+        return self._sum(sent).tolist()
+
+    def _sum(self, values: Any) -> Any:
+        return self._strategy.reduce("SUM", values, axis=None).numpy()
+
+    def check_same(self, what: str, text: str) -> None:
+        """Raises a `HomeError` in every process if a text is not the chief's.
+
+        Args:
+            what: What the text is of, for the message.
+            text: Any text.
+        """
+        digest = hashlib.sha256(text.encode()).digest()
+        mine = [float(int.from_bytes(digest[:6], "big"))]  # exact in a float
+        different = self.share(mine) != mine
+        if self._several and self._sum(tf.constant(float(different))) > 0:
+            here = "another than the chief's" if different else "not the same"
+            raise HomeError(
+                f"{what} must be the same in all processes of a training. Received: "
+                f"{here} here. Start the same command everywhere, on the same files"
+            )
+
+    @contextmanager
+    def hold(self, run: Run, config: Config, data: DatasetDirectory) -> Iterator[Run]:
+        """Lends the run to write to: the chief the real one, the others a scratch one.
+
+        All leave together.
+
+        Args:
+            run: The run.
+            config: Its configuration.
+            data: The dataset directory.
+
+        Raises:
+            HomeError: As `Run.hold` does in the chief, and then in the others too; or
+                if another process has ended.
+        """
+        as_chief = self._hold_as_chief(run, config, data)
+        with (
+            self._explain_gone(),
+            as_chief if self.is_chief else self._follow() as mine,
+        ):
+            yield mine
+            self.share([0.0])
+
+    @contextmanager
+    def _hold_as_chief(
+        self, run: Run, config: Config, data: DatasetDirectory
+    ) -> Iterator[Run]:
+        begun = False
+        try:
+            with run.hold(config, data):
+                begun = True
+                self.share([1.0])
+                yield run
+        finally:
+            if not begun:
+                self.share([0.0])
+
+    @contextmanager
+    def _follow(self) -> Iterator[Run]:
+        if self.share([0.0]) != [1.0]:
+            raise HomeError(
+                "the chief did not start the training; its message says why"
+            )
+        with TemporaryDirectory() as scratch:
+            yield Run(Path(scratch))
+
+    @contextmanager
+    def _explain_gone(self) -> Iterator[None]:
+        try:
+            yield
+        except _GONE:
+            if not self._several:
+                raise
+            raise HomeError(
+                "another process of the training has ended, and its message says why. "
+                "Start all of them again to resume after the last complete epoch"
+            ) from None
+
+
+class ChiefsScores(keras.callbacks.Callback):
+    """Gives every process the chief's validation scores, by which training may stop.
+
+    Those that each measures can differ in the last digit, and one alone must not stop.
+
+    Args:
+        workers: The processes.
+    """
+
+    def __init__(self, workers: Workers) -> None:
+        super().__init__()
+        self._workers = workers
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Replaces the scores."""
+        logs = {} if logs is None else logs
+        names = [name for name in logs if name.startswith("val_")]
+        scores = self._workers.share([logs[name] for name in names])
+        logs.update(zip(names, scores, strict=True))

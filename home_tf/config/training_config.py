@@ -1,5 +1,6 @@
 """The section `training`: how the model is trained."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -13,6 +14,8 @@ from home_tf.hints import (
     check_fields,
 )
 
+_MINUTES = re.compile(r"(\d+(?:\.\d+)?) minutes?", re.ASCII)
+
 Framework = Literal["tfrs", "keras"]
 
 
@@ -23,7 +26,13 @@ class TrainingConfig:
     Attributes:
         framework: `tfrs` (legacy Keras) or `keras` (Keras 3).
         epochs: Passes over the training rows, at most.
-        patience: Epochs without a better validation score before training stops.
+        patience: Validations without a better score before training stops.
+        validate_every: Steps from one validation to the next. There is one more at the
+            end of each epoch, by default that alone.
+        checkpoint_every: Steps, such as `500`, or time, such as `10 minutes`, from one
+            checkpoint to the next: what a kill loses at most. There is one more at the
+            end of each epoch, and when training is interrupted.
+        keep_checkpoints: How many of the last checkpoints are kept, beside the best.
         select_by: `auc` or `gauc`, whose mean over the monitored tasks on the
             validation rows picks the best checkpoint.
         monitor_tasks: The tasks that pick the best checkpoint; by default all. Leave
@@ -54,6 +63,9 @@ class TrainingConfig:
     framework: Framework = "tfrs"
     epochs: Size = 1
     patience: Size = 1
+    validate_every: Size | None = None
+    checkpoint_every: int | str = "10 minutes"
+    keep_checkpoints: Size = 2
     select_by: Literal["auc", "gauc"] = "auc"
     monitor_tasks: Annotated[tuple[str, ...], NotEmpty()] | None = None
     loss_weighting: Literal["sum", "uncertainty", "gradnorm", "pcgrad"] = "sum"
@@ -74,3 +86,21 @@ class TrainingConfig:
         check_fields(self)
         if self.gradnorm_alpha is not None and self.loss_weighting != "gradnorm":
             raise HomeError("`gradnorm_alpha` goes with `loss_weighting: gradnorm`")
+        if self.checkpoint_steps is None and self.checkpoint_minutes is None:
+            raise HomeError(
+                "`checkpoint_every` must be a number of steps, such as 500, or a time, "
+                f"such as '10 minutes'. Received: {self.checkpoint_every!r}"
+            )
+
+    @property
+    def checkpoint_steps(self) -> int | None:
+        """Steps from one checkpoint to the next; None if time decides."""
+        every = self.checkpoint_every
+        steps = isinstance(every, int) and not isinstance(every, bool) and every > 0
+        return int(every) if steps else None
+
+    @property
+    def checkpoint_minutes(self) -> float | None:
+        """Minutes from one checkpoint to the next; None if steps decide."""
+        found = _MINUTES.fullmatch(str(self.checkpoint_every))
+        return float(found[1]) if found and float(found[1]) > 0 else None

@@ -12,7 +12,7 @@ from home_tf.features import Preprocessor
 from home_tf.lab.comparison.budget import count_weights
 from home_tf.lab.comparison.fitted import Fitted, Probabilities, validation_score
 from home_tf.lab.comparison.split_data import SplitData
-from home_tf.training.best_epoch import BestEpoch
+from home_tf.training.best_validation import BestValidation
 from home_tf.training.callbacks import Speed
 from home_tf.training.epoch_steps import steps_per_epoch
 from home_tf.training.experiment import Experiment
@@ -75,7 +75,7 @@ class NetworkTrainer:
         self._start_afresh(seed)
         speed = Speed(training.batch_size)
         history: list[dict[str, float]] = []
-        best, best_weights = BestEpoch(training.patience), self._weights()
+        best, best_weights = BestValidation(training.patience), self._weights()
         for epoch in range(training.epochs):
             history.append(self._one_epoch(seed, epoch, speed))
             if after_epoch is not None:
@@ -87,7 +87,7 @@ class NetworkTrainer:
         self._set_weights(best_weights)
         return Fitted(
             score=best.score,
-            best_epoch=best.epoch,
+            best_epoch=best.number,
             history=history,
             examples_per_second=speed.examples_per_second,
             params=count_weights(self._model.network),

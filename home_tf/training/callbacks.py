@@ -148,16 +148,7 @@ class Milestones(keras.callbacks.Callback):
     ) -> None:
         """Does what is due."""
         self._interruption.hold_back()
-        experiment, checkpoints = self._experiment, self._checkpoints
-        steps = Steps(
-            before=checkpoints.step,
-            now=min(
-                checkpoints.step + experiment.config.training.steps_per_execution,
-                experiment.steps,
-            ),
-            per_epoch=experiment.steps_per_epoch,
-        )
-        checkpoints.step = steps.now
+        steps = self._count_steps()
         self._bar.show_steps(steps, logs or {})
         if self._validations.is_due(steps):
             self._validate(steps)
@@ -168,6 +159,14 @@ class Milestones(keras.callbacks.Callback):
             self._save(steps)
         if interrupted:
             self._interruption.deliver()
+
+    def _count_steps(self) -> "Steps":
+        before, experiment = self._checkpoints.step, self._experiment
+        # Keras 3 names the first of several steps, or one past the last, depending on
+        # its version; and the last call may do fewer.
+        now = before + experiment.config.training.steps_per_execution
+        self._checkpoints.step = min(now, experiment.steps)
+        return Steps(before, self._checkpoints.step, experiment.steps_per_epoch)
 
     def _validate(self, steps: "Steps") -> None:
         checkpoints = self._checkpoints

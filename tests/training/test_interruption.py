@@ -7,10 +7,12 @@ import signal
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from rich.console import Console
 from support.checkpoints import last_checkpoint, steps_of, variables_of
 from support.processes import run_python
 from support.strategies import two_devices
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from home_tf.backend import IS_LEGACY
 from home_tf.config import dump_config, override_config
@@ -99,6 +101,18 @@ def test_a_validation_is_a_line_at_its_step(config, prepared, whole):
     assert epochs == [int(step > per_epoch) for step in steps]
     states = variables_of(last_checkpoint(whole), "random")
     assert len(states) == 1  # of the dropout
+
+
+def test_tensorboard_shows_the_validations_at_their_steps(whole):
+    for name, tag in (("train", "epoch_loss"), ("validation", "epoch_mean_auc")):
+        curves = EventAccumulator(str(whole.folder / "logs" / name))
+        curves.Reload()
+        events = curves.Tensors(tag)
+        column = {"train": "loss", "validation": "val_mean_auc"}[name]
+        for event, row in zip(events, rows_of(whole), strict=True):
+            assert event.step == int(row["step"])
+            value = tf.make_ndarray(event.tensor_proto).item()
+            assert value == pytest.approx(float(row[column]), rel=1e-6)
 
 
 def test_a_killed_training_resumes_to_the_same_end(config, prepared, run, whole):
@@ -226,6 +240,24 @@ def test_a_second_signal_is_not_held_back():
 def test_a_signal_before_there_is_anything_to_save_is_not_held_back():
     with pytest.raises(KeyboardInterrupt), Interruption():
         signal.raise_signal(signal.SIGINT)
+
+
+def test_validations_within_an_epoch_stop_a_training_early(
+    config, prepared, tmp_path, monkeypatch
+):
+    scores = iter([0.6, 0.5, 0.4])
+    monkeypatch.setattr(
+        "home_tf.training.callbacks.Validation.measure",
+        lambda self: {"val_mean_auc": next(scores)},
+    )
+    early = {"training.validate_every": 3, "training.patience": 2}
+    early = override_config(config, early)
+    run = train(early, prepared, tmp_path / "run")
+    assert [row["step"] for row in rows_of(run)] == ["3", "6", "9"]
+    assert (run.find_best() / "ckpt-3.index").is_file()
+    assert steps_of(run) == [8, 9]  # the last one says that it has stopped
+    train(early, prepared, run.folder)
+    assert steps_of(run) == [8, 9]
 
 
 def test_the_last_checkpoints_and_the_best_are_kept(config, prepared, run):

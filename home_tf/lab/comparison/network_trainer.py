@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from home_tf.backend import keras
+from home_tf.backend.variables import named_random_states
 from home_tf.config import Config
 from home_tf.diagnosis import Figures, Inspector
 from home_tf.features import Preprocessor
@@ -128,11 +129,10 @@ class NetworkTrainer:
 
     def _start_afresh(self, seed: int) -> None:
         keras.utils.set_random_seed(seed)
-        fresh = self._experiment.make_network()
-        # `variables` are the weights and the states of the generators of dropout.
-        for variable, new in zip(
-            self._model.network.variables, fresh.variables, strict=True
-        ):
+        ours, fresh = map(
+            _variables_of, (self._model.network, self._experiment.make_network())
+        )
+        for variable, new in zip(ours, fresh, strict=True):
             variable.assign(new)
         for state, start in zip(self._states, self._states_at_start, strict=True):
             state.assign(start)
@@ -142,3 +142,8 @@ class NetworkTrainer:
 
     def _set_weights(self, values: list[Any]) -> None:
         self._model.network.set_weights(values)
+
+
+def _variables_of(network: Any) -> list[Any]:
+    """The weights, and the states of the generators of dropout."""
+    return [*network.weights, *named_random_states(network).values()]

@@ -27,8 +27,8 @@ class TrainingConfig:
         framework: `tfrs` (legacy Keras) or `keras` (Keras 3).
         epochs: Passes over the training rows, at most.
         patience: Validations without a better score before training stops.
-        validate_every: Steps from one validation to the next. There is one more at the
-            end of each epoch, by default that alone.
+        validate_every: Steps from one validation to the next, counted within each
+            epoch. There is one more at its end, by default that alone.
         checkpoint_every: Steps, such as `500`, or time, such as `10 minutes`, from one
             checkpoint to the next: what a kill loses at most. There is one more at the
             end of each epoch, and when training is interrupted.

@@ -211,7 +211,7 @@ class Steps:
     @property
     def in_epoch(self) -> int:
         """Steps of this epoch that are done."""
-        return min(self.now - self.epoch * self.per_epoch, self.per_epoch)
+        return min(self.now - self._first, self.per_epoch)
 
     @property
     def end_epoch(self) -> bool:
@@ -219,15 +219,19 @@ class Steps:
         return self.in_epoch == self.per_epoch
 
     def complete(self, every: int) -> bool:
-        """Whether a multiple of `every` is among them."""
-        return self.now // every > self.before // every
+        """Whether a multiple of `every`, counted within the epoch, is among them."""
+        return self.in_epoch // every > (self.before - self._first) // every
+
+    @property
+    def _first(self) -> int:
+        return self.epoch * self.per_epoch
 
 
 class Every:
     """When something is due: every so many steps or minutes, and as an epoch ends.
 
     Args:
-        steps: Steps from one time to the next.
+        steps: Steps from one time to the next, counted within each epoch.
         minutes: Minutes from one time to the next.
     """
 
@@ -431,18 +435,18 @@ class ProgressBar:
         """Prints the results of a validation; those of an epoch replace its bar."""
         if steps.end_epoch:
             self.close()
-        speed = self.speed.examples_per_second
         found = "".join(
             f"  {name.upper()} {_shown(logs[f'val_mean_{name}'])}"
             for name in ("auc", "gauc")
             if f"val_mean_{name}" in logs
         )
-        self._print(
-            steps,
-            ("" if steps.end_epoch else f"{self._step(steps)}  ")
-            + f"loss {logs['loss']:.4f}  validation:{found}"
-            + (f"  {speed:,.0f} examples/s" if speed else ""),
-        )
+        text = f"loss {logs['loss']:.4f}  validation:{found}"
+        speed = self.speed.examples_per_second
+        if not steps.end_epoch:
+            text = f"{self._step(steps)}  {text}"
+        elif speed:
+            text = f"{text}  {speed:,.0f} examples/s"
+        self._print(steps, text)
 
     def _step(self, steps: Steps) -> str:
         return f"step {steps.in_epoch:,}/{self.steps:,}"

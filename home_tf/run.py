@@ -25,9 +25,15 @@ if TYPE_CHECKING:
     from home_tf.config import Config
     from home_tf.data import DatasetDirectory
 
-# What may differ when a run is gone on with: they only say when to stop, and on how
-# many machines.
-_STOPPING = {"training.epochs", "training.patience", "training.strategy"}
+# What may differ when a run is resumed: it only says when to stop, what is saved
+# meanwhile, and on how many machines.
+_RESUMABLE = {
+    "training.epochs",
+    "training.patience",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+    "training.strategy",
+}
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,10 @@ class Run:
     Attributes:
         folder: The folder. In it: `config.yaml`, the configuration with all defaults;
             `run.json`, which data it was trained on, by which revision and Keras;
-            `checkpoints/latest` and `checkpoints/best`; `logs/` for TensorBoard;
-            `history.csv`, a line an epoch; `experts.jsonl`, the curves of the experts
-            and gates; `metrics.json`, what `evaluate` measured; `diagnosis/`, what
-            `diagnose` did.
+            `checkpoints/step-<number>` of the last steps and `checkpoints/best`;
+            `logs/` for TensorBoard; `history.csv`, a line for each validation;
+            `experts.jsonl`, the curves of the experts and gates; `metrics.json`, what
+            `evaluate` measured; `diagnosis/`, what `diagnose` did.
     """
 
     folder: Path
@@ -57,7 +63,7 @@ class Run:
 
     @property
     def history_file(self) -> Path:
-        """A line of losses and validation metrics for each epoch."""
+        """A line of losses and metrics for each validation."""
         return self.folder / "history.csv"
 
     @property
@@ -193,7 +199,7 @@ class Run:
         different = differing_keys(found, config)
         fewer = config.training.epochs < found.training.epochs
         decayed = config.training.learning_rate_decay != "none"
-        if set(different) <= _STOPPING and not fewer:
+        if set(different) <= _RESUMABLE and not fewer:
             if not decayed or "training.epochs" not in different:
                 return
             raise HomeError(

@@ -84,6 +84,52 @@ def named_optimizer_variables(model: Any) -> dict[str, Any]:
     return {name: tf_variable(variable) for name, variable in found.items()}
 
 
+def named_metric_variables(model: Any) -> dict[str, Any]:
+    """The TensorFlow variables of a model's streaming metrics, each by its metric.
+
+    Args:
+        model: A compiled model.
+
+    Returns:
+        `{path: variable}`, such as `click_auc/positives`.
+    """
+    return {
+        f"{metric.name}/{_last_name(variable)}": tf_variable(variable)
+        for metric in model.metrics
+        for variable in metric.variables
+    }
+
+
+def _last_name(variable: Any) -> str:
+    name: str = weight_path(variable).split("/")[-1]
+    return name
+
+
+def named_random_states(layer: Any) -> dict[str, Any]:
+    """The TensorFlow variables of a layer's random generators, such as of dropout.
+
+    Args:
+        layer: A built layer or model, of either Keras.
+
+    Returns:
+        `{number: variable}`, in the order of the layers, since they have no names that
+        would be the same in another process.
+    """
+    states = _legacy_states(layer) if IS_LEGACY else _seed_states(layer)
+    return {str(number): tf_variable(state) for number, state in enumerate(states)}
+
+
+def _legacy_states(layer: Any) -> list[Any]:
+    random = (getattr(one, "_random_generator", None) for one in layer.submodules)
+    generators = (getattr(one, "_generator", None) for one in random)
+    return [one.state for one in generators if one is not None]
+
+
+def _seed_states(layer: Any) -> list[Any]:
+    weights = set(map(id, layer.weights))
+    return [one for one in layer.variables if id(one) not in weights]
+
+
 def find_not_finite(variables: Mapping[str, Any]) -> list[str]:
     """The names of the floating-point variables with NaN or infinity in them."""
     import tensorflow as tf

@@ -1,5 +1,6 @@
 """The section `training`: how the model is trained."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -12,6 +13,8 @@ from home_tf.hints import (
     Size,
     check_fields,
 )
+
+_MINUTES = re.compile(r"(\d+(?:\.\d+)?) minutes?", re.ASCII)
 
 Framework = Literal["tfrs", "keras"]
 Strategy = Literal["auto", "mirrored", "multi_worker", "parameter_server"]
@@ -27,7 +30,13 @@ class TrainingConfig:
             `MirroredStrategy` even if there is one; `multi_worker`, the machines that
             `TF_CONFIG` names. `parameter_server` is refused: it would train wrong.
         epochs: Passes over the training rows, at most.
-        patience: Epochs without a better validation score before training stops.
+        patience: Validations without a better score before training stops.
+        validate_every: Steps from one validation to the next, counted within each
+            epoch. There is one more at its end, by default that alone.
+        checkpoint_every: Steps, such as `500`, or time, such as `10 minutes`, from one
+            checkpoint to the next: what a kill loses at most. There is one more at the
+            end of each epoch, and when training is interrupted.
+        keep_checkpoints: How many of the last checkpoints are kept, beside the best.
         select_by: `auc` or `gauc`, whose mean over the monitored tasks on the
             validation rows picks the best checkpoint.
         monitor_tasks: The tasks that pick the best checkpoint; by default all. Leave
@@ -59,6 +68,9 @@ class TrainingConfig:
     strategy: Strategy = "auto"
     epochs: Size = 1
     patience: Size = 1
+    validate_every: Size | None = None
+    checkpoint_every: int | str = "10 minutes"
+    keep_checkpoints: Size = 2
     select_by: Literal["auc", "gauc"] = "auc"
     monitor_tasks: Annotated[tuple[str, ...], NotEmpty()] | None = None
     loss_weighting: Literal["sum", "uncertainty", "gradnorm", "pcgrad"] = "sum"
@@ -79,3 +91,21 @@ class TrainingConfig:
         check_fields(self)
         if self.gradnorm_alpha is not None and self.loss_weighting != "gradnorm":
             raise HomeError("`gradnorm_alpha` goes with `loss_weighting: gradnorm`")
+        if self.checkpoint_steps is None and self.checkpoint_minutes is None:
+            raise HomeError(
+                "`checkpoint_every` must be a number of steps, such as 500, or a time, "
+                f"such as '10 minutes'. Received: {self.checkpoint_every!r}"
+            )
+
+    @property
+    def checkpoint_steps(self) -> int | None:
+        """Steps from one checkpoint to the next; None if time decides."""
+        every = self.checkpoint_every
+        steps = isinstance(every, int) and not isinstance(every, bool) and every > 0
+        return int(every) if steps else None
+
+    @property
+    def checkpoint_minutes(self) -> float | None:
+        """Minutes from one checkpoint to the next; None if steps decide."""
+        found = _MINUTES.fullmatch(str(self.checkpoint_every))
+        return float(found[1]) if found and float(found[1]) > 0 else None

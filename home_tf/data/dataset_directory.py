@@ -146,6 +146,7 @@ class DatasetDirectory:
         seed: int = 0,
         epochs: int = 1,
         first_epoch: int = 0,
+        first_step: int = 0,
         smallest_batch: int = 1,
         drop_remainder: bool = False,
         input_context: tf.distribute.InputContext | None = None,
@@ -153,8 +154,8 @@ class DatasetDirectory:
         """Reads a split as a dataset of batches.
 
         The order of epoch `e` depends on `(seed, e)` only, so that a run which resumes
-        at `first_epoch` sees the batches that it would have seen without the
-        interruption.
+        at `first_step` of `first_epoch` sees the batches that it would have seen
+        without the interruption.
 
         Args:
             split: Name of the split.
@@ -166,6 +167,8 @@ class DatasetDirectory:
             epochs: The epoch at which to end, counted from 0: the number of epochs of
                 an uninterrupted run.
             first_epoch: The epoch to begin with.
+            first_step: The batch to begin this epoch with, counted from 0. Those before
+                it are read from the disk, but not decoded.
             smallest_batch: The fewest rows of an epoch's last batch; with fewer it is
                 dropped.
             drop_remainder: Whether to drop an epoch's last batch if it is not full.
@@ -188,6 +191,7 @@ class DatasetDirectory:
         check_at_least("batch_size", batch_size, 1)
         check_at_least("shuffle_rows", shuffle_rows, 0)
         check_at_least("first_epoch", first_epoch, 0)
+        check_at_least("first_step", first_step, 0)
         check_at_least("epochs", epochs, first_epoch)
         check_at_least("smallest_batch", smallest_batch, 1)
         check_context(input_context)
@@ -201,6 +205,7 @@ class DatasetDirectory:
             shuffle_rows=shuffle_rows,
             seed=seed,
             epochs=range(first_epoch, epochs),
+            first_step=first_step,
             smallest_batch=smallest_batch,
             drop_remainder=drop_remainder,
             input_context=input_context,

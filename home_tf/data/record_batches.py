@@ -41,6 +41,7 @@ def read_batches(
     shuffle_rows: int,
     seed: int,
     epochs: range,
+    first_step: int,
     smallest_batch: int,
     drop_remainder: bool,
     input_context: tf.distribute.InputContext | None,
@@ -50,20 +51,30 @@ def read_batches(
     window = math.ceil(shuffle_rows / _rows_per_record(split))
     chunk = window or math.ceil(max(batch_size, _PARSE_ROWS) / _rows_per_record(split))
 
-    # There is nothing to convert, and looking for it takes seconds.
-    @tf.autograph.experimental.do_not_convert
-    def one_epoch(epoch: Any) -> tf.data.Dataset:
-        seeds = _epoch_seeds(seed, epoch)
-        records = source(seeds[0])
-        if window:
-            records = records.shuffle(window, seeds[1], reshuffle_each_iteration=False)
-        if schema.layout == "rows":
-            return records.batch(batch_size, drop_remainder)
-        chunks = records.batch(chunk)
-        decoded = _decoded(chunks, columns, seeds[2] if window else None)
-        return decoded.rebatch(batch_size, drop_remainder)
+    def batches_of(epochs: range, first_step: int = 0) -> tf.data.Dataset:
+        # There is nothing to convert, and looking for it takes seconds.
+        @tf.autograph.experimental.do_not_convert
+        def one_epoch(epoch: Any) -> tf.data.Dataset:
+            seeds = _epoch_seeds(seed, epoch)
+            records = source(seeds[0])
+            if window:
+                records = records.shuffle(
+                    window, seeds[1], reshuffle_each_iteration=False
+                )
+            if schema.layout == "rows":
+                return records.batch(batch_size, drop_remainder).skip(first_step)
+            chunks = _skip_rows(records.batch(chunk), first_step * batch_size)
+            decoded = _decoded(chunks, columns, seeds[2] if window else None)
+            return decoded.rebatch(batch_size, drop_remainder)
 
-    batches = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
+        return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
+
+    if first_step:
+        # Only the epoch that is read in part has to count its rows.
+        rest = batches_of(epochs[:1], first_step)
+        batches = rest.concatenate(batches_of(epochs[1:]))
+    else:
+        batches = batches_of(epochs)
     if smallest_batch > 1:
         batches = batches.filter(_has_rows(smallest_batch))
     if input_context is not None:
@@ -243,10 +254,44 @@ def _row_parser(columns: Mapping[str, Column]) -> Callable[[Any], Tensors]:
     return parse
 
 
+def _skip_rows(chunks: tf.data.Dataset, rows: int) -> tf.data.Dataset:
+    """Leaves out the chunks before a row, of which no more than their rows is parsed.
+
+    Returns:
+        `(index, chunk, skipped)`: which chunk it is, its packed records, and how many
+        of its first rows are to be left out.
+    """
+    if not rows:
+        nothing = tf.constant(0, tf.int64)
+        return chunks.enumerate().map(lambda index, chunk: (index, chunk, nothing))
+
+    def place(start: Any, numbered: Any) -> Any:
+        index, chunk = numbered
+        end = start + tf.reduce_sum(_rows_of(chunk))
+        skipped = tf.maximum(tf.constant(rows, tf.int64) - start, 0)
+        return end, (index, chunk, skipped, end > rows)
+
+    placed = chunks.enumerate().scan(tf.constant(0, tf.int64), place)
+    needed = placed.filter(lambda index, chunk, skipped, needed: needed)
+    return needed.map(lambda index, chunk, skipped, needed: (index, chunk, skipped))
+
+
+def _rows_of(chunk: Any) -> Any:
+    """The number of rows of each packed record, `(records,)`."""
+    rows = {ROWS_FEATURE: tf.io.FixedLenFeature((), tf.int64)}
+    return tf.io.parse_example(chunk, rows)[ROWS_FEATURE]
+
+
 def _decoded(
     chunks: tf.data.Dataset, columns: Mapping[str, Column], seed: Any | None
 ) -> tf.data.Dataset:
-    """Decodes chunks of packed records and mixes the rows of each, given a seed."""
+    """Decodes chunks of packed records and mixes the rows of each, given a seed.
+
+    Args:
+        chunks: What `_skip_rows` returns.
+        columns: The columns.
+        seed: Of the order of the rows; without one it is that of the files.
+    """
     features = {
         name: tf.io.RaggedFeature(tf.string)
         if column.dtype == "string"
@@ -263,15 +308,18 @@ def _decoded(
                 name: _joined(column, parsed[name]) for name, column in columns.items()
             }
 
-    def decode_mixed(index: Any, chunk: Any) -> Tensors:
+    def decode_rest(index: Any, chunk: Any, skipped: Any) -> Tensors:
+        return {name: values[skipped:] for name, values in decode(chunk).items()}
+
+    def decode_mixed(index: Any, chunk: Any, skipped: Any) -> Tensors:
         decoded = decode(chunk)
         rows = tf.shape(next(iter(decoded.values())))[0]
-        order = _permutation(rows, seed, index)
+        order = _permutation(rows, seed, index)[skipped:]
         return {name: tf.gather(values, order) for name, values in decoded.items()}
 
     if seed is None:
-        return chunks.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-    return chunks.enumerate().map(decode_mixed, num_parallel_calls=_PARALLEL_CHUNKS)
+        return chunks.map(decode_rest, num_parallel_calls=tf.data.AUTOTUNE)
+    return chunks.map(decode_mixed, num_parallel_calls=_PARALLEL_CHUNKS)
 
 
 def _check_lengths(columns: Mapping[str, Column], parsed: Tensors, rows: Any) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from home_tf.backend import keras
+from home_tf.backend import IS_LEGACY, keras
 from home_tf.layers.layer import Layer
 from home_tf.models.saved_parts import deserialize_parts, serialize_parts
 
@@ -48,12 +48,15 @@ class RankingNetwork(Layer):
         self.features = features
         self.representations = representations
         self.towers = towers
-        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        # By default the random numbers of legacy Keras have no state to be saved.
+        rng = {"rng_type": "stateful"} if IS_LEGACY and dropout else {}
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, **rng)
 
     def build(self, input_shape: Any = None) -> None:
         """Creates the weights of all parts."""
         shape = (None, self.features.width)
         _build(self.features, input_shape)
+        _build(self.dropout, shape)
         _build(self.representations, shape)
         _build(self.towers, self.representations.compute_output_shape(shape))
         self.built = True

@@ -1,14 +1,16 @@
 """The callbacks of `train`: validation, checkpoints, speed and progress."""
 
+import csv
 import importlib.util
+import io
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -19,24 +21,19 @@ from rich.progress import (
 )
 
 from home_tf.backend import keras
-from home_tf.backend.variables import (
-    find_not_finite,
-    named_optimizer_variables,
-    named_variables,
-)
-from home_tf.config import TrainingConfig
 from home_tf.diagnosis import ExpertMonitor
-from home_tf.errors import HomeError
 from home_tf.evaluation import auc, gauc, mean_of_defined
 from home_tf.files import write_text
 from home_tf.run import Run
-from home_tf.training.best_epoch import BestEpoch
-from home_tf.training.checkpoint import Checkpoint, shorten
+from home_tf.training.checkpoints import Checkpoints
 from home_tf.training.experiment import Experiment
+from home_tf.training.interruption import Interruption
 from home_tf.training.predictions import Predictor
-from home_tf.training.workers import ChiefsScores, Workers
+from home_tf.training.workers import Workers
 
 WARM_UP_STEPS = 5
+# Steps after which several processes agree whether a checkpoint is due.
+ASK_STEPS = 100
 LINE_SECONDS = 30.0
 
 
@@ -44,8 +41,9 @@ LINE_SECONDS = 30.0
 def training_callbacks(
     run: Run,
     experiment: Experiment,
-    checkpoints: "Checkpoints",
+    checkpoints: Checkpoints,
     workers: Workers,
+    interruption: Interruption,
     console: Console,
 ) -> Iterator[Sequence[Any]]:
     """Lends the callbacks of a training, and saves its speed if it does not fail.
@@ -55,41 +53,35 @@ def training_callbacks(
         experiment: The experiment.
         checkpoints: The run's checkpoints, restored.
         workers: The processes that train together.
+        interruption: The signals that are held back.
         console: Where progress is shown.
 
     Yields:
-        The callbacks, in their order: the later ones read what the earlier ones add to
-        the logs.
+        The callbacks, in their order.
     """
     training = experiment.config.training
     speed = Speed(training.batch_size)
-    history = History(run.history_file, first_epoch=checkpoints.best_epoch.epochs_done)
-    board = keras.callbacks.TensorBoard(str(run.folder / "logs"), write_graph=False)
-    bar = ProgressBar(
-        training.epochs,
-        experiment.steps_per_epoch,
-        speed,
-        console,
+    board = Board(str(run.folder / "logs"), write_graph=False)
+    bar = ProgressBar(training.epochs, experiment.steps_per_epoch, speed, console)
+    milestones = Milestones(
+        experiment,
+        checkpoints,
+        workers,
+        interruption,
+        history=History(run.history_file, step=checkpoints.step),
+        board=board,
+        speed=speed,
+        bar=bar,
     )
-    monitors = make_monitors(run, experiment, checkpoints.best_epoch.epochs_done)
-    with closing(history), closing(bar):
-        yield (
-            speed,
-            *monitors,
-            FiniteWeights(checkpoints.run),
-            Validation(experiment),
-            ChiefsScores(workers),
-            history,
-            checkpoints,
-            board,
-            bar,
-        )
+    monitors = make_monitors(run, experiment, checkpoints.step)
+    with closing(bar):
+        yield speed, *monitors, board, milestones
     if speed.examples_per_second is not None:
         run.save_state(examples_per_second=round(speed.examples_per_second, 1))
 
 
 def make_monitors(
-    run: Run, experiment: Experiment, epochs_done: int
+    run: Run, experiment: Experiment, first_step: int
 ) -> list[ExpertMonitor]:
     """The monitor of a training's experts, if the configuration wants one."""
     every = experiment.config.training.monitor_experts
@@ -104,166 +96,285 @@ def make_monitors(
             log_dir=run.folder / "logs" / "experts",
             images=importlib.util.find_spec("matplotlib") is not None,
             file=run.curves_file,
-            first_step=epochs_done * experiment.steps_per_epoch,
+            first_step=first_step,
         )
     ]
 
 
-class FiniteWeights(keras.callbacks.Callback):
-    """Ends a training that has diverged, before anything of it is measured or saved.
+class Milestones(keras.callbacks.Callback):
+    """Does what is due after a step: validation, a checkpoint, the end of an epoch.
+
+    With `steps_per_execution` Keras comes here after several steps, and what is due
+    after one of them is done after the last.
 
     Args:
-        run: The run's folder.
+        experiment: The experiment.
+        checkpoints: The run's checkpoints, restored.
+        workers: The processes that train together.
+        interruption: The signals that are held back.
+        history: Gets the metrics of each validation, as does `board`.
+        board: The curves for TensorBoard.
+        speed: Paused meanwhile.
+        bar: Shows how far the training is.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        checkpoints: Checkpoints,
+        workers: Workers,
+        interruption: Interruption,
+        *,
+        history: "History",
+        board: "Board",
+        speed: "Speed",
+        bar: "ProgressBar",
+    ) -> None:
         super().__init__()
-        self._run = run
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Checks all weights, and what the optimizer keeps of them."""
-        variables = {
-            **named_variables(self.model.network),
-            **named_variables(self.model.loss_weighting),
-            **named_optimizer_variables(self.model),
-        }
-        wrong = find_not_finite(variables)
-        if wrong:
-            kept = (
-                f"is kept as it was after epoch {epoch}" if epoch else "holds nothing"
-            )
-            raise HomeError(
-                f"training has diverged in epoch {epoch + 1}: NaN or infinity in "
-                f"{len(wrong)} of {len(variables)} variables ({shorten(wrong)}). "
-                f"{self._run.folder} {kept}. Train another run with a smaller "
-                "`training.learning_rate`, or with `training.clip_norm`"
-            )
-
-
-class Validation(keras.callbacks.Callback):
-    """Adds exact validation metrics to the logs of an epoch.
-
-    `val_<task>_auc`, `val_<task>_gauc`, and their means over the monitored tasks,
-    `val_mean_auc` and `val_mean_gauc`, leaving out tasks for which they are undefined;
-    NaN where that is all. Without groups there is no GAUC.
-
-    Args:
-        experiment: The experiment, whose validation rows are predicted.
-    """
-
-    def __init__(self, experiment: Experiment) -> None:
-        super().__init__()
-        self.experiment = experiment
+        self._experiment, self._checkpoints = experiment, checkpoints
+        self._workers, self._interruption = workers, interruption
+        self._history, self._board = history, board
+        self._speed, self._bar = speed, bar
         training = experiment.config.training
-        self.monitor_tasks = training.monitor_tasks or tuple(experiment.config.tasks)
+        self._score = f"val_mean_{training.select_by}"
+        self._validations = Every(steps=training.validate_every)
+        self._saves = Every(
+            steps=training.checkpoint_steps,
+            minutes=training.checkpoint_minutes,
+        )
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Prepares what every epoch uses again."""
-        self._dataset = self.experiment.read("validation")
-        self._predictor = Predictor(self.model.network)
+        """Prepares what every validation uses again."""
+        self._validation = Validation(self._experiment, self.model.network)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Measures the model."""
-        logs = {} if logs is None else logs
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Goes on with the metrics of the epoch, which Keras has just reset."""
+        self._checkpoints.restore_metrics()
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Does what is due."""
+        if not self._workers.several:
+            # One process of several cannot save: the others would not take part.
+            self._interruption.hold_back()
+        steps = self._count_steps()
+        self._bar.show_steps(steps, logs or {})
+        if self._validations.is_due(steps):
+            self._validate(steps)
+        if steps.end_epoch:
+            self.model.reset_metrics()
+        interrupted = self._interruption.requested
+        if self._is_save_due(steps) or self.model.stop_training or interrupted:
+            self._save(steps)
+        if interrupted:
+            self._interruption.deliver()
+
+    def _is_save_due(self, steps: "Steps") -> bool:
+        due = self._saves.is_due(steps)
+        if not self._workers.several or not self._saves.by_the_clock:
+            return due
+        # Clocks differ: the chief's counts, and asking it takes time.
+        if not steps.complete(ASK_STEPS) and not steps.end_epoch:
+            return False
+        return self._workers.share([float(due)]) == [1.0]
+
+    def _count_steps(self) -> "Steps":
+        before, experiment = self._checkpoints.step, self._experiment
+        # Keras 3 names the first of several steps, or one past the last, depending on
+        # its version; and the last call may do fewer.
+        now = before + experiment.config.training.steps_per_execution
+        self._checkpoints.step = min(now, experiment.steps)
+        return Steps(before, self._checkpoints.step, experiment.steps_per_epoch)
+
+    def _validate(self, steps: "Steps") -> None:
+        checkpoints = self._checkpoints
+        checkpoints.check_finite(steps.epoch + 1)
+        # The logs of a step are those of one replica.
+        trained = {n: float(x) for n, x in self.model.get_metrics_result().items()}
+        logs = {**trained, **self._share(self._validation.measure())}
+        self._history.add(steps, logs)
+        self._board.write(steps.now, logs)
+        self._bar.show_validation(steps, logs)
+        if checkpoints.best.add(logs[self._score]):
+            checkpoints.save_best()
+        self.model.stop_training = checkpoints.best.exhausted
+        self._speed.pause()
+
+    def _share(self, scores: dict[str, float]) -> dict[str, float]:
+        """The chief's scores: those that each measures can differ in the last digit."""
+        shared = self._workers.share(list(scores.values()))
+        return dict(zip(scores, shared, strict=True))
+
+    def _save(self, steps: "Steps") -> None:
+        self._checkpoints.check_finite(steps.epoch + 1)
+        self._checkpoints.save()
+        self._saves.restart()
+        self._speed.pause()
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps that Keras has just done in one call.
+
+    Attributes:
+        before: Steps of the training that were done before, over all epochs.
+        now: Steps that are done now.
+        per_epoch: Steps of an epoch.
+    """
+
+    before: int
+    now: int
+    per_epoch: int
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the first of them, counted from 0."""
+        return self.before // self.per_epoch
+
+    @property
+    def in_epoch(self) -> int:
+        """Steps of this epoch that are done."""
+        return min(self.now - self._first, self.per_epoch)
+
+    @property
+    def end_epoch(self) -> bool:
+        """Whether they complete the epoch."""
+        return self.in_epoch == self.per_epoch
+
+    def complete(self, every: int) -> bool:
+        """Whether a multiple of `every`, counted within the epoch, is among them."""
+        return self.in_epoch // every > (self.before - self._first) // every
+
+    @property
+    def _first(self) -> int:
+        return self.epoch * self.per_epoch
+
+
+class Every:
+    """When something is due: every so many steps or minutes, and as an epoch ends.
+
+    Args:
+        steps: Steps from one time to the next, counted within each epoch.
+        minutes: Minutes from one time to the next.
+    """
+
+    def __init__(
+        self, *, steps: int | None = None, minutes: float | None = None
+    ) -> None:
+        self._steps, self._minutes = steps, minutes
+        self.restart()
+
+    @property
+    def by_the_clock(self) -> bool:
+        """Whether minutes are counted."""
+        return bool(self._minutes)
+
+    def restart(self) -> None:
+        """Counts the minutes from now."""
+        self._start = time.monotonic()
+
+    def is_due(self, steps: Steps) -> bool:
+        """Whether it is due after these steps."""
+        if self._minutes and time.monotonic() - self._start >= 60 * self._minutes:
+            return True
+        return steps.end_epoch or bool(self._steps and steps.complete(self._steps))
+
+
+class Validation:
+    """Exact metrics on the validation rows.
+
+    Args:
+        experiment: The experiment.
+        network: The network that is trained.
+    """
+
+    def __init__(self, experiment: Experiment, network: Any) -> None:
+        training = experiment.config.training
+        self._tasks = training.monitor_tasks or tuple(experiment.config.tasks)
+        self._dataset = experiment.read("validation")
+        self._predictor = Predictor(network)
+
+    def measure(self) -> dict[str, float]:
+        """Measures the network as it is.
+
+        Returns:
+            `val_<task>_auc`, `val_<task>_gauc`, and their means over the monitored
+            tasks, `val_mean_auc` and `val_mean_gauc`, leaving out tasks for which they
+            are undefined; NaN where that is all. Without groups there is no GAUC.
+        """
         found = self._predictor.predict(self._dataset)
         aucs, gaucs = {}, {}
         for task, labels in found.labels.items():
             aucs[task] = auc(labels, found.probabilities[task])
-            logs[f"val_{task}_auc"] = aucs[task]
             if found.groups is not None:
                 gaucs[task] = gauc(labels, found.probabilities[task], found.groups)
-                logs[f"val_{task}_gauc"] = gaucs[task]
-        for name, values in (("auc", aucs), ("gauc", gaucs)):
-            if not values:
-                continue
-            monitored = [values[task] for task in self.monitor_tasks]
-            logs[f"val_mean_{name}"] = float(mean_of_defined(monitored))
+        return self._named("auc", aucs) | self._named("gauc", gaucs)
+
+    def _named(self, metric: str, values: dict[str, float]) -> dict[str, float]:
+        if not values:
+            return {}
+        mean = float(mean_of_defined([values[task] for task in self._tasks]))
+        by_task = {f"val_{task}_{metric}": value for task, value in values.items()}
+        return {**by_task, f"val_mean_{metric}": mean}
 
 
-class Checkpoints(keras.callbacks.Callback):
-    """Keeps the latest and the best checkpoint, and stops when the best is long past.
-
-    All that a resumed training needs is in the checkpoint: weights, those of the loss
-    weighting among them, optimiser, the number of epochs done, the best epoch and its
-    score.
-
-    Args:
-        run: The run's folder.
-        model: The compiled model.
-        training: What picks the best epoch, and how many epochs without a better one
-            end the training.
-        writes: Whether this process is the one that writes.
-    """
-
-    def __init__(
-        self, run: Run, model: Any, training: TrainingConfig, *, writes: bool = True
-    ) -> None:
-        super().__init__()
-        self.run = run
-        self._writes = writes
-        self.best_epoch = BestEpoch(training.patience)
-        self._score = f"val_mean_{training.select_by}"
-        self._latest = run.checkpoints / "latest"
-        self._best = run.checkpoints / "best"
-        self._progress = {
-            "epochs_done": tf.Variable(0, dtype=tf.int64),
-            "best_epoch": tf.Variable(0, dtype=tf.int64),
-            "best_score": tf.Variable(-np.inf, dtype=tf.float64),
-        }
-        self._checkpoint = Checkpoint(
-            network=named_variables(model.network),
-            loss_weighting=named_variables(model.loss_weighting),
-            optimizer=named_optimizer_variables(model),
-            progress=self._progress,
-        )
-
-    def restore(self) -> int:
-        """Restores the latest checkpoint; returns the number of epochs done."""
-        if self._checkpoint.restore(self._latest):
-            progress = self._progress
-            self.best_epoch.epochs_done = int(progress["epochs_done"])
-            self.best_epoch.epoch = int(progress["best_epoch"])
-            self.best_epoch.score = float(progress["best_score"])
-        return self.best_epoch.epochs_done
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Saves the model."""
-        best = self.best_epoch
-        better = best.add((logs or {})[self._score])
-        self._progress["epochs_done"].assign(best.epochs_done)
-        self._progress["best_epoch"].assign(best.epoch)
-        self._progress["best_score"].assign(best.score)
-        if better:
-            self._checkpoint.save(self._best, best.epochs_done, writes=self._writes)
-        self._checkpoint.save(self._latest, best.epochs_done, writes=self._writes)
-        if best.exhausted:
-            self.model.stop_training = True
-
-
-class History(keras.callbacks.CSVLogger):
-    """`history.csv`: a line of losses and metrics for each epoch.
+class History:
+    """`history.csv`: a line of losses and metrics for each validation.
 
     Args:
         file: The file.
-        first_epoch: The epoch that training begins with, counted from 0: later ones,
-            which a killed training wrote and did not save, are removed.
+        step: Steps that are done: lines of later ones, which a killed training wrote
+            and did not save, are removed.
     """
 
-    def __init__(self, file: Path, *, first_epoch: int) -> None:
-        super().__init__(str(file), append=first_epoch > 0)
-        if first_epoch and file.is_file():
-            lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-            write_text(file, "".join(lines[: first_epoch + 1]))
+    def __init__(self, file: Path, *, step: int) -> None:
+        self._file = file
+        rows = []
+        if step and file.is_file():
+            rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8"))))
+        # A line that was cut is shorter than the first.
+        kept = [row for row in rows[1:] if len(row) == len(rows[0])]
+        kept = [row for row in kept if int(row[1]) <= step]
+        write_text(file, _to_csv(*rows[:1], *kept))
 
-    def close(self) -> None:
-        """Closes the file; Keras does so only if the training ends well."""
-        file = getattr(self, "csv_file", None)
-        if file is not None:
-            file.close()
+    def add(self, steps: Steps, logs: dict[str, Any]) -> None:
+        """Adds a line.
+
+        Args:
+            steps: The steps that are done.
+            logs: The losses and metrics.
+        """
+        row = {"epoch": steps.epoch, "step": steps.now, **logs}
+        is_new = not self._file.stat().st_size
+        with self._file.open("a", encoding="utf-8", newline="") as file:
+            file.write(_to_csv(*([row] if is_new else []), row.values()))
+
+
+def _to_csv(*rows: Any) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+class Board(keras.callbacks.TensorBoard):
+    """The curves for TensorBoard, at the steps of the validations."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes nothing: all epochs are one of Keras."""
+
+    def write(self, step: int, logs: dict[str, Any]) -> None:
+        """Writes losses and metrics.
+
+        Args:
+            step: Steps that are done.
+            logs: The losses and metrics.
+        """
+        super().on_epoch_end(step, logs)
 
 
 class Speed(keras.callbacks.Callback):
-    """Measures training examples per second, without tracing and validation."""
+    """Measures training examples per second, without tracing and pauses."""
 
     def __init__(self, batch_size: int) -> None:
         super().__init__()
@@ -276,46 +387,67 @@ class Speed(keras.callbacks.Callback):
         """Examples per second; None if there were too few steps to tell."""
         return self.examples / self.seconds if self.seconds else None
 
+    def pause(self) -> None:
+        """Stops the clock until the next step begins."""
+        self._clock: float | None = None
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Starts an epoch."""
-        self._start: float | None = None
+        """Waits for the first steps, which trace the graph."""
+        self.pause()
         self._last = 0
+
+    def on_train_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Starts the clock after a pause."""
+        if self._clock is None and self._last >= WARM_UP_STEPS:
+            self._clock = time.perf_counter()
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        """Starts the clock once the first steps, which trace the graph, are over."""
-        if self._start is None and batch >= WARM_UP_STEPS:
-            self._start = time.perf_counter()
-            self._first = batch
+        """Adds the steps that are done."""
+        now = time.perf_counter()
+        if self._clock is not None:
+            self.examples += (batch - self._last) * self.batch_size
+            self.seconds += now - self._clock
         self._last = batch
-        self._now = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Adds up an epoch."""
-        if self._start is not None and self._last > self._first:
-            self.examples += (self._last - self._first) * self.batch_size
-            self.seconds += self._now - self._start
+        self._clock = now if batch >= WARM_UP_STEPS else None
 
 
-class ProgressBar(keras.callbacks.Callback):
-    """A bar for the steps of an epoch, and a line for each epoch that is done.
+class ProgressBar:
+    """A bar for the steps of an epoch, and a line for each validation.
 
     Without a terminal, a line every `LINE_SECONDS` stands for the bar.
+
+    Args:
+        epochs: Number of epochs.
+        steps: Steps of an epoch.
+        speed: Measures the speed that is shown.
+        console: Where it is shown.
     """
 
     def __init__(self, epochs: int, steps: int, speed: Speed, console: Console) -> None:
-        super().__init__()
         self.epochs = epochs
         self.steps = steps
         self.speed = speed
         self.console = console
         self._bar: Progress | None = None
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Shows a new bar."""
-        self._epoch = f"epoch {epoch + 1}/{self.epochs}"
         self._last_line = time.monotonic()
+
+    def show_steps(self, steps: Steps, logs: dict[str, Any]) -> None:
+        """Moves the bar, or prints a line."""
+        if self._bar is None:
+            self._start(steps)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=steps.in_epoch)
+        if self.console.is_terminal or not logs:
+            return
+        if time.monotonic() - self._last_line >= LINE_SECONDS:
+            self._last_line = time.monotonic()
+            self._print(steps, f"{self._step(steps)}  loss {logs['loss']:.4f}")
+
+    def _start(self, steps: Steps) -> None:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -326,43 +458,37 @@ class ProgressBar(keras.callbacks.Callback):
             disable=not self.console.is_terminal,
         )
         self._bar.start()
-        self._task = self._bar.add_task(f"epoch {epoch + 1}", total=self.steps)
+        self._task = self._bar.add_task(f"epoch {steps.epoch + 1}", total=self.steps)
 
-    def on_train_batch_end(
-        self, batch: int, logs: dict[str, Any] | None = None
-    ) -> None:
-        """Moves the bar, or prints a line."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=batch + 1)
-        if self.console.is_terminal or not logs:
-            return
-        if time.monotonic() - self._last_line >= LINE_SECONDS:
-            self._last_line = time.monotonic()
-            self._print(f"step {batch + 1:,}/{self.steps:,}  loss {logs['loss']:.4f}")
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Replaces the bar with the epoch's results."""
-        self.close()
-        logs = logs or {}
-        speed = self.speed.examples_per_second
+    def show_validation(self, steps: Steps, logs: dict[str, Any]) -> None:
+        """Prints the results of a validation; those of an epoch replace its bar."""
+        if steps.end_epoch:
+            self.close()
         found = "".join(
             f"  {name.upper()} {_shown(logs[f'val_mean_{name}'])}"
             for name in ("auc", "gauc")
             if f"val_mean_{name}" in logs
         )
-        self._print(
-            f"loss {logs['loss']:.4f}  validation:{found}"
-            + (f"  {speed:,.0f} examples/s" if speed else "")
-        )
+        text = f"loss {logs['loss']:.4f}  validation:{found}"
+        speed = self.speed.examples_per_second
+        if not steps.end_epoch:
+            text = f"{self._step(steps)}  {text}"
+        elif speed:
+            text = f"{text}  {speed:,.0f} examples/s"
+        self._print(steps, text)
 
-    def _print(self, text: str) -> None:
-        line = f"{self._epoch}  {text}"
+    def _step(self, steps: Steps) -> str:
+        return f"step {steps.in_epoch:,}/{self.steps:,}"
+
+    def _print(self, steps: Steps, text: str) -> None:
+        line = f"epoch {steps.epoch + 1}/{self.epochs}  {text}"
         self.console.print(line, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Takes the bar away, also when training fails: it hides the cursor."""
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
 
 
 def _shown(value: float) -> str:

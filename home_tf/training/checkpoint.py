@@ -24,6 +24,10 @@ _UNREADABLE = (
 )
 
 
+class UnreadableCheckpointError(HomeError):
+    """A checkpoint that is broken, such as cut in the middle."""
+
+
 class Checkpoint:
     """Variables that are saved and restored by their names.
 
@@ -48,7 +52,7 @@ class Checkpoint:
 
         Args:
             folder: The folder, of this checkpoint alone.
-            number: The number of the epoch, which the files' names end with.
+            number: The number of steps, which the files' names end with.
             writes: Whether this process writes; all that train together must call.
 
         Raises:
@@ -83,7 +87,8 @@ class Checkpoint:
             Whether there was anything.
 
         Raises:
-            HomeError: If it cannot be read, or is not what the variables are.
+            UnreadableCheckpointError: If it cannot be read.
+            HomeError: If it is not what the variables are.
         """
         recover_directory(folder)
         if not folder.is_dir() or not any(folder.iterdir()):
@@ -156,7 +161,7 @@ def _explain_unreadable(folder: Path) -> Iterator[None]:
         raise
     except _UNREADABLE as error:
         reason = (str(error).splitlines() or ["no message"])[0][:200]
-        raise HomeError(
+        raise UnreadableCheckpointError(
             f"{folder}: the checkpoint cannot be read ({reason}). Train again, into "
             "another folder"
         ) from None

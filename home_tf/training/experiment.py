@@ -117,17 +117,22 @@ class Experiment:
             group_by=self.config.evaluation.group_by,
         )
 
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training, if nothing stops it early."""
+        return self.steps_per_epoch * self.config.training.epochs
+
     def read_training(
         self,
-        first_epoch: int = 0,
+        first_step: int = 0,
         input_context: tf.distribute.InputContext | None = None,
     ) -> tf.data.Dataset:
         """The training rows as batches `(features, labels, sample_weights)`, shuffled.
 
-        `steps_per_epoch` of them are an epoch.
+        `steps_per_epoch` of them are an epoch, and `steps` the whole training.
 
         Args:
-            first_epoch: The epoch to begin with, counted from 0, up to the last.
+            first_step: The step to begin with, counted from 0 over all epochs.
             input_context: Of `tf.distribute`; see `DatasetDirectory.read`.
 
         Raises:
@@ -135,6 +140,7 @@ class Experiment:
         """
         training = self.config.training
         rows = self.data.split("train").rows
+        first_epoch, first_step = divmod(first_step, self.steps_per_epoch)
         return ranking_dataset(
             self.data,
             "train",
@@ -146,6 +152,7 @@ class Experiment:
             seed=training.seed,
             epochs=training.epochs,
             first_epoch=first_epoch,
+            first_step=first_step,
             input_context=input_context,
         )
 
@@ -240,7 +247,7 @@ class Experiment:
         # The rest of a checkpoint is for resuming the training.
         if not Checkpoint(network=weights).restore(folder):
             raise HomeError(
-                f"{folder}: no checkpoint. Run `home-tf train` to the end of an epoch "
+                f"{folder}: no checkpoint. Run `home-tf train` to its first validation "
                 "first"
             )
         wrong = find_not_finite(weights)
@@ -289,32 +296,31 @@ class Experiment:
         training = self.config.training
         rate: Any = training.learning_rate
         if training.learning_rate_decay == "cosine":
-            steps = self.steps_per_epoch * training.epochs
-            rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=steps)
+            rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=self.steps)
         lazy = training.optimizer == "lazy_adam"
         optimizer = LazyAdam if lazy else Adam
         return optimizer(rate, global_clipnorm=training.clip_norm)
 
-    def fit(self, model: Any, callbacks: Sequence[Any], *, first_epoch: int) -> None:
-        """Trains a model to the last epoch.
+    def fit(self, model: Any, callbacks: Sequence[Any], *, first_step: int) -> None:
+        """Trains a model to the last step.
+
+        All epochs are one of Keras, which a training may so resume in the middle of an
+        epoch. What is due at the end of one, the callbacks do.
 
         Args:
             model: What `make_model` returned.
             callbacks: Callbacks of Keras.
-            first_epoch: The epoch to begin with, counted from 0.
+            first_step: The step to begin with, counted from 0 over all epochs.
 
         Raises:
             HomeError: If the data lacks a column, or a record is broken.
         """
-        training = self.config.training
-        read = functools.partial(self.read_training, first_epoch)
+        read = functools.partial(self.read_training, first_step)
         dataset = distribute(model, read)
         with self.explain_broken_records("train", "validation"):
             model.fit(
                 dataset,
-                initial_epoch=first_epoch,
-                epochs=training.epochs,
-                steps_per_epoch=self.steps_per_epoch,
+                steps_per_epoch=self.steps - first_step,
                 callbacks=list(callbacks),
                 shuffle=False,
                 verbose=0,

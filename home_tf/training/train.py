@@ -7,13 +7,14 @@ import tensorflow as tf
 from rich.console import Console
 
 from home_tf.backend import keras
-from home_tf.config import Config, TrainingConfig
+from home_tf.config import Config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import Interrupted
 from home_tf.run import Run
-from home_tf.training.best_epoch import BestEpoch
-from home_tf.training.callbacks import Checkpoints, training_callbacks
+from home_tf.training.callbacks import training_callbacks
+from home_tf.training.checkpoints import Checkpoints
 from home_tf.training.experiment import Experiment
+from home_tf.training.interruption import Interruption
 from home_tf.training.strategy import check_options, check_strategy, make_strategy
 from home_tf.training.workers import Workers
 
@@ -34,7 +35,7 @@ def train(
         config: The configuration.
         data: The dataset directory.
         out: The run's folder; if it holds a run of the same configuration, or of one
-            with fewer epochs, that run goes on after its last complete epoch.
+            with fewer epochs, that run resumes from its last checkpoint.
         strategy: By default what `training.strategy` of the configuration says.
         console: Where progress is shown; by default nowhere.
 
@@ -47,7 +48,9 @@ def train(
             run of another configuration, of other data or of the other Keras, another
             training of the run is going on, the training diverges, a checkpoint cannot
             be written, or another process of the training has ended.
-        Interrupted: If the training is interrupted; the run holds the epochs before.
+        Interrupted: If Ctrl-C or SIGTERM interrupts the training; the run holds a
+            checkpoint of the last step. `Interruption` says what SIGTERM does. One of
+            several processes cannot save: there the run holds what was saved before.
     """
     # First, for several processes must meet before TensorFlow computes anything.
     strategy = (
@@ -80,31 +83,42 @@ def _fit(
     workers: Workers,
     console: Console,
 ) -> None:
-    training = experiment.config.training
-    first_epoch = checkpoints.restore()
-    workers.check_same("the checkpoints of the run", str(first_epoch))
-    if first_epoch >= training.epochs or checkpoints.best_epoch.exhausted:
-        console.print(_say_why_done(checkpoints.best_epoch, training), soft_wrap=True)
+    checkpoints.restore(lambda line: console.print(line, soft_wrap=True))
+    workers.check_same("the checkpoints of the run", str(checkpoints.step))
+    if checkpoints.step >= experiment.steps or checkpoints.best.exhausted:
+        console.print(_say_why_done(checkpoints, experiment), soft_wrap=True)
         return
     run.start_training()
     try:
-        with training_callbacks(
-            run, experiment, checkpoints, workers, console
-        ) as callbacks:
-            experiment.fit(model, callbacks, first_epoch=first_epoch)
+        with (
+            Interruption() as interruption,
+            training_callbacks(
+                run, experiment, checkpoints, workers, interruption, console
+            ) as callbacks,
+        ):
+            experiment.fit(model, callbacks, first_step=checkpoints.step)
     except KeyboardInterrupt:
-        done = checkpoints.best_epoch.epochs_done
-        raise Interrupted(
-            f"interrupted in epoch {done + 1} of {training.epochs}; "
-            f"{checkpoints.run.folder} has {done or 'none'} of them. Run the same "
-            "command again to resume"
-        ) from None
+        raise Interrupted(_say_how_to_resume(checkpoints, experiment)) from None
 
 
-def _say_why_done(best: BestEpoch, training: TrainingConfig) -> str:
-    if best.epochs_done >= training.epochs:
-        return f"all {best.epochs_done} epochs are done; more `epochs` extend the run"
+def _say_why_done(checkpoints: Checkpoints, experiment: Experiment) -> str:
+    training = experiment.config.training
+    if checkpoints.step >= experiment.steps:
+        return f"all {training.epochs} epochs are done; more `epochs` extend the run"
     return (
-        f"stopped after epoch {best.epochs_done}, {training.patience} after the best; "
-        "a larger `patience` goes on"
+        f"stopped early after step {checkpoints.step:,} (`patience: "
+        f"{training.patience}`); a larger `patience` resumes the run"
+    )
+
+
+def _say_how_to_resume(checkpoints: Checkpoints, experiment: Experiment) -> str:
+    folder = checkpoints.run.folder
+    if not checkpoints.saved_step:
+        return f"interrupted; {folder} has nothing yet. Run the same command again"
+    per_epoch = experiment.steps_per_epoch
+    epochs_done, last = divmod(checkpoints.saved_step - 1, per_epoch)
+    return (
+        f"interrupted; {folder} has the training up to step {last + 1:,} of "
+        f"{per_epoch:,} in epoch {epochs_done + 1} of "
+        f"{experiment.config.training.epochs}. Run the same command again to resume"
     )

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from home_tf.backend import keras
 from home_tf.config import Config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
@@ -29,13 +28,14 @@ class Workers:
         strategy: The strategy of the training.
 
     Attributes:
+        several: Whether there are several.
         is_chief: Whether this process is the one that writes.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self._strategy = strategy
-        several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-        self._several = several and bool(
+        of_several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        self.several = of_several and bool(
             strategy.cluster_resolver.cluster_spec().as_dict()
         )
         self.is_chief = bool(strategy.extended.should_checkpoint)
@@ -46,7 +46,7 @@ class Workers:
         Args:
             values: This process's values, as many as the chief's.
         """
-        if not self._several:
+        if not self.several:
             return list(values)
         mine = np.asarray(values, np.float64)
         sent = tf.constant(mine if self.is_chief else np.zeros_like(mine))
@@ -65,7 +65,7 @@ class Workers:
         digest = hashlib.sha256(text.encode()).digest()
         mine = [float(int.from_bytes(digest[:6], "big"))]  # exact in a float
         different = self.share(mine) != mine
-        if self._several and self._sum(tf.constant(float(different))) > 0:
+        if self.several and self._sum(tf.constant(float(different))) > 0:
             here = "another than the chief's" if different else "not the same"
             raise HomeError(
                 f"{what} must be the same in all processes of a training. Received: "
@@ -123,30 +123,9 @@ class Workers:
         try:
             yield
         except _GONE:
-            if not self._several:
+            if not self.several:
                 raise
             raise HomeError(
                 "another process of the training has ended, and its message says why. "
-                "Start all of them again to resume after the last complete epoch"
+                "Start all of them again to resume from the last checkpoint"
             ) from None
-
-
-class ChiefsScores(keras.callbacks.Callback):
-    """Gives every process the chief's validation scores, by which training may stop.
-
-    Those that each measures can differ in the last digit, and one alone must not stop.
-
-    Args:
-        workers: The processes.
-    """
-
-    def __init__(self, workers: Workers) -> None:
-        super().__init__()
-        self._workers = workers
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Replaces the scores."""
-        logs = {} if logs is None else logs
-        names = [name for name in logs if name.startswith("val_")]
-        scores = self._workers.share([logs[name] for name in names])
-        logs.update(zip(names, scores, strict=True))

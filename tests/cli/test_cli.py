@@ -186,8 +186,8 @@ def test_an_interrupted_training_says_what_is_saved(folder, ran, tmp_path, numbe
         process.kill()
     assert process.returncode == 128 + number
     assert re.fullmatch(
-        rf"interrupted in epoch \d+ of 500; {re.escape(str(out))} has \d+ of them. Run "
-        "the same command again to resume\n",
+        rf"interrupted; {re.escape(str(out))} has the training up to step \d+ of \d+ "
+        r"in epoch \d+ of 500\. Run the same command again to resume\n",
         said,
     )
 

@@ -221,6 +221,17 @@ def test_a_resumed_run_sees_the_batches_it_would_have_seen(tmp_path, layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shuffle_rows", [0, 1, 40, 1000])
+def test_a_run_resumed_within_an_epoch_sees_them_too(tmp_path, layout, shuffle_rows):
+    write_ids(tmp_path, 95, layout=layout, shards=3, block_rows=8)
+    options = {"shuffle_rows": shuffle_rows, "seed": 7, "epochs": 3}
+    whole = id_batches(tmp_path, **options)
+    for step in range(11):  # an epoch has 10
+        rest = id_batches(tmp_path, first_epoch=1, first_step=step, **options)
+        assert rest == whole[10 + step :]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_shuffling_mixes_rows_across_blocks(tmp_path, layout):
     write_ids(tmp_path, 1024, layout=layout, shards=4, block_rows=32)
     first = id_batches(tmp_path, batch_size=64, shuffle_rows=1024, seed=1)[0]
@@ -457,6 +468,7 @@ def test_unknown_splits_and_columns_name_the_known_ones(tmp_path):
         ({"batch_size": 0}, "`batch_size`.*Received: .*0"),
         ({"shuffle_rows": -1}, "`shuffle_rows`.*Received: .*-1"),
         ({"first_epoch": -1}, "`first_epoch`.*Received: -1"),
+        ({"first_step": -1}, "`first_step`.*Received: -1"),
         ({"first_epoch": 2}, "`epochs`.*at least 2.*Received: 1"),
         ({"columns": []}, "`columns`.*at least one"),
     ],

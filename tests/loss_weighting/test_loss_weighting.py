@@ -20,7 +20,7 @@ from home_tf.loss_weighting import GradNorm, PCGrad, Uncertainty
 from home_tf.loss_weighting.projection import random_orders
 from home_tf.models import RankingModel, RankingNetwork
 from home_tf.run import Run
-from home_tf.training.callbacks import Checkpoints
+from home_tf.training.checkpoints import Checkpoints
 
 TASKS = ["long_view", "click", "like"]
 RATE = 0.5
@@ -491,9 +491,12 @@ def test_a_checkpoint_of_train_goes_on_alike(tmp_path, model_class, weighting):
         models.append(model)
     trained, resumed = models
     fit(trained, *make_rows(), epochs=3)
-    checkpoints = Checkpoints(Run(tmp_path), trained, TrainingConfig())
-    checkpoints.on_epoch_end(0, {"val_mean_auc": 0.5})
-    assert Checkpoints(Run(tmp_path), resumed, TrainingConfig()).restore() == 1
+    saved = Checkpoints(Run(tmp_path), trained, TrainingConfig())
+    saved.step = 5
+    saved.save()
+    restored = Checkpoints(Run(tmp_path), resumed, TrainingConfig())
+    restored.restore(pytest.fail)
+    assert restored.step == 5
     weights = [model.loss_weighting.get_weights() for model in models]
     assert np.abs(weights[0][0]).max() > 1e-2
     np.testing.assert_array_equal(*weights)

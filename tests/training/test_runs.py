@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from rich.console import Console
+from support.checkpoints import last_checkpoint, steps_of
 
 from home_tf.backend import IS_LEGACY
 from home_tf.backend.variables import named_variables
@@ -17,8 +18,8 @@ from home_tf.export import export_run
 from home_tf.files import locked
 from home_tf.run import Run
 from home_tf.training import Experiment, evaluate_run, train
-from home_tf.training.callbacks import Checkpoints
 from home_tf.training.checkpoint import Checkpoint
+from home_tf.training.checkpoints import Checkpoints
 from home_tf.training.epoch_steps import smallest_batch, steps_per_epoch
 
 FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
@@ -51,8 +52,12 @@ def epochs_of(run):
 
 
 def weights_of(run, config, prepared):
-    network = Experiment.open(config, prepared).load_network(run.checkpoints / "latest")
+    network = Experiment.open(config, prepared).load_network(last_checkpoint(run))
     return network.get_weights()
+
+
+def steps_per_epoch_of(config, prepared):
+    return Experiment.open(config, prepared).steps_per_epoch
 
 
 def test_a_finished_run_is_extended_by_more_epochs(config, prepared, run, tmp_path):
@@ -117,16 +122,17 @@ def test_the_best_epoch_is_picked_by_the_score_that_is_chosen(
 ):
     scores = iter([(0.7, 0.5), (0.6, 0.6), (0.5, 0.4)])
 
-    def measure(self, epoch, logs):
+    def measure(self):
         auc, gauc = next(scores)
-        logs.update(val_mean_auc=auc, val_mean_gauc=gauc)
+        return {"val_mean_auc": auc, "val_mean_gauc": gauc}
 
-    monkeypatch.setattr("home_tf.training.callbacks.Validation.on_epoch_end", measure)
+    monkeypatch.setattr("home_tf.training.callbacks.Validation.measure", measure)
     chosen = {"training.select_by": "gauc", "training.epochs": 3}
     chosen["training.patience"] = 3
     run = train(override_config(config, chosen), prepared, tmp_path / "run")
-    assert (run.checkpoints / "best" / "ckpt-2.index").is_file()
-    assert (run.checkpoints / "latest" / "ckpt-3.index").is_file()
+    steps = steps_per_epoch_of(config, prepared)
+    assert (run.checkpoints / "best" / f"ckpt-{2 * steps}.index").is_file()
+    assert steps_of(run) == [2 * steps, 3 * steps]
 
 
 def test_two_trainings_do_not_go_into_one_run(config, prepared, run):
@@ -168,13 +174,15 @@ def test_a_training_killed_while_it_begins_can_be_begun_again(
 
 
 def test_lines_of_epochs_that_were_not_saved_are_removed(config, prepared, run):
+    columns = run.history_file.read_text().splitlines()[0].count(",")
     with run.history_file.open("a") as file:
-        file.write("1,0.5" + ",0.5" * 20 + "\n")  # killed before the checkpoint
+        # Killed before the checkpoint, and while the line was written.
+        file.write("1,999" + ",0.5" * (columns - 1) + "\n1,9")
     train(override_config(config, {"training.epochs": 2}), prepared, run.folder)
     assert epochs_of(run) == ["0", "1"]
 
 
-def test_an_interruption_says_what_is_saved(config, prepared, run, monkeypatch):
+def test_an_interruption_at_once_says_what_is_saved(config, prepared, run, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
@@ -184,33 +192,47 @@ def test_an_interruption_says_what_is_saved(config, prepared, run, monkeypatch):
     more = override_config(config, {"training.epochs": 3})
     with pytest.raises(Interrupted) as error:
         train(more, prepared, run.folder)
+    steps = steps_per_epoch_of(config, prepared)
     assert str(error.value) == (
-        f"interrupted in epoch 2 of 3; {run.folder} has 1 of them. Run the same "
-        "command again to resume"
+        f"interrupted; {run.folder} has the training up to step {steps} of {steps} in "
+        "epoch 1 of 3. Run the same command again to resume"
+    )
+    with pytest.raises(Interrupted) as error:
+        train(config, prepared, run.folder.with_name("new"))
+    assert str(error.value) == (
+        f"interrupted; {run.folder.with_name('new')} has nothing yet. Run the same "
+        "command again"
     )
 
 
-def test_a_training_that_diverges_saves_nothing_of_it(config, prepared, run):
-    # The weights go to infinity in the first step that follows.
-    network = Experiment.open(config, prepared).make_network()
+def test_a_training_that_diverges_saves_nothing_of_it(
+    config, prepared, run, monkeypatch
+):
     large = override_config(config, {"training.epochs": 2})
-    assert network.weights
     from home_tf.training import callbacks
 
-    def spoil(self, epoch, logs=None):
-        for weight in self.model.network.weights[:2]:
-            weight.assign(np.full(weight.shape, np.nan, np.float32))
+    def spoil(self, steps, logs):
+        if steps.end_epoch:
+            for weight in network.weights[:2]:
+                weight.assign(np.full(weight.shape, np.nan, np.float32))
 
-    speed = callbacks.Speed.on_epoch_end
-    callbacks.Speed.on_epoch_end = spoil
-    try:
-        with pytest.raises(HomeError) as error:
-            train(large, prepared, run.folder)
-    finally:
-        callbacks.Speed.on_epoch_end = speed
+    usual = Experiment.make_model
+
+    def make_model(self):
+        nonlocal network
+        model = usual(self)
+        network = model.network
+        return model
+
+    network = None
+    monkeypatch.setattr(Experiment, "make_model", make_model)
+    monkeypatch.setattr(callbacks.ProgressBar, "show_steps", spoil)
+    with pytest.raises(HomeError) as error:
+        train(large, prepared, run.folder)
     message = str(error.value)
     assert message.startswith("training has diverged in epoch 2: NaN or infinity in 2")
-    assert f"{run.folder} is kept as it was after epoch 1" in message
+    steps = steps_per_epoch_of(config, prepared)
+    assert f"{run.folder} is kept as it was after step {steps}" in message
     assert all(np.isfinite(w).all() for w in weights_of(run, config, prepared))
     assert epochs_of(run) == ["0"]
 
@@ -281,9 +303,11 @@ def test_data_without_users_is_measured_without_gauc(config, prepared, tmp_path)
     assert "val_mean_gauc" not in columns
 
 
-def test_a_checkpoint_has_the_last_epoch_as_kept(config, prepared, run):
-    model = Experiment.open(config, prepared).make_model()
-    assert Checkpoints(run, model, config.training).restore() == 1
+def test_a_checkpoint_has_the_number_of_steps(config, prepared, run):
+    experiment = Experiment.open(config, prepared)
+    checkpoints = Checkpoints(run, experiment.make_model(), config.training)
+    checkpoints.restore(pytest.fail)
+    assert checkpoints.step == experiment.steps
 
 
 @pytest.mark.parametrize(
@@ -330,5 +354,8 @@ def test_a_training_with_nothing_to_do_says_why(config, prepared, run, capsys):
     assert len(epochs_of(finished)) < 9
     train(other, prepared, finished.folder, console=Console(width=80))
     said = capsys.readouterr().out
-    assert said.startswith(f"stopped after epoch {len(epochs_of(finished))}, 1 after")
-    assert said.endswith("a larger `patience` goes on\n")
+    steps = steps_per_epoch_of(config, prepared) * len(epochs_of(finished))
+    assert said == (
+        f"stopped early after step {steps} (`patience: 1`); a larger `patience` "
+        "resumes the run\n"
+    )

@@ -8,8 +8,8 @@ import subprocess
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from sklearn.metrics import roc_auc_score
+from support.checkpoints import last_checkpoint, variables_of
 from support.strategies import two_devices
 
 from home_tf.backend import IS_LEGACY
@@ -38,13 +38,7 @@ def trained(config, prepared, tmp_path_factory):
 
 
 def weights_of(run):
-    reader = tf.train.load_checkpoint(
-        tf.train.latest_checkpoint(str(run.checkpoints / "latest"))
-    )
-    shapes = reader.get_variable_to_shape_map()
-    return {
-        name: reader.get_tensor(name) for name in shapes if name.startswith("network/")
-    }
+    return variables_of(last_checkpoint(run), "network")
 
 
 def test_a_run_leaves_what_its_documentation_says(config, trained):
@@ -149,46 +143,6 @@ def test_the_best_checkpoint_is_what_was_trained(config, prepared, trained):
         np.testing.assert_array_equal(first, second)
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(
-    config, prepared, trained, tmp_path, monkeypatch
-):
-    whole, _ = trained
-
-    class KilledError(Exception):
-        pass
-
-    def kill(*_):
-        raise KilledError
-
-    with monkeypatch.context() as patch:
-        patch.setattr("home_tf.training.callbacks.Speed.on_epoch_begin", second(kill))
-        with pytest.raises(KilledError):
-            train(config, prepared, tmp_path / "resumed")
-    metrics = Run(tmp_path / "resumed").metrics_file
-    metrics.write_text("{}")
-    resumed = train(config, prepared, tmp_path / "resumed")
-    assert not metrics.exists()  # they were of a checkpoint that is gone
-    expected, found = weights_of(whole), weights_of(resumed)
-    assert set(expected) == set(found)
-    for name, values in expected.items():
-        np.testing.assert_allclose(values, found[name], atol=1e-5, err_msg=name)
-    with resumed.history_file.open() as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
-
-
-def second(action):
-    """A method that does its usual job on the first call and `action` on the second."""
-    from home_tf.training.callbacks import Speed
-
-    usual, calls = Speed.on_epoch_begin, []
-
-    def method(self, epoch, logs=None):
-        calls.append(epoch)
-        return usual(self, epoch, logs) if len(calls) == 1 else action()
-
-    return method
-
-
 def test_a_finished_run_is_not_trained_again(config, prepared, trained):
     run, _ = trained
     before = run.history_file.read_bytes()
@@ -215,7 +169,7 @@ def test_training_stops_when_the_best_epoch_is_long_past(
 
 
 def test_the_seed_decides_the_run(small_config, prepared, trained, tmp_path):
-    """That the same seed gives the same run, the test of interrupted runs shows."""
+    """That the same seed gives the same run, the tests of interrupted runs show."""
     first = weights_of(trained[0])
     config = small_config(
         training__framework=FRAMEWORK, training__seed=1, model__architecture=QUICK

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from home_tf.backend import keras
+from home_tf.backend.variables import named_random_states
 from home_tf.config import Config
 from home_tf.diagnosis import Figures, Inspector
 from home_tf.features import Preprocessor
 from home_tf.lab.comparison.budget import count_weights
 from home_tf.lab.comparison.fitted import Fitted, Probabilities, validation_score
 from home_tf.lab.comparison.split_data import SplitData
-from home_tf.training.best_epoch import BestEpoch
+from home_tf.training.best_validation import BestValidation
 from home_tf.training.callbacks import Speed
 from home_tf.training.epoch_steps import steps_per_epoch
 from home_tf.training.experiment import Experiment
@@ -75,7 +76,7 @@ class NetworkTrainer:
         self._start_afresh(seed)
         speed = Speed(training.batch_size)
         history: list[dict[str, float]] = []
-        best, best_weights = BestEpoch(training.patience), self._weights()
+        best, best_weights = BestValidation(training.patience), self._weights()
         for epoch in range(training.epochs):
             history.append(self._one_epoch(seed, epoch, speed))
             if after_epoch is not None:
@@ -87,7 +88,7 @@ class NetworkTrainer:
         self._set_weights(best_weights)
         return Fitted(
             score=best.score,
-            best_epoch=best.epoch,
+            best_epoch=best.number,
             history=history,
             examples_per_second=speed.examples_per_second,
             params=count_weights(self._model.network),
@@ -128,11 +129,10 @@ class NetworkTrainer:
 
     def _start_afresh(self, seed: int) -> None:
         keras.utils.set_random_seed(seed)
-        fresh = self._experiment.make_network()
-        # `variables` are the weights and the states of the generators of dropout.
-        for variable, new in zip(
-            self._model.network.variables, fresh.variables, strict=True
-        ):
+        ours, fresh = map(
+            _variables_of, (self._model.network, self._experiment.make_network())
+        )
+        for variable, new in zip(ours, fresh, strict=True):
             variable.assign(new)
         for state, start in zip(self._states, self._states_at_start, strict=True):
             state.assign(start)
@@ -142,3 +142,8 @@ class NetworkTrainer:
 
     def _set_weights(self, values: list[Any]) -> None:
         self._model.network.set_weights(values)
+
+
+def _variables_of(network: Any) -> list[Any]:
+    """The weights, and the states of the generators of dropout."""
+    return [*network.weights, *named_random_states(network).values()]

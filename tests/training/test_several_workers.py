@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from support.checkpoints import last_checkpoint, variables_of
 from support.workers import run_workers
 
 from home_tf.backend import IS_LEGACY
@@ -76,11 +76,8 @@ def read_history(run):
         return list(csv.DictReader(file))
 
 
-def weights_of(run, name="latest"):
-    reader = tf.train.load_checkpoint(str(run.checkpoints / name))
-    return {
-        name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()
-    }
+def weights_of(run):
+    return variables_of(last_checkpoint(run), "network", "optimizer", "progress")
 
 
 def test_two_workers_train_and_resume_as_one_process_does(
@@ -176,7 +173,7 @@ def endless_training(config_file, prepared, out):
     try:
         wait_until(lambda: len(children_of(process)) == 2)
         workers = children_of(process)
-        wait_until(lambda: (out / "checkpoints" / "latest").is_dir())
+        wait_until(lambda: any(out.glob("checkpoints/step-*")))
         yield process, workers
     finally:
         process.kill()
@@ -211,7 +208,7 @@ def test_control_c_ends_all(config_file, prepared, tmp_path):
     [
         (signal.SIGKILL, "it was ended by SIGKILL"),
         # As of a machine that will go: TensorFlow alone would go on.
-        (signal.SIGTERM, "interrupted in epoch"),
+        (signal.SIGTERM, "Run the same command again to resume"),
     ],
 )
 def test_a_dead_worker_ends_all(config_file, prepared, tmp_path, number, reason):

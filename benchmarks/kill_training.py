@@ -66,7 +66,7 @@ class Commands:
     def prepare(self, rows):
         """Generates the logs and the dataset directory."""
         text = (ROOT / "pipelines" / "kuairand.yaml").read_text("utf-8")
-        training = {"epochs": 2, "patience": 9, "validate_every": 40,
+        training = {"epochs": 2, "patience": 9, "validate_every": 20,
                     "checkpoint_every": 7, "monitor_experts": 0}  # fmt: skip
         for key in training:
             text = re.sub(rf"^  {key}:.*\n", "", text, flags=re.MULTILINE)

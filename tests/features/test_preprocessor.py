@@ -18,7 +18,7 @@ def make_preprocessor(config, folder):
 
 
 def first_batch(prepared, split="test"):
-    return next(iter(DatasetDirectory(prepared).read(split, batch_size=200)))
+    return next(iter(DatasetDirectory(prepared).read(split, batch_size=1000)))
 
 
 def vocabulary(prepared, column):

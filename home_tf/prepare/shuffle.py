@@ -7,7 +7,7 @@ RANGE = 2**31 - 1
 
 
 def shuffled(row: Expression, seed: int) -> Expression:
-    """Random numbers from 0 to `RANGE`, a function of the row's number and the seed.
+    """Random numbers below `RANGE`, a function of the row's number and the seed.
 
     The rounds of a linear congruential generator, with shifts between them, so that
     neighbours do not stay at a constant distance. Neither engine has a hash function
@@ -15,7 +15,7 @@ def shuffled(row: Expression, seed: int) -> Expression:
 
     Args:
         row: Numbers, 0 or greater.
-        seed: Any number from 0 to `RANGE`.
+        seed: Any whole number, 0 or greater.
     """
     mixed = (row + seed) % RANGE
     mixed = (mixed * 1_103_515_245 + 12_345) % RANGE

@@ -1,7 +1,6 @@
 """The command line: the whole way in fresh processes, and what it refuses in this."""
 
 import json
-import logging
 import os
 import re
 import shutil
@@ -9,15 +8,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from support.commands import commands_here
 from support.processes import run_python
 from support.small_config import SMALL_CONFIG
 from support.tensorflow_log import without_cost_estimates
 from typer.testing import CliRunner
 
-from home_tf.__main__ import main, make_app
+from home_tf.__main__ import make_app
 from home_tf.backend import IS_LEGACY
 
 pytestmark = pytest.mark.skipif(
@@ -37,19 +36,7 @@ def home_tf(*arguments):
 @pytest.fixture
 def home_tf_here(monkeypatch, capfd):
     """Runs a command in this process, whose Keras is that of the framework `keras`."""
-    # What the command sets is as it was after the test.
-    monkeypatch.setattr("os.environ", {**os.environ, "COLUMNS": "80"})
-    level = logging.getLogger("tensorflow").level
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["home-tf", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        return SimpleNamespace(returncode=ended.value.code, stdout=out, stderr=err)
-
-    yield run
-    logging.getLogger("tensorflow").setLevel(level)
+    yield from commands_here(monkeypatch, capfd)
 
 
 def assert_one_line_error(done, *parts):

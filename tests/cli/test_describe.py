@@ -1,15 +1,11 @@
 """What `home-tf describe` prints, word for word, at 80 columns."""
 
 import json
-import logging
-import os
-import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from support.commands import commands_here
 
-from home_tf.__main__ import main
 from home_tf.backend import IS_LEGACY
 from home_tf.data import Column, RecordWriter
 
@@ -22,19 +18,11 @@ LONG = "a_history_with_a_long_name_profile_enter_rate"
 
 @pytest.fixture
 def run(monkeypatch, capfd):
-    monkeypatch.setattr("os.environ", {**os.environ, "COLUMNS": "80"})
-    level = logging.getLogger("tensorflow").level
+    yield from commands_here(monkeypatch, capfd)
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["home-tf", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        lines = [line.rstrip() for line in out.splitlines()]
-        return SimpleNamespace(code=ended.value.code, lines=lines, error=err)
 
-    yield run
-    logging.getLogger("tensorflow").setLevel(level)
+def lines_of(done):
+    return [line.rstrip() for line in done.stdout.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +64,10 @@ def data(tmp_path_factory):
 
 def test_labels(run, data):
     done = run("describe", "--data", data)
-    assert done.code == 0, done.error
+    assert done.returncode == 0, done.stderr
     # In the test rows a quarter clicks, not half, which is beyond chance. A tenth buys
     # in every split: 100 of the 1,000 training rows, and too few of the others.
-    assert done.lines[:8] == [
+    assert lines_of(done)[:8] == [
         "rows: train 1,000  validation 200  test 200",
         "labels: positives, and their share of the rows with a label",
         "",
@@ -89,8 +77,8 @@ def test_labels(run, data):
         " buy          0  100  10.0%  ! 20  10.0%  ! 20  10.0%",
         "",
     ]
-    assert max(map(len, done.lines)) <= 80
-    assert done.lines[-1] == "! needs attention: 5 columns"
+    assert max(map(len, lines_of(done))) <= 80
+    assert lines_of(done)[-1] == "! needs attention: 5 columns"
 
 
 def _index(before, after):
@@ -103,7 +91,7 @@ def _index(before, after):
 
 
 def test_features_that_need_attention_come_first(run, data):
-    lines = run("describe", "--data", data).lines
+    lines = lines_of(run("describe", "--data", data))
     place = next(n for n, line in enumerate(lines) if line.startswith(" feature"))
     rows = [" ".join(line.split()) for line in lines[place + 2 : place + 5]]
     # The 80 numbers that are there are the upper four tenths. Of the test users half
@@ -119,12 +107,12 @@ def test_features_that_need_attention_come_first(run, data):
 
 def test_the_report_is_a_folder(run, data, tmp_path):
     done = run("describe", "--data", data, "--out", tmp_path / "report")
-    assert done.code == 0
-    assert done.lines[-1] == f"wrote {tmp_path / 'report' / 'report.html'}"
+    assert done.returncode == 0
+    assert lines_of(done)[-1] == f"wrote {tmp_path / 'report' / 'report.html'}"
     assert (tmp_path / "report" / "description.json").is_file()
     wrong = run("describe", "--data", data, "--out", tmp_path / "report.html")
-    assert wrong.code == 2
-    assert wrong.error == (
+    assert wrong.returncode == 2
+    assert wrong.stderr == (
         "error: `--out` is a folder, in which report.html is written. Received: "
         f"{tmp_path / 'report.html'}\n"
     )
@@ -132,8 +120,8 @@ def test_the_report_is_a_folder(run, data, tmp_path):
 
 def test_no_dataset_directory_is_one_line(run, tmp_path):
     done = run("describe", "--data", tmp_path)
-    assert done.code == 2
-    assert done.error == (
+    assert done.returncode == 2
+    assert done.stderr == (
         f"error: {tmp_path}: the directory is empty; run `home-tf prepare` to write "
         "it\n"
     )

@@ -191,3 +191,24 @@ def test_what_was_not_prepared_is_never_replaced(source, tmp_path, kind):
 def test_a_full_disk_leaves_nothing(source, error, limited_files):
     with limited_files(2**14):
         assert "File too large" in error()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"engine": "dask"},
+            r"^`engine` must be duckdb, spark or a session of Spark\.",
+        ),
+        ({"engine": 5}, r"^`engine` must be .* Received: 5$"),
+        (
+            {"master": "local[2]"},
+            r"^`master` goes with `engine` spark\. Received: 'loc",
+        ),
+        ({"memory": "much"}, "^`memory`: "),
+    ],
+)
+def test_a_wrong_engine_is_told(source, tmp_path, given, said):
+    with pytest.raises(HomeError, match=said):
+        prepare(source, kuairand_config(), tmp_path / "out", **given)
+    assert not (tmp_path / "out").exists()

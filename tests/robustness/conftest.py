@@ -1,12 +1,9 @@
 """What the tables of bad inputs share: a small run, its data, and a command line."""
 
-import logging
-import os
 import shutil
-import sys
-from types import SimpleNamespace
 
 import pytest
+from support.commands import commands_here
 
 from home_tf.backend import IS_LEGACY
 
@@ -52,17 +49,4 @@ def data(prepared, tmp_path):
 @pytest.fixture
 def home_tf(monkeypatch, capfd):
     """Runs a command in this process, and returns its exit code and what it said."""
-    monkeypatch.setattr("os.environ", {**os.environ, "COLUMNS": "80"})
-    level = logging.getLogger("tensorflow").level
-
-    def command(*arguments):
-        from home_tf.__main__ import main
-
-        monkeypatch.setattr(sys, "argv", ["home-tf", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        return SimpleNamespace(code=ended.value.code, out=out, err=err)
-
-    yield command
-    logging.getLogger("tensorflow").setLevel(level)
+    yield from commands_here(monkeypatch, capfd)

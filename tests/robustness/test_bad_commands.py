@@ -203,10 +203,10 @@ def test_a_command_says_in_one_line_what_is_wrong(home_tf, places, tmp_path, nam
     (tmp_path / "folder").mkdir()
     here = {**places, "out": tmp_path / "out", "folder": tmp_path / "folder"}
     done = home_tf(*(str(word).format(**here) for word in words))
-    assert done.code == 2, done.out + done.err
-    assert done.err.startswith("error: ")
-    assert line in done.err
-    assert done.err.count("\n") == 1, done.err
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.startswith("error: ")
+    assert line in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -234,13 +234,13 @@ OPTIONS = [
 def test_wrong_options_are_told_without_a_trace(home_tf, places, tmp_path, words):
     here = {**places, "out": tmp_path / "out"}
     done = home_tf(*(word.format(**here) for word in words))
-    assert done.code == 2
-    assert "Traceback" not in done.err
-    assert "Usage" in done.err
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "Usage" in done.stderr
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_of_somebody_else(home_tf, places):
     done = home_tf(*(w.format(**places, out="/home-tf") for w in TRAIN))
-    assert done.err.startswith("error: /home-tf: cannot be written")
+    assert done.stderr.startswith("error: /home-tf: cannot be written")

@@ -35,9 +35,14 @@ def open_engine(
 def _open(
     folder: Path, memory: str, engine: Any, master: str | None
 ) -> AbstractContextManager[Engine]:
-    if engine == "duckdb":
+    if isinstance(engine, str) and engine == "duckdb":
+        if master is not None:
+            raise HomeError(f"`master` goes with `engine` spark. Received: {master!r}")
         return DuckDBEngine.open(folder, memory)
-    session = None if engine == "spark" else engine
-    if isinstance(session, str):
-        raise HomeError(f"`engine` must be duckdb or spark. Received: {engine!r}")
+    session = None if isinstance(engine, str) and engine == "spark" else engine
+    if session is not None and not hasattr(session, "createDataFrame"):
+        raise HomeError(
+            "`engine` must be duckdb, spark or a session of Spark. Received: "
+            f"{engine!r}"
+        )
     return SparkEngine.open(folder, session, master)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-from home_tf.errors import HomeError
+from home_tf.errors import HomeError, Interrupted
 
 
 def run_command(command: Callable[[], Any]) -> NoReturn:
@@ -19,10 +19,17 @@ def run_command(command: Callable[[], Any]) -> NoReturn:
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         nonlocal received
-        received = signal.SIGTERM
-        raise KeyboardInterrupt
+        received = signal.Signals(number)
+        # A plain KeyboardInterrupt that passes through an `exec`, as of an import, ends
+        # the process by SIGINT, whatever becomes of it afterwards.
+        raise Interrupted
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {
+        number: signal.signal(number, interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM)
+        # A job in the background of a shell ignores Ctrl-C.
+        if signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
         command()
     except HomeError as error:
@@ -39,7 +46,8 @@ def run_command(command: Callable[[], Any]) -> NoReturn:
         print(line, file=sys.stderr)
         sys.exit(128 + received)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     sys.exit(0)
 
 

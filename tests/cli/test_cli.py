@@ -179,6 +179,26 @@ def test_an_interrupted_training_says_what_is_saved(folder, ran, tmp_path, numbe
     )
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_while_code_is_being_made(number, tmp_path):
+    """Python itself would end by SIGINT: Ctrl-C passes an `exec`, as of a dataclass."""
+    (tmp_path / "interrupted.py").write_text(
+        "import signal\n"
+        "from home_tf.cli.run_command import run_command\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"run_command(lambda: exec('signal.raise_signal({int(number)})', globals()))\n"
+    )
+    folders = [str(tmp_path), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))},
+    )
+    assert done.returncode == 128 + number
+    assert done.stderr == "interrupted. Run the same command again\n"
+
+
 def test_generate_writes_logs(home_tf_here, tmp_path):
     done = home_tf_here(
         "generate", "kuairand", "--out", tmp_path / "logs", "--users", 50,

@@ -37,6 +37,7 @@ KINDS = {
     "several workers": (
         "kill -9 of the chief",
         "kill -9 of a worker",
+        "SIGTERM to a worker",
         "kill -9 of the launcher",
         "kill -9 of the chief" + CUT,
         "full disk of the chief",
@@ -153,15 +154,21 @@ class Training:
             self.check_end(process, {0}, set())
             return False
         self.do(kind, process, trainers)
-        expected = {-signal.SIGTERM, 0, 143} if kind == "SIGTERM" else {0, 2}
-        if kind.startswith("kill -9 of the launcher") or self.workers == 1:
-            expected |= {-signal.SIGKILL}
-        if "stopped" in kind:
-            expected = {0}
-        self.check_end(process, expected, set(trainers))
+        self.check_end(process, self.expected_codes(kind), set(trainers))
         if kind.endswith(CUT):
             cut(run)
         return True
+
+    def expected_codes(self, kind):
+        """How a disturbed training may end; 0 if it was about to end by itself."""
+        if "stopped" in kind:
+            return {0}
+        if "SIGTERM" in kind:
+            # In the first moments of a process it has not been taken care of.
+            return {0, 143, -signal.SIGTERM if self.workers == 1 else 2}
+        if "kill" in kind and (self.workers == 1 or "launcher" in kind):
+            return {0, -signal.SIGKILL}
+        return {0, 2}
 
     def do(self, kind, process, trainers):
         """Disturbs a training."""

@@ -20,9 +20,11 @@ from home_tf.errors import HomeError
 _START = Path(__file__).with_name("start_local.py")
 _PACKAGE_FOLDER = str(Path(home_tf.__file__).parents[1])
 _POLL_SECONDS = 0.1
+_INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 # In which those that fail of the same cause end too, and then those that are ended.
 _GRACE_SECONDS = 0.5
-_SECONDS_TO_END = 10.0
+# In which a training is saved.
+_SECONDS_TO_END = 30.0
 
 
 class LocalProcesses:
@@ -74,7 +76,8 @@ class LocalProcesses:
         """Waits until all have ended, or one has failed.
 
         Returns:
-            The exit code of the chief, which has said why it failed, if it did.
+            The exit code of the chief, which has said why it failed, if it did; or 130
+            or 143 where one was interrupted: all save then, and end.
 
         Raises:
             HomeError: If only another process failed.
@@ -83,6 +86,9 @@ class LocalProcesses:
             time.sleep(_POLL_SECONDS)
         if not any(self._codes()):
             return 0
+        if self._interrupted():
+            self._wait_for_end()
+            return max(self._interrupted())
         time.sleep(_GRACE_SECONDS)
         codes = self._codes()
         if codes[0] and codes[0] > 0:
@@ -95,6 +101,14 @@ class LocalProcesses:
 
     def _codes(self) -> list[int | None]:
         return [process.poll() for process in self._processes]
+
+    def _interrupted(self) -> list[int]:
+        return [code for code in self._codes() if code in _INTERRUPTED]
+
+    def _wait_for_end(self) -> None:
+        end = time.monotonic() + _SECONDS_TO_END
+        while None in self._codes() and time.monotonic() < end:
+            time.sleep(_POLL_SECONDS)
 
     def _reason(self, index: int, code: int) -> str:
         if code < 0:
@@ -117,9 +131,7 @@ class LocalProcesses:
         try:
             for process in self._processes:
                 process.terminate()
-            end = time.monotonic() + _SECONDS_TO_END
-            while None in self._codes() and time.monotonic() < end:
-                time.sleep(_POLL_SECONDS)
+            self._wait_for_end()
         finally:
             for process in self._processes:
                 process.kill()

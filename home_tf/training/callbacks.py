@@ -33,7 +33,7 @@ from home_tf.training.workers import Workers
 
 WARM_UP_STEPS = 5
 # Steps after which several processes agree whether a checkpoint is due.
-ASK_STEPS = 100
+ASK_STEPS = 20
 LINE_SECONDS = 30.0
 
 
@@ -155,29 +155,33 @@ class Milestones(keras.callbacks.Callback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Does what is due."""
-        if not self._workers.several:
-            # One process of several cannot save: the others would not take part.
-            self._interruption.hold_back()
+        self._interruption.hold_back()
         steps = self._count_steps()
         self._bar.show_steps(steps, logs or {})
         if self._validations.is_due(steps):
             self._validate(steps)
         if steps.end_epoch:
             self.model.reset_metrics()
-        interrupted = self._interruption.requested
-        if self._is_save_due(steps) or self.model.stop_training or interrupted:
+        due, interrupted = self._agree(steps)
+        if due or self.model.stop_training or interrupted:
             self._save(steps)
         if interrupted:
+            self._workers.any(True)  # the chief, which writes, comes last
             self._interruption.deliver()
+            raise KeyboardInterrupt  # of another process
 
-    def _is_save_due(self, steps: "Steps") -> bool:
-        due = self._saves.is_due(steps)
-        if not self._workers.several or not self._saves.by_the_clock:
-            return due
-        # Clocks differ: the chief's counts, and asking it takes time.
-        if not steps.complete(ASK_STEPS) and not steps.end_epoch:
-            return False
-        return self._workers.share([float(due)]) == [1.0]
+    def _agree(self, steps: "Steps") -> tuple[bool, bool]:
+        """Whether a checkpoint is due, and whether a process is interrupted.
+
+        All processes that train together must do the same; asking them takes time.
+        """
+        due, interrupted = self._saves.is_due(steps), self._interruption.requested
+        if not self._workers.several:
+            return due, interrupted
+        asks = steps.end_epoch or steps.complete(ASK_STEPS)
+        if self._saves.by_the_clock:  # the chief's: clocks differ
+            due = asks and self._workers.share([float(due)]) == [1.0]
+        return due, asks and self._workers.any(interrupted)
 
     def _count_steps(self) -> "Steps":
         before, experiment = self._checkpoints.step, self._experiment

@@ -49,8 +49,8 @@ def train(
             training of the run is going on, the training diverges, a checkpoint cannot
             be written, or another process of the training has ended.
         Interrupted: If Ctrl-C or SIGTERM interrupts the training; the run holds a
-            checkpoint of the last step. `Interruption` says what SIGTERM does. One of
-            several processes cannot save: there the run holds what was saved before.
+            checkpoint of the last step. Several processes all end when one of them is
+            interrupted, within a few steps. `Interruption` says what SIGTERM does.
     """
     # First, for several processes must meet before TensorFlow computes anything.
     strategy = (

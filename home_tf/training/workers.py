@@ -52,6 +52,16 @@ class Workers:
         sent = tf.constant(mine if self.is_chief else np.zeros_like(mine))
         return self._sum(sent).tolist()
 
+    def any(self, value: bool) -> bool:
+        """Whether a value is true in any process.
+
+        Args:
+            value: This process's value.
+        """
+        if not self.several:
+            return value
+        return bool(self._sum(tf.constant(float(value))) > 0)
+
     def _sum(self, values: Any) -> Any:
         return self._strategy.reduce("SUM", values, axis=None).numpy()
 
@@ -65,7 +75,7 @@ class Workers:
         digest = hashlib.sha256(text.encode()).digest()
         mine = [float(int.from_bytes(digest[:6], "big"))]  # exact in a float
         different = self.share(mine) != mine
-        if self.several and self._sum(tf.constant(float(different))) > 0:
+        if self.any(different):
             here = "another than the chief's" if different else "not the same"
             raise HomeError(
                 f"{what} must be the same in all processes of a training. Received: "

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from support.checkpoints import last_checkpoint, variables_of
 from support.workers import run_workers
 
 from home_tf.backend import IS_LEGACY
+from home_tf.run import Run
 from home_tf.training import train
 
 FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
@@ -190,37 +192,36 @@ def wait_until(holds, seconds=90):
 
 
 @once
-def test_control_c_ends_all(config_file, prepared, tmp_path):
-    with endless_training(config_file, prepared, tmp_path / "run") as (
-        process,
-        workers,
-    ):
-        process.send_signal(signal.SIGINT)
+@pytest.mark.parametrize("whom", ["the launcher", "a worker"])
+def test_an_interruption_saves_and_ends_all(config_file, prepared, tmp_path, whom):
+    run = tmp_path / "run"
+    with endless_training(config_file, prepared, run) as (process, workers):
+        if whom == "the launcher":
+            process.send_signal(signal.SIGINT)
+        else:  # as of a machine that will go: TensorFlow alone would go on
+            os.kill(workers[1], signal.SIGTERM)
         code, _, errors = finish(process, 60)
-        assert code == 130
-        assert "all processes have ended. Launch again to resume" in errors
+        assert code == (130 if whom == "the launcher" else 143), errors
         assert not any(map(is_running, workers))
+    found = re.search(
+        r"has the training up to step (\d+) of (\d+) in epoch (\d+)", errors
+    )
+    step, per_epoch, epoch = map(int, found.groups())
+    assert last_checkpoint(Run(run)).name == f"step-{(epoch - 1) * per_epoch + step}"
+    assert "Run the same command again to resume" in errors
 
 
 @once
-@pytest.mark.parametrize(
-    ("number", "reason"),
-    [
-        (signal.SIGKILL, "it was ended by SIGKILL"),
-        # As of a machine that will go: TensorFlow alone would go on.
-        (signal.SIGTERM, "Run the same command again to resume"),
-    ],
-)
-def test_a_dead_worker_ends_all(config_file, prepared, tmp_path, number, reason):
+def test_a_dead_worker_ends_all(config_file, prepared, tmp_path):
     with endless_training(config_file, prepared, tmp_path / "run") as (
         process,
         workers,
     ):
-        os.kill(workers[1], number)
+        os.kill(workers[1], signal.SIGKILL)
         code, _, errors = finish(process, 60)
         assert code == 2
         assert "process 1 of 2 (from 0) has failed, and the others were ended" in errors
-        assert reason in errors
+        assert "it was ended by SIGKILL" in errors
         assert not any(map(is_running, workers))
 
 

@@ -15,7 +15,7 @@ def run_command(command: Callable[[], Any]) -> NoReturn:
     A `HomeError`, or an error of the file system, is one line on the standard error and
     exit code 2; an interruption by Ctrl-C is exit code 130, and by SIGTERM 143.
     """
-    received = signal.SIGINT
+    received: signal.Signals | None = None
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         nonlocal received
@@ -32,19 +32,19 @@ def run_command(command: Callable[[], Any]) -> NoReturn:
     }
     try:
         command()
-    except HomeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:  # such as a full disk, or a folder that is not ours
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except (KeyboardInterrupt, SystemExit) as ended:
+    except (KeyboardInterrupt, SystemExit, Exception) as ended:
         interruption = _find_interruption(ended)
-        if interruption is None:
-            raise
-        line = str(interruption) or "interrupted. Run the same command again"
-        print(line, file=sys.stderr)
-        sys.exit(128 + received)
+        # What was received can have become another error, as in a library in C++; and
+        # of several processes one may have received it for all.
+        if received is not None or interruption is not None:
+            line = str(interruption or "")
+            print(line or "interrupted. Run the same command again", file=sys.stderr)
+            sys.exit(128 + (received or signal.SIGINT))
+        # Such as a full disk, or a folder that is not ours.
+        if isinstance(ended, (HomeError, OSError)):
+            print(f"error: {ended}", file=sys.stderr)
+            sys.exit(2)
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -63,15 +63,15 @@ def train(
     experiment = Experiment.open(config, data)
     experiment.check_rows("train", "validation", needed_by="training")
     experiment.check_tasks()
-    workers = Workers(strategy)
-    workers.check_same("the configuration and the data", experiment.fingerprint)
-    with strategy.scope():
-        model = experiment.make_model()
-    run = Run(Path(out))
-    checkpoints = Checkpoints(run, model, config.training, writes=workers.is_chief)
+    workers, run = Workers(strategy), Run(Path(out))
     shown = console if console and workers.is_chief else Console(quiet=True)
-    with workers.hold(run, config, experiment.data) as writable:
-        _fit(writable, experiment, model, checkpoints, workers, shown)
+    with workers.explain_gone():
+        workers.check_same("the configuration and the data", experiment.fingerprint)
+        with strategy.scope():
+            model = experiment.make_model()
+        checkpoints = Checkpoints(run, model, config.training, writes=workers.is_chief)
+        with workers.hold(run, config, experiment.data) as writable:
+            _fit(writable, experiment, model, checkpoints, workers, shown)
     return run
 
 

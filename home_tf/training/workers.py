@@ -94,14 +94,10 @@ class Workers:
             data: The dataset directory.
 
         Raises:
-            HomeError: As `Run.hold` does in the chief, and then in the others too; or
-                if another process has ended.
+            HomeError: As `Run.hold` does in the chief, and then in the others too.
         """
         as_chief = self._hold_as_chief(run, config, data)
-        with (
-            self._explain_gone(),
-            as_chief if self.is_chief else self._follow() as mine,
-        ):
+        with as_chief if self.is_chief else self._follow() as mine:
             yield mine
             self.share([0.0])
 
@@ -129,7 +125,12 @@ class Workers:
             yield Run(Path(scratch))
 
     @contextmanager
-    def _explain_gone(self) -> Iterator[None]:
+    def explain_gone(self) -> Iterator[None]:
+        """Turns what TensorFlow raises when another process has ended into one line.
+
+        Raises:
+            HomeError: If another process has ended.
+        """
         try:
             yield
         except _GONE:

@@ -179,15 +179,31 @@ def test_an_interrupted_training_says_what_is_saved(folder, ran, tmp_path, numbe
     )
 
 
+INTERRUPTED = """
+import signal
+from home_tf.cli.run_command import run_command
+
+def exec_it():
+    # Python itself would end by SIGINT: the interruption passes an `exec`.
+    exec("signal.raise_signal({number})", globals())
+
+def make_another_error_of_it():
+    # As libraries in C++ do.
+    try:
+        signal.raise_signal({number})
+    except BaseException as error:
+        raise RuntimeError(type(error).__name__) from None
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+run_command({how})
+"""
+
+
+@pytest.mark.parametrize("how", ["exec_it", "make_another_error_of_it"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_while_code_is_being_made(number, tmp_path):
-    """Python itself would end by SIGINT: Ctrl-C passes an `exec`, as of a dataclass."""
-    (tmp_path / "interrupted.py").write_text(
-        "import signal\n"
-        "from home_tf.cli.run_command import run_command\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"run_command(lambda: exec('signal.raise_signal({int(number)})', globals()))\n"
-    )
+def test_an_interruption_is_one_line_wherever_it_comes(number, how, tmp_path):
+    program = INTERRUPTED.format(number=int(number), how=how)
+    (tmp_path / "interrupted.py").write_text(program)
     folders = [str(tmp_path), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     done = subprocess.run(
         [sys.executable, "-m", "interrupted"],

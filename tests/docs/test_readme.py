@@ -124,6 +124,7 @@ BLOCKS = {
     "docs/layers.md": ["python"],
     "docs/loss_weighting.md": ["yaml", "python"],
     "docs/metrics.md": ["python"],
+    "docs/scaling.md": ["text"],  # in tests/benchmarks/test_cluster_size.py
     "docs/serving.md": ["python", "yaml", "yaml"],
     "docs/tfrs.md": ["python"],
 }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from home_tf.backend import IS_LEGACY
+from home_tf.backend.table_rows import split_tables
 from home_tf.types import Weight
 
 
@@ -18,8 +19,8 @@ def tf_variable(weight: Any) -> Any:
     return weight if IS_LEGACY else weight.value
 
 
-def named_variables(layer: Any) -> dict[str, Any]:
-    """The TensorFlow variables of a layer's weights, each by its path in the layer.
+def named_weights(layer: Any) -> dict[str, Weight]:
+    """A layer's weights, each by its path in the layer.
 
     A path such as `home/experts/kernel_0` has the names of the layers that lead to the
     weight, but not that of `layer`, which depends on what else the process built.
@@ -28,7 +29,7 @@ def named_variables(layer: Any) -> dict[str, Any]:
         layer: A built layer or model, of either Keras.
 
     Returns:
-        `{path: variable}`.
+        `{path: weight}`.
 
     Raises:
         ValueError: If two weights have one path, so that it would not say which.
@@ -44,8 +45,28 @@ def named_variables(layer: Any) -> dict[str, Any]:
                 f"they are saved. Received: two of the path {path!r}. Give the layers "
                 "different names"
             )
-        found[path] = tf_variable(weight)
+        found[path] = weight
     return found
+
+
+def named_variables(layer: Any) -> dict[str, Any]:
+    """The TensorFlow variables of a layer's weights, as they are saved.
+
+    Args:
+        layer: A built layer or model, of either Keras.
+
+    Returns:
+        `{path: variable}` with the paths of `named_weights`; of tables that are one
+        variable `{path of the table: TableRows}`.
+
+    Raises:
+        ValueError: As `named_weights` does.
+    """
+    return {
+        name: variable
+        for path, weight in named_weights(layer).items()
+        for name, variable in split_tables(path, weight, tf_variable(weight))
+    }
 
 
 def named_optimizer_variables(model: Any) -> dict[str, Any]:
@@ -59,29 +80,30 @@ def named_optimizer_variables(model: Any) -> dict[str, Any]:
         `momentum/network/home/experts/kernel_0`.
     """
     paths = {
-        id(variable): f"{part}/{path}"
+        id(tf_variable(weight)): f"{part}/{path}"
         for part in ("network", "loss_weighting")
-        for path, variable in named_variables(getattr(model, part)).items()
+        for path, weight in named_weights(getattr(model, part)).items()
     }
-    weights = [paths[id(tf_variable(w))] for w in model.trainable_variables]
+    weights = list(model.trainable_variables)
     optimizer = model.optimizer
     adam = getattr(optimizer, "inner_optimizer", optimizer)
+    found: dict[str, Any] = {}
+    of_weights = set()
     slots = {"momentum": adam._momentums, "velocity": adam._velocities}
-    found = {
-        f"{slot}/{weight}": variable
-        for slot, variables in slots.items()
-        for weight, variable in zip(weights, variables, strict=True)
-    }
-    of_weights = set(map(id, found.values()))
+    for slot, variables in slots.items():
+        for weight, variable in zip(weights, variables, strict=True):
+            path = f"{slot}/{paths[id(tf_variable(weight))]}"
+            found |= split_tables(path, weight, tf_variable(variable))
+            of_weights.add(id(variable))
     found |= {
-        variable.name.split(":")[0]: variable
+        variable.name.split(":")[0]: tf_variable(variable)
         for variable in optimizer.variables
         if id(variable) not in of_weights
     }
     if IS_LEGACY and optimizer is not adam:  # whose scale is none of its variables
         state = optimizer._loss_scale
         found |= {"loss_scale": state.current_loss_scale, "counter": state.counter}
-    return {name: tf_variable(variable) for name, variable in found.items()}
+    return found
 
 
 def named_metric_variables(model: Any) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def _measure(
 ) -> Figures:
     inspector = Inspector(network)
     widths = {
-        **_widths(network.features),
+        **network.features.widths,
         **dict.fromkeys(experiment.preprocessor.numeric_features, 1),
     }
     figures, done = Figures(widths), 0
@@ -92,12 +92,6 @@ def _measure(
             if progress is not None:
                 progress("reading rows", done, total)
     return figures
-
-
-def _widths(features: Any) -> dict[str, int]:
-    """`{feature: width}` of the embedded features of a `FeatureEmbedding`."""
-    tables = features.tables
-    return {name: tables[one.table].width for name, one in features.features.items()}
 
 
 def _calibration_curves(predictions: Predictions) -> dict[str, Any]:

@@ -15,13 +15,13 @@ AucChanges = dict[str, float | None]
 
 
 class QuantizedTable(tf.Module):
-    """An embedding table that is stored in fewer bits, and looked up as it was.
+    """Embedding tables that are stored in fewer bits, and looked up as they were.
 
     `float16` rounds every value. `int8` keeps a scale for each id, the largest of its
     values over 127, so that a value is off by at most half a scale.
 
     Args:
-        values: The table, `(size, width)` in float32.
+        values: The tables, `(rows, width)` in float32.
         stored_as: `"float16"` or `"int8"`.
         dtype: The dtype of what is looked up.
         name: Of the module.
@@ -39,11 +39,11 @@ class QuantizedTable(tf.Module):
             values.astype(stored_as), trainable=False, name="values"
         )
 
-    def __call__(self, ids: Any) -> Any:
-        """Ids of any shape to their vectors, with an axis of `width` more."""
-        vectors = tf.cast(tf.gather(self.values, ids), tf.float32)
+    def __call__(self, rows: Any) -> Any:
+        """Rows of any shape to their vectors, with an axis of `width` more."""
+        vectors = tf.cast(tf.gather(self.values, rows), tf.float32)
         if self.scales is not None:
-            vectors *= tf.gather(self.scales, ids)
+            vectors *= tf.gather(self.scales, rows)
         return tf.cast(vectors, self._dtype)
 
 
@@ -89,21 +89,19 @@ def quantize_tables(network: Any, stored_as: TableType) -> list[QuantizedTable]:
         HomeError: If a table has values that the type cannot hold, such as NaN.
     """
     features = network.features
-    for name, embedding in list(features.embeddings.items()):
-        values = np.array(embedding.embeddings)
+    for name in features.tables:
         # No int8 says NaN, and what is NaN must not become a number.
+        values = np.asarray(features.rows_of(name))
         if not (np.abs(values) <= np.finfo(np.float16).max).all():
             raise HomeError(
                 f"`tables`: embedding table {name!r} has NaN, infinity or values above "
                 f"65,504, which {stored_as} cannot hold. Train again, or export float32"
             )
-        features.embeddings[name] = QuantizedTable(
-            values,
-            stored_as,
-            features.compute_dtype,
-            name=embedding.name,
+    return features.replace_tables(
+        lambda stack: QuantizedTable(
+            np.asarray(stack.embeddings), stored_as, stack.compute_dtype, stack.name
         )
-    return list(features.embeddings.values())
+    )
 
 
 def check_auc_changes(

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from home_tf.backend.checked import checked
-from home_tf.backend.variables import named_variables
+from home_tf.backend.variables import named_weights, tf_variable
 from home_tf.config import ScoreConfig
 from home_tf.config.score_config import SCORE
 from home_tf.export.candidates import Candidates
@@ -177,14 +177,14 @@ class ServingModel(tf.Module):
 
 
 def _used_weights(network: Any, *, quantized: bool) -> dict[str, Any]:
-    if not quantized:
-        return named_variables(network)
     # The features have no weights but their tables.
-    return {
-        f"{part.name}/{path}": variable
-        for part in (network.representations, network.towers)
-        for path, variable in named_variables(part).items()
-    }
+    parts = (network.representations, network.towers)
+    found = (
+        {f"{one.name}/{p}": w for one in parts for p, w in named_weights(one).items()}
+        if quantized
+        else named_weights(network)
+    )
+    return {path: tf_variable(weight) for path, weight in found.items()}
 
 
 def _serving_dtype(column: Any) -> Any:

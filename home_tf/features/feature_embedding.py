@@ -1,14 +1,17 @@
 """From ids and numbers to the concatenated ranking input `v`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any
 
+import numpy as np
+
 from home_tf.backend import keras, ops
-from home_tf.backend.names import scope_name
+from home_tf.backend.checked import checked
 from home_tf.backend.replicas import mean_over_global_batch
-from home_tf.features.table_lookup import TableLookup
+from home_tf.backend.table_rows import TableRows
+from home_tf.features.table_stack import TableStack
 from home_tf.layers.layer import Layer
 
 NUMERIC_FEATURES = "numeric_features"
@@ -60,7 +63,8 @@ class FeatureEmbedding(Layer):
 
     Output shape:
         `(batch, width)`, `width` being the sum of the features' widths and
-        `num_numeric`.
+        `num_numeric`. Features whose tables have the same width are side by side;
+        `widths` has their order.
 
     Raises:
         ValueError: If a feature names an unknown table or an unknown feature to attend
@@ -82,12 +86,15 @@ class FeatureEmbedding(Layer):
         self.num_numeric = num_numeric
         self.embedding_l2 = embedding_l2
         self._check()
-        self.embeddings = {
-            name: TableLookup(
-                table.size, table.width, dtype=self.dtype_policy, name=scope_name(name)
-            )
-            for name, table in self.tables.items()
+        self.stacks = {
+            str(width): self._make_stack(width)
+            for width in dict.fromkeys(table.width for table in self.tables.values())
         }
+        self._replaced: dict[str, Any] = {}
+
+    def _make_stack(self, width: int) -> TableStack:
+        sizes = {n: t.size for n, t in self.tables.items() if t.width == width}
+        return TableStack(sizes, width, dtype=self.dtype_policy, name=f"width_{width}")
 
     def _check(self) -> None:
         for name, feature in self.features.items():
@@ -119,47 +126,138 @@ class FeatureEmbedding(Layer):
                 )
 
     @property
+    def widths(self) -> dict[str, int]:
+        """`{feature: width}` of the embedded features, in the order of the output."""
+        return {
+            name: int(width)
+            for width in self.stacks
+            for name in self._features_of(width)
+        }
+
+    def _features_of(self, width: str) -> list[str]:
+        """The features whose tables have a width."""
+        return [
+            name
+            for name, feature in self.features.items()
+            if str(self.tables[feature.table].width) == width
+        ]
+
+    @property
     def width(self) -> int:
         """Width of the output."""
-        widths = [self.tables[f.table].width for f in self.features.values()]
-        return sum(widths) + self.num_numeric
+        return sum(self.widths.values()) + self.num_numeric
+
+    def embedding_of(self, feature: str) -> TableRows:
+        """The embedding table of a feature, to read or assign, `(size, width)`."""
+        return self.rows_of(self.features[feature].table)
+
+    def rows_of(self, table: str) -> TableRows:
+        """An embedding table, to read or assign, `(size, width)`."""
+        return self.stacks[str(self.tables[table].width)].rows_of(table)
+
+    def replace_tables(self, make: Callable[[TableStack], Any]) -> list[Any]:
+        """Looks up in other tables from now on.
+
+        Args:
+            make: From the tables of a width to what is called with rows in their place.
+
+        Returns:
+            What it made.
+        """
+        self._replaced = {width: make(stack) for width, stack in self.stacks.items()}
+        return list(self._replaced.values())
 
     def build(self, input_shape: Any = None) -> None:
         """Creates the tables."""
-        for embedding in self.embeddings.values():
-            embedding.build((None,))
+        for stack in self.stacks.values():
+            stack.build((None,))
         self.built = True
 
     def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> Any:
         """`{feature: ids}` to `v`, `(batch, width)`."""
-        looked_up = {
-            name: self.embeddings[feature.table](inputs[name])
-            for name, feature in self.features.items()
-        }
+        parts: list[Any] = []
+        looked_up: list[Any] = []
+        for width in self.stacks:
+            runs = self._runs(width, inputs)
+            blocks = self._look_up(width, runs, inputs)
+            looked_up += blocks
+            for run, block in zip(runs, blocks, strict=True):
+                if _is_several(inputs[run[0]]):
+                    query = self._query(run[0], runs, blocks)
+                    parts.append(self._pooled(run[0], block, query, inputs[run[0]]))
+                else:
+                    parts.append(_side_by_side(block))
         if training and self.embedding_l2:
-            self._regularize(looked_up)
-        parts = [self._pooled(name, looked_up, inputs) for name in self.features]
+            norms = sum(map(_squared_norms, looked_up))
+            self.add_loss(self.embedding_l2 * mean_over_global_batch(norms))
         if self.num_numeric:
             parts.append(ops.cast(inputs[NUMERIC_FEATURES], self.compute_dtype))
         return _concatenated(parts)
 
-    def _regularize(self, looked_up: dict[str, Any]) -> None:
-        squares: Any = 0.0
-        for vectors in looked_up.values():
-            axes = tuple(range(1, len(vectors.shape)))
-            squares = squares + ops.sum(ops.cast(vectors, "float32") ** 2, axis=axes)
-        self.add_loss(self.embedding_l2 * mean_over_global_batch(squares))
+    def _runs(self, width: str, inputs: Mapping[str, Any]) -> list[list[str]]:
+        """The features of a width, those in a row that are alike together."""
+        names = self._features_of(width)
+        each = groupby(enumerate(names), lambda one: _kind(inputs[one[1]], one[0]))
+        return [[name for _, name in run] for _, run in each]
 
-    def _pooled(
-        self, name: str, looked_up: dict[str, Any], inputs: Mapping[str, Any]
+    def _look_up(
+        self, width: str, runs: list[list[str]], inputs: Mapping[str, Any]
+    ) -> list[Any]:
+        """The embeddings of each run, `(rows, ids, width)`, by one lookup or two.
+
+        Ids that hold for all rows are looked up once.
+        """
+        blocks: dict[int, Any] = {}
+        stack = self.stacks[width]
+        look_up = self._replaced.get(width, stack)
+        for once in (True, False):
+            chosen = {
+                number: [inputs[name] for name in run]
+                for number, run in enumerate(runs)
+                if _holds_for_all(inputs[run[0]]) == once
+            }
+            if chosen:
+                ids = _joined(chosen.values())
+                names = [name for number in chosen for name in runs[number]]
+                rows = self._rows(stack, ids, names, inputs)
+                counts = [sum(map(_number, each)) for each in chosen.values()]
+                found = _split(look_up(rows), counts)
+                blocks |= zip(chosen, found, strict=True)
+        return [blocks[number] for number in range(len(runs))]
+
+    def _rows(
+        self,
+        stack: TableStack,
+        ids: Any,
+        names: Sequence[str],
+        inputs: Mapping[str, Any],
     ) -> Any:
-        vectors, feature = looked_up[name], self.features[name]
-        if len(vectors.shape) == 2:
-            return vectors
-        present = ops.cast(inputs[name] > 0, vectors.dtype)
-        if feature.attend_with is not None:
-            weights = _attention(looked_up[feature.attend_with], vectors, present)
-        elif feature.pooling == "sum":
+        """The rows of a stack, from ids `(rows, ids)` of its features side by side."""
+        sizes, firsts = [], []
+        for name in names:
+            table, number = self.features[name].table, _number(inputs[name])
+            sizes += [stack.sizes[table]] * number
+            firsts += [stack.first_rows[table]] * number
+        dtype = "int64" if stack.num_rows >= 2**31 else "int32"
+        ids = ops.cast(ids, dtype)
+        message = f"ids of {', '.join(names)} must be below the size of their table."
+        valid = (ids >= 0) & (ids < np.array(sizes, dtype))
+        return checked(ids, valid, message) + np.array(firsts, dtype)
+
+    def _query(self, name: str, runs: list[list[str]], blocks: list[Any]) -> Any:
+        """The vectors that a feature's pooling attends with, `(rows, width)`."""
+        query = self.features[name].attend_with
+        for run, block in zip(runs, blocks, strict=True):
+            if query in run:
+                return block[:, run.index(query)]
+        return None
+
+    def _pooled(self, name: str, vectors: Any, query: Any, ids: Any) -> Any:
+        """Vectors `(rows, ids, width)` of a feature as one, `(rows, width)`."""
+        present = ops.cast(ids > 0, vectors.dtype)
+        if query is not None:
+            weights = _attention(query, vectors, present)
+        elif self.features[name].pooling == "sum":
             weights = present
         else:
             count = ops.expand_dims(ops.sum(present, axis=-1), -1)
@@ -184,6 +282,60 @@ class FeatureEmbedding(Layer):
         tables = {name: EmbeddingTable(**table) for name, table in config["tables"]}
         features = {name: EmbeddedFeature(**f) for name, f in config["features"]}
         return cls(**{**config, "tables": tables, "features": features})
+
+
+def _is_several(ids: Any) -> bool:
+    """Whether a feature has several ids a row."""
+    return len(ids.shape) == 2
+
+
+def _number(ids: Any) -> int:
+    """How many ids of a feature a row has."""
+    return int(ids.shape[1]) if _is_several(ids) else 1
+
+
+def _holds_for_all(ids: Any) -> bool:
+    """Whether there is one row, which holds for all."""
+    return bool(ids.shape[0] == 1)
+
+
+def _kind(ids: Any, position: int) -> tuple[bool, int]:
+    """What two features have in common whose embeddings may stay side by side."""
+    return _holds_for_all(ids), position if _is_several(ids) else -1
+
+
+def _joined(runs: Iterable[Sequence[Any]]) -> Any:
+    """Ids of runs of features, side by side, `(rows, ids)`."""
+    joined: list[Any] = []
+    for each in runs:
+        if _is_several(each[0]):
+            joined += each
+        elif len({str(ids.dtype) for ids in each}) == 1:
+            joined.append(ops.stack(each, axis=1))
+        else:
+            joined.append(ops.stack([ops.cast(x, "int64") for x in each], axis=1))
+    if len(joined) == 1:
+        return joined[0]
+    return ops.concatenate([ops.cast(x, "int64") for x in joined], axis=1)
+
+
+def _split(vectors: Any, counts: Sequence[int]) -> list[Any]:
+    """Vectors `(rows, ids, width)` in parts of so many ids."""
+    if len(counts) == 1:
+        return [vectors]
+    parts: list[Any] = ops.split(vectors, list(accumulate(counts))[:-1], axis=1)
+    return parts
+
+
+def _side_by_side(block: Any) -> Any:
+    """`(rows, ids, width)` as `(rows, ids * width)`."""
+    rows, number, width = block.shape
+    return ops.reshape(block, (1 if rows == 1 else -1, number * width))
+
+
+def _squared_norms(block: Any) -> Any:
+    """The squared norm of each row's vectors, `(rows,)`."""
+    return ops.sum(ops.cast(block, "float32") ** 2, axis=(1, 2))
 
 
 def _concatenated(parts: Sequence[Any]) -> Any:

@@ -1,15 +1,23 @@
-"""Adam of Keras, with the clipping that its documentation promises."""
+"""Adam of Keras, as one operation a variable, with the clipping that it promises."""
 
-from home_tf.backend import keras
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+from home_tf.backend import IS_LEGACY, keras
 from home_tf.optimizers.clipping import ClipsByGlobalNorm
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class Adam(ClipsByGlobalNorm, keras.optimizers.Adam):
-    """`keras.optimizers.Adam` whose `global_clipnorm` bounds the whole gradient.
+    """`keras.optimizers.Adam`, faster, and with a clipping of the whole gradient.
 
-    The norm is that of the sum over all replicas, with the rows of an id that a batch
-    looks up several times added up. All arguments are those of Keras.
+    The norm that `global_clipnorm` bounds is that of the sum over all replicas, with
+    the rows of an id that a batch looks up several times added up. A variable is
+    updated by one operation of TensorFlow in place of some twenty. All arguments are
+    those of Keras.
 
     Example:
         >>> model.compile(optimizer=Adam(1e-3, global_clipnorm=1.0))
@@ -17,3 +25,68 @@ class Adam(ClipsByGlobalNorm, keras.optimizers.Adam):
     References:
         Adam (arXiv 1412.6980), algorithm 1.
     """
+
+    _step_rate: Any = None
+
+    def __init__(self, learning_rate: Any = 0.001, **kwargs: Any) -> None:
+        if IS_LEGACY:
+            # Which would compile the update of each variable for itself on a GPU.
+            kwargs.setdefault("jit_compile", False)
+        super().__init__(learning_rate=learning_rate, **kwargs)
+
+    def apply(self, *args: Any, **kwargs: Any) -> Any:
+        """Applies gradients: where Keras 3 begins a step."""
+        with self._same_rate():
+            return super().apply(*args, **kwargs)
+
+    def _internal_apply_gradients(self, *args: Any, **kwargs: Any) -> Any:
+        # Where legacy Keras has the learning rate of the step.
+        with self._same_rate():
+            return super()._internal_apply_gradients(*args, **kwargs)
+
+    @contextmanager
+    def _same_rate(self) -> Iterator[None]:
+        """Computes the rate of a step once, and not for each variable."""
+        self._step_rate = self._corrected_rate()
+        try:
+            yield
+        finally:
+            self._step_rate = None
+
+    def _corrected_rate(self) -> Any:
+        """The learning rate with the correction of both moments' bias, in float32."""
+        step = tf.cast(self.iterations + 1, tf.float32)
+        rate = tf.cast(self.learning_rate, tf.float32)
+        return rate * tf.sqrt(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
+
+    def update_step(self, gradient: Any, variable: Any, *learning_rate: Any) -> None:
+        """Updates a variable."""
+        # Keras takes the squares of the rows of an id before it adds them up.
+        gradient = tf.convert_to_tensor(gradient)
+        if self.amsgrad:
+            super().update_step(gradient, variable, *learning_rate)
+            return
+        momentum, velocity = self._moments(variable)
+        dtype = variable.dtype
+        rate = self._corrected_rate() if self._step_rate is None else self._step_rate
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=momentum.handle,
+            v=velocity.handle,
+            # The rate has the correction by these powers already.
+            beta1_power=tf.zeros((), dtype),
+            beta2_power=tf.zeros((), dtype),
+            lr=tf.cast(rate, dtype),
+            beta1=tf.constant(self.beta_1, dtype),
+            beta2=tf.constant(self.beta_2, dtype),
+            epsilon=tf.constant(self.epsilon, dtype),
+            grad=tf.cast(gradient, dtype),
+        )
+
+    def _moments(self, variable: Any) -> tuple[Any, Any]:
+        """The TensorFlow variables of a variable's two moments."""
+        if IS_LEGACY:
+            index = self._index_dict[self._var_key(variable)]
+            return self._momentums[index], self._velocities[index]
+        index = self._get_variable_index(variable)
+        return self._momentums[index].value, self._velocities[index].value

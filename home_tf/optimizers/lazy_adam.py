@@ -59,12 +59,11 @@ class LazyAdam(Adam):
     def update_step(self, gradient: Any, variable: Any, *learning_rate: Any) -> None:
         """Updates a variable, or the rows of it that have a gradient."""
         if isinstance(gradient, tf.IndexedSlices):
-            rate = learning_rate[0] if learning_rate else self.learning_rate
-            self._update_rows(gradient, variable, rate)
+            self._update_rows(gradient, variable)
         else:
             super().update_step(gradient, variable, *learning_rate)
 
-    def _update_rows(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def _update_rows(self, gradient: Any, variable: Any) -> None:
         momentum, velocity = self._moments(variable)
         rows, values = gradient.indices, tf.cast(gradient.values, variable.dtype)
         if not IS_LEGACY:  # legacy Keras has added the gradients of a row up already
@@ -74,17 +73,8 @@ class LazyAdam(Adam):
         m += (1.0 - self.beta_1) * (values - m)
         v = tf.gather(velocity, rows)
         v += (1.0 - self.beta_2) * (values * values - v)
-        step = tf.cast(self.iterations + 1, variable.dtype)
-        rate = tf.cast(learning_rate, variable.dtype) * tf.sqrt(1.0 - self.beta_2**step)
-        rate /= 1.0 - self.beta_1**step
         momentum.scatter_update(tf.IndexedSlices(m, rows))
         velocity.scatter_update(tf.IndexedSlices(v, rows))
-        change = rate * m / (tf.sqrt(v) + self.epsilon)
+        rate = self._corrected_rate() if self._step_rate is None else self._step_rate
+        change = tf.cast(rate, variable.dtype) * m / (tf.sqrt(v) + self.epsilon)
         variable.scatter_sub(tf.IndexedSlices(change, rows))
-
-    def _moments(self, variable: Any) -> tuple[Any, Any]:
-        if IS_LEGACY:
-            index = self._index_dict[self._var_key(variable)]
-            return self._momentums[index], self._velocities[index]
-        index = self._get_variable_index(variable)
-        return self._momentums[index].value, self._velocities[index].value

@@ -68,7 +68,7 @@ def test_the_losses_are_those_of_scikit_learn(experiment, network):
 
 
 def test_a_column_that_the_network_ignores_has_no_importance(experiment, network):
-    table = network.features.embeddings["user_active_degree"].embeddings
+    table = network.features.embedding_of("user_active_degree")
     before = np.array(table)
     table.assign(np.zeros_like(before))  # all its values are one to the network
     try:

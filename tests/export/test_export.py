@@ -332,7 +332,7 @@ def test_a_table_that_the_type_cannot_hold_is_refused(trained, prepared, value):
     run, _, _, _ = trained
     experiment = Experiment.open(run.load_config(), prepared)
     network = experiment.load_network(run.find_best())
-    table = network.features.embeddings["video_id"].embeddings
+    table = network.features.embedding_of("video_id")
     table.assign(np.full(table.shape, value, np.float32))
     with pytest.raises(HomeError, match=r"table 'video_id' has NaN.* int8 cannot hold"):
         quantize_tables(network, "int8")

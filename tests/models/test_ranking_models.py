@@ -291,7 +291,7 @@ def test_pooling_equals_a_plain_loop_and_ignores_padding(pooling):
         "seen": np.array([[4, 5, 0], [6, 0, 0], [0] * 3]),
     }
     output = np.asarray(layer(inputs))
-    table = np.asarray(layer.embeddings["item"].get_weights()[0])
+    table = np.asarray(layer.embedding_of("item"))
     for row, (item, seen) in enumerate(
         zip(inputs["item"], inputs["seen"], strict=True)
     ):
@@ -354,6 +354,48 @@ def test_a_lookup_reads_the_rows_of_a_table_and_not_the_table():
     assert not reads
     found = tf.convert_to_tensor(gradient())[:4]
     np.testing.assert_array_equal(found, np.outer([0, 1, 2, 0], np.ones(4)))
+
+
+def test_tables_of_one_width_are_looked_up_together():
+    """And each id is one of its own table, in whatever dtype it comes."""
+    sizes = {"a": (3, 2), "b": (4, 3), "c": (5, 2), "d": (6, 2)}
+    layer = FeatureEmbedding(
+        {name: EmbeddingTable(*size) for name, size in sizes.items()},
+        {**{n: EmbeddedFeature(n) for n in "abc"}, "several": EmbeddedFeature("d")},
+    )
+    inputs = {
+        "a": tf.constant([0, 2], tf.int64),
+        "b": tf.constant([3, 0]),
+        "c": tf.constant([0, 4]),
+        "several": tf.constant([[1, 5], [2, 0]], tf.int64),
+    }
+    output = np.asarray(layer(inputs))
+    tables = {name: np.asarray(layer.rows_of(name)) for name in sizes}
+    d = tables["d"]
+    by_feature = {
+        "a": tables["a"][[0, 2]],
+        "b": tables["b"][[3, 0]],
+        "c": tables["c"][[0, 4]],
+        "several": np.stack([(d[1] + d[5]) / 2, d[2]]),
+    }
+    assert layer.widths == {"a": 2, "c": 2, "several": 2, "b": 3}
+    expected = np.concatenate([by_feature[name] for name in layer.widths], axis=1)
+    np.testing.assert_allclose(output, expected, rtol=1e-6)
+
+    graph = tf.function(layer).get_concrete_function(inputs).graph
+    kinds = [op.type for op in graph.get_operations()]
+    assert kinds.count("ResourceGather") == 2
+
+
+@pytest.mark.parametrize("wrong", [3, -1])
+def test_an_id_that_its_table_does_not_have_is_told(wrong):
+    layer = FeatureEmbedding(
+        {"user": EmbeddingTable(3, 2), "item": EmbeddingTable(5, 2)},
+        {"user": EmbeddedFeature("user"), "item": EmbeddedFeature("item")},
+    )
+    message = f"ids of user, item must be below the size of their table.*{wrong}"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"(?s){message}"):
+        layer({"user": tf.constant([1, wrong]), "item": tf.constant([1, 2])})
 
 
 def test_tfrs_under_keras_3_says_what_to_set():

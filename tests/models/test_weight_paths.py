@@ -21,8 +21,7 @@ def test_the_paths_of_a_network():
     network({name: np.zeros(3, np.int32) for name in tables})
     paths = {weight_path(weight) for weight in network.weights}
     assert {path for path in paths if "features/" in path or "towers" in path} == {
-        "network/features/user/embeddings",
-        "network/features/a_b_c8687a/embeddings",
+        "network/features/width_4/embeddings",
         "network/towers/kernel_0",
         "network/towers/bias_0",
     }

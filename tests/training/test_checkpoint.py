@@ -22,7 +22,7 @@ def embedding(**tables):
 
 
 def tables_of(layer):
-    return {name: t.get_weights()[0] for name, t in layer.embeddings.items()}
+    return {name: np.array(layer.rows_of(name)) for name in layer.tables}
 
 
 @pytest.fixture

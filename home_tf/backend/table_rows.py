@@ -1,0 +1,115 @@
+"""Rows of a variable that are a table of their own, and are saved by its name."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from home_tf.backend import IS_TENSORFLOW
+from home_tf.types import Weight
+
+# Where a variable keeps which of its rows are which table's.
+_ATTRIBUTE = "home_tf_tables"
+Places = Mapping[str, tuple[int, int]]
+
+
+class TableRows:
+    """Some rows of a variable, which read and are assigned as a variable is.
+
+    Args:
+        variable: The variable: TensorFlow's, or on another backend that of Keras.
+        first: The first of the rows.
+        number: How many there are.
+    """
+
+    def __init__(self, variable: Any, first: int, number: int) -> None:
+        self._variable, self._first, self._number = variable, first, number
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the variable."""
+        return self._variable.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(rows, width)`."""
+        return (self._number, *self._variable.shape[1:])
+
+    def read(self) -> Any:
+        """The values, `(rows, width)`."""
+        if not IS_TENSORFLOW:
+            return self._variable[self._first : self._first + self._number]
+        import tensorflow as tf
+
+        # A slice would read, and perhaps copy, the whole variable.
+        return tf.gather(self._variable, self._indices())
+
+    def _indices(self) -> Any:
+        return np.arange(self._first, self._first + self._number)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.asarray(self.read(), dtype=dtype)
+
+    def assign(self, values: Any) -> None:
+        """Replaces the values, `(rows, width)`."""
+        if self._scatters():
+            import tensorflow as tf
+
+            values = tf.cast(values, self.dtype)
+            self._variable.scatter_update(tf.IndexedSlices(values, self._indices()))
+        else:
+            whole = np.array(self._variable)
+            whole[self._first : self._first + self._number] = values
+            self._variable.assign(whole)
+
+    def _scatters(self) -> bool:
+        if not IS_TENSORFLOW:
+            return False
+        import tensorflow as tf
+
+        return not isinstance(self._variable, tf.distribute.DistributedValues)
+
+
+def name_tables(weight: Weight, places: Places) -> None:
+    """Notes which rows of a weight are which table's.
+
+    Args:
+        weight: Keras variable.
+        places: `{table: (first row, number of rows)}`.
+    """
+    setattr(weight, _ATTRIBUTE, dict(places))
+
+
+def split_tables(path: str, weight: Weight, variable: Any) -> Iterator[tuple[str, Any]]:
+    """A variable by its path, or each of its tables, by theirs.
+
+    Args:
+        path: The path of a weight, such as `features/width_8/embeddings`.
+        weight: The weight, on which `name_tables` may have noted tables.
+        variable: Its TensorFlow variable, or another of the same rows, such as a
+            moment of an optimizer.
+
+    Yields:
+        `(path, variable or rows)`, with paths such as `features/user_id/embeddings`.
+    """
+    places: Places | None = getattr(weight, _ATTRIBUTE, None)
+    if places is None:
+        yield path, variable
+        return
+    *outer, _, name = path.split("/")
+    for table, place in places.items():
+        yield "/".join([*outer, table, name]), TableRows(variable, *place)
+
+
+if IS_TENSORFLOW:
+    import tensorflow as tf
+
+    def _to_tensor(
+        rows: TableRows,
+        dtype: Any = None,
+        name: str | None = None,
+        as_ref: bool = False,
+    ) -> Any:
+        return tf.convert_to_tensor(rows.read(), dtype=dtype, name=name)
+
+    tf.register_tensor_conversion_function(TableRows, _to_tensor)

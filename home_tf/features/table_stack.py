@@ -1,0 +1,79 @@
+"""Embedding tables of one width as one variable."""
+
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import Any
+
+from home_tf.backend import IS_LEGACY, IS_TENSORFLOW, ops
+from home_tf.backend.names import scope_name
+from home_tf.backend.table_rows import TableRows, name_tables
+from home_tf.backend.variables import tf_variable
+from home_tf.layers.layer import Layer
+
+
+class TableStack(Layer):
+    """Embedding tables of one width, one below the other in one variable.
+
+    Private to the package. What a step looks up in all of them is one operation, with
+    one gradient. It reads no more than the rows that are asked for: the `Embedding` of
+    Keras 3 reads the whole table, and once an optimizer has updated single rows,
+    TensorFlow copies it for that.
+
+    Args:
+        sizes: `{table: number of ids}`.
+        width: Width of an embedding.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Attributes:
+        first_rows: `{table: row of its id 0}`.
+
+    Input shape:
+        Integer rows of any shape.
+
+    Output shape:
+        That shape, and an axis of `width` more.
+    """
+
+    def __init__(self, sizes: Mapping[str, int], width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sizes = dict(sizes)
+        self.width = width
+        ends = accumulate(self.sizes.values(), initial=0)
+        self.first_rows = dict(zip(self.sizes, ends, strict=False))
+
+    @property
+    def num_rows(self) -> int:
+        """The number of rows of all tables."""
+        return sum(self.sizes.values())
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the variable."""
+        uncast = {"experimental_autocast" if IS_LEGACY else "autocast": False}
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.num_rows, self.width),
+            initializer="uniform",
+            **uncast,
+        )
+        name_tables(
+            self.embeddings,
+            {scope_name(name): self._place(name) for name in self.sizes},
+        )
+        self.built = True
+
+    def _place(self, table: str) -> tuple[int, int]:
+        return self.first_rows[table], self.sizes[table]
+
+    def rows_of(self, table: str) -> TableRows:
+        """The rows of a table, to read or assign, `(size, width)`."""
+        return TableRows(tf_variable(self.embeddings), *self._place(table))
+
+    def call(self, rows: Any) -> Any:
+        """Rows of any shape to their embeddings."""
+        if IS_TENSORFLOW:
+            import tensorflow as tf
+
+            found = tf.gather(tf_variable(self.embeddings), rows)
+        else:
+            found = ops.take(self.embeddings, rows, axis=0)  # type: ignore[attr-defined]
+        return ops.cast(found, self.compute_dtype)

@@ -1,8 +1,8 @@
 """From ids and numbers to the concatenated ranking input `v`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import accumulate, groupby
+from itertools import chain, groupby
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,13 @@ from home_tf.backend import keras, ops
 from home_tf.backend.checked import checked
 from home_tf.backend.replicas import mean_over_global_batch
 from home_tf.backend.table_rows import TableRows
+from home_tf.features.side_by_side import (
+    holds_for_all,
+    is_several,
+    join,
+    number_of,
+    take_apart,
+)
 from home_tf.features.table_stack import TableStack
 from home_tf.layers.layer import Layer
 
@@ -182,7 +189,7 @@ class FeatureEmbedding(Layer):
             blocks = self._look_up(width, runs, inputs)
             looked_up += blocks
             for run, block in zip(runs, blocks, strict=True):
-                if _is_several(inputs[run[0]]):
+                if is_several(inputs[run[0]]):
                     query = self._query(run[0], runs, blocks)
                     parts.append(self._pooled(run[0], block, query, inputs[run[0]]))
                 else:
@@ -214,14 +221,14 @@ class FeatureEmbedding(Layer):
             chosen = {
                 number: [inputs[name] for name in run]
                 for number, run in enumerate(runs)
-                if _holds_for_all(inputs[run[0]]) == once
+                if holds_for_all(inputs[run[0]]) == once
             }
             if chosen:
-                ids = _joined(chosen.values())
+                ids = join(chain.from_iterable(chosen.values()))
                 names = [name for number in chosen for name in runs[number]]
                 rows = self._rows(stack, ids, names, inputs)
-                counts = [sum(map(_number, each)) for each in chosen.values()]
-                found = _split(look_up(rows), counts)
+                counts = [sum(map(number_of, each)) for each in chosen.values()]
+                found = take_apart(look_up(rows), counts)
                 blocks |= zip(chosen, found, strict=True)
         return [blocks[number] for number in range(len(runs))]
 
@@ -235,7 +242,7 @@ class FeatureEmbedding(Layer):
         """The rows of a stack, from ids `(rows, ids)` of its features side by side."""
         sizes, firsts = [], []
         for name in names:
-            table, number = self.features[name].table, _number(inputs[name])
+            table, number = self.features[name].table, number_of(inputs[name])
             sizes += [stack.sizes[table]] * number
             firsts += [stack.first_rows[table]] * number
         dtype = "int64" if stack.num_rows >= 2**31 else "int32"
@@ -284,47 +291,9 @@ class FeatureEmbedding(Layer):
         return cls(**{**config, "tables": tables, "features": features})
 
 
-def _is_several(ids: Any) -> bool:
-    """Whether a feature has several ids a row."""
-    return len(ids.shape) == 2
-
-
-def _number(ids: Any) -> int:
-    """How many ids of a feature a row has."""
-    return int(ids.shape[1]) if _is_several(ids) else 1
-
-
-def _holds_for_all(ids: Any) -> bool:
-    """Whether there is one row, which holds for all."""
-    return bool(ids.shape[0] == 1)
-
-
 def _kind(ids: Any, position: int) -> tuple[bool, int]:
     """What two features have in common whose embeddings may stay side by side."""
-    return _holds_for_all(ids), position if _is_several(ids) else -1
-
-
-def _joined(runs: Iterable[Sequence[Any]]) -> Any:
-    """Ids of runs of features, side by side, `(rows, ids)`."""
-    joined: list[Any] = []
-    for each in runs:
-        if _is_several(each[0]):
-            joined += each
-        elif len({str(ids.dtype) for ids in each}) == 1:
-            joined.append(ops.stack(each, axis=1))
-        else:
-            joined.append(ops.stack([ops.cast(x, "int64") for x in each], axis=1))
-    if len(joined) == 1:
-        return joined[0]
-    return ops.concatenate([ops.cast(x, "int64") for x in joined], axis=1)
-
-
-def _split(vectors: Any, counts: Sequence[int]) -> list[Any]:
-    """Vectors `(rows, ids, width)` in parts of so many ids."""
-    if len(counts) == 1:
-        return [vectors]
-    parts: list[Any] = ops.split(vectors, list(accumulate(counts))[:-1], axis=1)
-    return parts
+    return holds_for_all(ids), position if is_several(ids) else -1
 
 
 def _side_by_side(block: Any) -> Any:

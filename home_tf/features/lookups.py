@@ -1,15 +1,12 @@
-"""The layers that turn a feature's column into ids of its embedding table."""
-
-from typing import Any
+"""What turns a feature's column into ids of its embedding table."""
 
 from home_tf.backend import keras
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.features.categorical_feature import CategoricalFeature
 from home_tf.features.numeric_feature import NumericFeature
+from home_tf.features.vocabularies import Vocabulary
 from home_tf.types import KerasLayer
-
-_OUT_OF_VOCABULARY = "\0out of vocabulary"
 
 
 def make_hashing(column: str, buckets: int, data: DatasetDirectory) -> KerasLayer:
@@ -18,19 +15,12 @@ def make_hashing(column: str, buckets: int, data: DatasetDirectory) -> KerasLaye
     return keras.layers.Hashing(num_bins=buckets + 1, mask_value=missing)
 
 
-def make_vocabulary_lookup(
+def find_vocabulary(
     column: str, feature: CategoricalFeature, data: DatasetDirectory
-) -> KerasLayer:
-    """Numbers the values of the vocabulary; 0 is the missing value."""
-    arguments: dict[str, Any] = {
-        "vocabulary": _values_to_number(column, feature, data),
-        "mask_token": data.columns[column].missing,
-        "num_oov_indices": feature.oov_buckets,
-    }
-    if data.columns[column].dtype == "string":
-        # Keras's own token is a value that text may have.
-        return keras.layers.StringLookup(oov_token=_OUT_OF_VOCABULARY, **arguments)
-    return keras.layers.IntegerLookup(**arguments)
+) -> Vocabulary:
+    """The vocabulary of a feature."""
+    values = _values_to_number(column, feature, data)
+    return Vocabulary(values, feature.oov_buckets)
 
 
 def _values_to_number(
@@ -65,10 +55,10 @@ def make_bucketing(
     return keras.layers.Discretization(bin_boundaries=boundaries)
 
 
-def count_ids(lookup: KerasLayer) -> int:
+def count_ids(lookup: KerasLayer | Vocabulary) -> int:
     """The number of ids that a lookup gives: the size of its embedding table."""
+    if isinstance(lookup, Vocabulary):
+        return lookup.num_ids
     if isinstance(lookup, keras.layers.Hashing):
         return int(lookup.num_bins)
-    if isinstance(lookup, keras.layers.Discretization):
-        return len(lookup.bin_boundaries) + 1
-    return int(lookup.vocabulary_size())
+    return len(lookup.bin_boundaries) + 1

@@ -1,10 +1,10 @@
-"""From record columns to ids and numbers, with Keras preprocessing layers.
+"""From record columns to ids and numbers.
 
 The lookups run in the input pipeline and in the serving graph, never in the
 trained step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -18,12 +18,17 @@ from home_tf.features.feature_embedding import (
 )
 from home_tf.features.lookups import (
     count_ids,
+    find_vocabulary,
     make_bucketing,
     make_hashing,
-    make_vocabulary_lookup,
 )
 from home_tf.features.numeric_columns import NumericColumns
 from home_tf.features.numeric_feature import NumericFeature
+from home_tf.features.vocabularies import (
+    DenseVocabularies,
+    HashedVocabulary,
+    Vocabulary,
+)
 from home_tf.types import KerasLayer, Tensor
 
 
@@ -61,8 +66,10 @@ class Preprocessor(tf.Module):
         check_columns(features, data)
         self.features = dict(features)
         self.data = data
-        self._lookups = self._make_lookups()
-        self.tables = self._make_tables()
+        lookups = self._find_lookups()
+        self._embedded = list(lookups)
+        self._one_by_one, self._together = _make_callable(lookups)
+        self.tables = self._make_tables(lookups)
         self.embedded_features = self._make_embedded_features()
         self.numeric_features, self._normalized = self._numeric_columns("normalized")
         self._bucketized_features, self._bucketized = self._numeric_columns(
@@ -91,14 +98,17 @@ class Preprocessor(tf.Module):
                 that is not `nullable`; the message names the column.
         """
         numbers = self._bucketized_numbers(columns)
-        outputs = {
-            name: lookup(
-                numbers[name]
-                if name in numbers
-                else columns[self.features[name].column or name]
-            )
-            for name, lookup in self._lookups.items()
+        values = {
+            name: numbers[name]
+            if name in numbers
+            else columns[self.features[name].column or name]
+            for name in self._embedded
         }
+        found = {name: look(values[name]) for name, look in self._one_by_one.items()}
+        if self._together is not None:
+            rest = {name: x for name, x in values.items() if name not in found}
+            found |= self._together(rest)
+        outputs = {name: found[name] for name in self._embedded}
         if self.numeric_features:
             outputs[NUMERIC_FEATURES] = self._normalized.normalized(columns)
         return outputs
@@ -114,9 +124,9 @@ class Preprocessor(tf.Module):
         )
         return dict(zip(self._bucketized_features, numbers, strict=True))
 
-    def _make_lookups(self) -> dict[str, KerasLayer]:
+    def _find_lookups(self) -> dict[str, KerasLayer | Vocabulary]:
         own = {
-            name: self._make_lookup(name, feature)
+            name: self._find_lookup(name, feature)
             for name, feature in self.features.items()
             if not getattr(feature, "table", None)
         }
@@ -128,7 +138,9 @@ class Preprocessor(tf.Module):
             name: own[owner] for name, owner in owners.items() if own[owner] is not None
         }
 
-    def _make_lookup(self, name: str, feature: Feature) -> KerasLayer | None:
+    def _find_lookup(
+        self, name: str, feature: Feature
+    ) -> KerasLayer | Vocabulary | None:
         """The lookup of a feature with a table of its own; None of a plain number."""
         if isinstance(feature, NumericFeature):
             if feature.encoding == "normalized":
@@ -137,18 +149,20 @@ class Preprocessor(tf.Module):
         column = feature.column or name
         if feature.buckets is not None:
             return make_hashing(column, feature.buckets, self.data)
-        return make_vocabulary_lookup(column, feature, self.data)
+        return find_vocabulary(column, feature, self.data)
 
-    def _make_tables(self) -> dict[str, EmbeddingTable]:
+    def _make_tables(
+        self, lookups: Mapping[str, KerasLayer | Vocabulary]
+    ) -> dict[str, EmbeddingTable]:
         return {
             name: EmbeddingTable(count_ids(lookup), self.features[name].width or 0)
-            for name, lookup in self._lookups.items()
+            for name, lookup in lookups.items()
             if not getattr(self.features[name], "table", None)
         }
 
     def _make_embedded_features(self) -> dict[str, EmbeddedFeature]:
         embedded = {}
-        for name in self._lookups:
+        for name in self._embedded:
             feature = self.features[name]
             embedded[name] = EmbeddedFeature(table=name)
             if isinstance(feature, CategoricalFeature):
@@ -166,3 +180,22 @@ class Preprocessor(tf.Module):
             if isinstance(feature, NumericFeature) and feature.encoding == encoding
         }
         return list(chosen), NumericColumns(chosen, self.data)
+
+
+def _make_callable(
+    lookups: Mapping[str, KerasLayer | Vocabulary],
+) -> tuple[dict[str, Callable[[Tensor], Tensor]], DenseVocabularies | None]:
+    """The lookups of single features, and that of all that are looked up together."""
+    vocabularies = {n: v for n, v in lookups.items() if isinstance(v, Vocabulary)}
+    dense = {name: one for name, one in vocabularies.items() if one.is_dense}
+    hashed = {
+        id(one): HashedVocabulary(one)
+        for one in vocabularies.values()
+        if not one.is_dense
+    }
+    one_by_one = {
+        name: hashed[id(one)] if isinstance(one, Vocabulary) else one
+        for name, one in lookups.items()
+        if name not in dense
+    }
+    return one_by_one, DenseVocabularies(dense) if dense else None

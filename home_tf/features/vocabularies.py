@@ -1,0 +1,164 @@
+"""From values to ids: 0 if missing, then those out of vocabulary, then the known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from home_tf.features.side_by_side import (
+    holds_for_all,
+    is_several,
+    join,
+    number_of,
+    take_apart,
+)
+from home_tf.types import Tensor
+
+_MISSING = -1
+# In place of an id, where the value decides which of several it is.
+_HASHED = -1
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The known values of a column.
+
+    Attributes:
+        values: The values, integers or strings, in the order of their ids.
+        oov_buckets: Number of ids of values that are out of vocabulary.
+    """
+
+    values: Sequence[Any]
+    oov_buckets: int = 1
+
+    @property
+    def num_ids(self) -> int:
+        """The number of ids: the size of an embedding table."""
+        return 1 + self.oov_buckets + len(self.values)
+
+    @property
+    def ids(self) -> Any:
+        """The ids of the values."""
+        return np.arange(1 + self.oov_buckets, self.num_ids, dtype=np.int32)
+
+    @property
+    def unknown(self) -> int:
+        """The id of any other value, if there is one for all of them."""
+        return 1 if self.oov_buckets == 1 else _HASHED
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether an array has an element for each integer of the values' range."""
+        if isinstance(self.values[0], str):
+            return False
+        return max(self.values) - min(self.values) < 4 * len(self.values) + 1024
+
+
+class DenseVocabularies(tf.Module):
+    """Vocabularies of integers in small ranges, which are looked up together.
+
+    Args:
+        vocabularies: `{feature: vocabulary}`; features may share one.
+    """
+
+    def __init__(self, vocabularies: Mapping[str, Vocabulary]) -> None:
+        super().__init__(name="dense_vocabularies")
+        different = list({id(one): one for one in vocabularies.values()}.values())
+        arrays = [_array_of(one) for one in different]
+        starts = accumulate(map(len, arrays), initial=0)
+        start_of = dict(zip(map(id, different), starts, strict=False))
+        self._places = {
+            name: (
+                min(one.values),
+                max(one.values) - min(one.values) + 1,
+                start_of[id(one)],
+                one.oov_buckets,
+            )
+            for name, one in vocabularies.items()
+        }
+        self._ids = tf.constant(np.concatenate(arrays))
+
+    def __call__(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """`{feature: values}`, `(rows,)` or `(rows, n)`, to ids of that shape."""
+        found: dict[str, Tensor] = {}
+        for once in (True, False):
+            # Those with one id a row come first, and are taken apart together.
+            names = sorted(
+                (n for n, x in columns.items() if holds_for_all(x) == once),
+                key=lambda name: is_several(columns[name]),
+            )
+            if names:
+                found |= self._look_up(names, [columns[name] for name in names])
+        return {name: found[name] for name in columns}
+
+    def _look_up(self, names: list[str], features: list[Tensor]) -> dict[str, Tensor]:
+        counts = [number_of(x) for x in features]
+        x = tf.cast(join(features), tf.int64)
+        low, size, start, buckets = np.repeat(
+            np.array([self._places[name] for name in names], np.int64), counts, axis=0
+        ).T
+        place = x - low
+        known = (place >= 0) & (place < size)
+        ids = tf.gather(self._ids, tf.where(known, place, size) + start)
+        if (buckets > 1).any():
+            hashed = tf.cast(1 + tf.math.floormod(x, buckets), ids.dtype)
+            ids = tf.where(ids == _HASHED, hashed, ids)
+        ids = tf.where(x == _MISSING, tf.zeros((), ids.dtype), ids)
+        return dict(zip(names, _as_they_were(ids, features), strict=True))
+
+
+def _array_of(vocabulary: Vocabulary) -> Any:
+    """The id of each integer of the range, and at the end that of all others."""
+    values = np.asarray(vocabulary.values, np.int64)
+    low, high = values.min(), values.max()
+    array = np.full(high - low + 2, vocabulary.unknown, np.int32)
+    array[values - low] = vocabulary.ids
+    return array
+
+
+def _as_they_were(ids: Tensor, features: list[Tensor]) -> list[Tensor]:
+    """Ids side by side in the shapes of the features."""
+    singles = sum(not is_several(x) for x in features)
+    counts = [singles] * bool(singles) + [number_of(x) for x in features[singles:]]
+    parts = take_apart(ids, counts)
+    if not singles:
+        return parts
+    return [*tf.unstack(parts[0], num=singles, axis=1), *parts[1:]]
+
+
+class HashedVocabulary(tf.Module):
+    """A vocabulary of strings, or of integers far apart, in a hash table.
+
+    Args:
+        vocabulary: The vocabulary.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__(name="hashed_vocabulary")
+        self._buckets = vocabulary.oov_buckets
+        self._is_text = isinstance(vocabulary.values[0], str)
+        missing: Any = "" if self._is_text else _MISSING
+        keys = tf.constant(
+            [missing, *vocabulary.values], tf.string if self._is_text else tf.int64
+        )
+        ids = tf.constant([0, *vocabulary.ids.tolist()])
+        self._table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(keys, ids), vocabulary.unknown
+        )
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Values of any shape to ids of that shape."""
+        if not self._is_text:
+            x = tf.cast(x, tf.int64)
+        ids = self._table.lookup(x)
+        if self._buckets == 1:
+            return ids
+        hashed = (
+            tf.strings.to_hash_bucket_fast(x, self._buckets)
+            if self._is_text
+            else tf.math.floormod(x, self._buckets)
+        )
+        return tf.where(ids == _HASHED, tf.cast(1 + hashed, ids.dtype), ids)

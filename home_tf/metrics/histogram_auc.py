@@ -162,11 +162,25 @@ def _mean_over_groups(pairs: Any, positives: Any, negatives: Any) -> Any:
     Returns:
         A scalar; NaN if no group has both classes.
     """
+    shares = auc_of_groups(pairs, positives, negatives)
     positives, negatives = ops.sum(positives, axis=1), ops.sum(negatives, axis=1)
-    all_pairs = positives * negatives
-    zeros = ops.zeros_like(all_pairs)
+    zeros = ops.zeros_like(shares)
     # NaN is not 0, so what cannot be counted reaches the result.
-    single = all_pairs == 0.0
-    shares = ops.sum(pairs, axis=1) / ops.where(single, zeros + 1.0, all_pairs)
+    single = positives * negatives == 0.0
     rows = ops.where(single, zeros, positives + negatives)
-    return ops.sum(rows * shares) / ops.sum(rows)
+    return ops.sum(rows * ops.where(single, zeros, shares)) / ops.sum(rows)
+
+
+def auc_of_groups(pairs: Any, positives: Any, negatives: Any) -> Any:
+    """The share of each group's pairs.
+
+    Args:
+        pairs: Number of pairs, `(groups, bins)`, to be summed over the bins.
+        positives: Number of positives, `(groups, bins)`.
+        negatives: Number of negatives, `(groups, bins)`.
+
+    Returns:
+        `(groups,)`; NaN for a group of a single class.
+    """
+    all_pairs = ops.sum(positives, axis=1) * ops.sum(negatives, axis=1)
+    return ops.sum(pairs, axis=1) / all_pairs

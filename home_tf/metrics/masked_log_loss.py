@@ -29,13 +29,9 @@ class MaskedLogLoss(keras.metrics.Metric):
         """Adds a batch."""
         labels, logits, weights, valid = split_missing(y_true, y_pred, sample_weight)
         losses = weights * binary_crossentropy(labels, logits)
-        self.total.assign(self.total + ops.sum(losses))
-        self.count.assign(self.count + ops.sum(valid))
+        self.total.assign_add(ops.sum(losses))
+        self.count.assign_add(ops.sum(valid))
 
     def result(self) -> Any:
         """The mean loss of the valid rows; NaN when there is none."""
         return self.total / self.count
-
-    def result_or_zero(self) -> Any:
-        """What `result` is, and 0 when there is no valid row: its share of a sum."""
-        return self.total / ops.maximum(self.count, 1.0)

@@ -106,21 +106,6 @@ def check_compile(arguments: Mapping[str, Any]) -> None:
             )
 
 
-def weighted_log_loss(
-    loss_weights: Mapping[str, float], metrics: Mapping[str, Sequence[Any]]
-) -> Any:
-    """The weighted sum of the tasks' log losses; a task without labels adds nothing.
-
-    Args:
-        loss_weights: `{task: weight}`.
-        metrics: `{task: metrics}`, a `MaskedLogLoss` first.
-    """
-    return sum(
-        weight * metrics[task][0].result_or_zero()
-        for task, weight in loss_weights.items()
-    )
-
-
 def check_features(features: Any) -> Any:
     """The features, after a check that no number among them is NaN or infinite.
 

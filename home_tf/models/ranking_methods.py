@@ -6,14 +6,13 @@ from typing import Any
 from home_tf.backend import IS_LEGACY, keras, ops
 from home_tf.backend.replicas import check_in_step, num_replicas
 from home_tf.loss_weighting.resolve import resolve
-from home_tf.metrics import MaskedAUC, MaskedLogLoss
+from home_tf.metrics.ranking_metrics import RankingMetrics
 from home_tf.models.batch import (
     check_compile,
     check_features,
     check_loss_weights,
     check_network,
     unpack_batch,
-    weighted_log_loss,
 )
 from home_tf.models.saved_parts import deserialize_parts, serialize_parts
 from home_tf.models.task_metrics import CompileArguments, name_metrics, update_metric
@@ -44,13 +43,7 @@ class RankingMethods:
         self.tasks = list(tasks)
         self.loss_weights = check_loss_weights(self.tasks, loss_weights)
         self.loss_weighting = resolve(loss_weighting, self.loss_weights, self.network)
-        self.task_metrics: dict[str, list[Any]] = {
-            task: [
-                MaskedLogLoss(name=f"{task}_log_loss"),
-                MaskedAUC(name=f"{task}_auc"),
-            ]
-            for task in self.tasks
-        }
+        self.ranking_metrics = RankingMetrics(self.tasks, name="ranking")
         self.compile_arguments = CompileArguments()
         # Every replica returns the result of the whole batch; Keras would add them up.
         self.distribute_reduction_method = "first"
@@ -72,7 +65,7 @@ class RankingMethods:
                 else.
         """
         check_compile(kwargs)
-        named = name_metrics(self.tasks, metrics, list(self._own_metrics()))
+        named = name_metrics(self.tasks, metrics, self.ranking_metrics.names)
         # Without `weighted_metrics` legacy Keras warns of sample weights without a use.
         arguments = {"weighted_metrics": [], **kwargs}
         super().compile(optimizer=optimizer, **arguments)  # type: ignore[misc]
@@ -117,37 +110,38 @@ class RankingMethods:
             loss += ops.cast(added, "float32") / num_replicas()
         return loss
 
-    def update_added_metrics(self, batch: Any, logits: Mapping[str, Any]) -> None:
-        """Adds a batch to the metrics that `compile` was given."""
+    def update_metrics(self, batch: Any, logits: Mapping[str, Any]) -> None:
+        """Adds a batch to all metrics."""
         _, labels, weights = unpack_batch(batch, self.tasks)
-        for task, metric in self.compile_arguments.metrics.values():
+        self.ranking_metrics.update_state(labels, logits, weights)
+        for task, metric in self._added_metrics.values():
             update_metric(metric, labels[task], logits[task], weights.get(task))
-
-    def _own_metrics(self) -> dict[str, Any]:
-        """The metrics of all tasks by their names."""
-        pairs = self.task_metrics.values()
-        return {metric.name: metric for pair in pairs for metric in pair}
-
-    def _all_metrics(self) -> dict[str, Any]:
-        added = self.compile_arguments.metrics.items()
-        return {**self._own_metrics(), **{name: metric for name, (_, metric) in added}}
 
     @property
     def metrics(self) -> list[Any]:
         """All metrics, which Keras resets before each epoch."""
-        added = [metric for _, metric in self.compile_arguments.metrics.values()]
+        added = [metric for _, metric in self._added_metrics.values()]
         return [*super().metrics, *added]  # type: ignore[misc]
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The metrics over all rows seen, with `loss` and learnt weights."""
-        results = {name: one.result() for name, one in self._all_metrics().items()}
-        loss = weighted_log_loss(self.loss_weights, self.task_metrics)
-        return {"loss": loss, **results, **self.loss_weighting.results()}
+        return {
+            "loss": self.ranking_metrics.weighted_log_loss(self.loss_weights),
+            **self.ranking_metrics.result(),
+            **{n: one.result() for n, (_, one) in self._added_metrics.items()},
+            **self.loss_weighting.results(),
+        }
+
+    @property
+    def _added_metrics(self) -> dict[str, tuple[str, Any]]:
+        """`{name: (task, metric)}` of the metrics that `compile` was given."""
+        return self.compile_arguments.metrics
 
     @property
     def metrics_names(self) -> list[str]:
         """What the numbers that `evaluate` returns as a list are, in their order."""
-        reported = ["loss", *self._all_metrics(), *self.loss_weighting.results()]
+        own, added = self.ranking_metrics.names, self._added_metrics
+        reported = ["loss", *own, *added, *self.loss_weighting.results()]
         if IS_LEGACY:
             return reported
         # As Keras 3 puts them: those that are a metric's own name, then the others.

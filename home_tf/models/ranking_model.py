@@ -106,10 +106,5 @@ class RankingModel(RankingMethods, Keras3Steps, keras.Model):
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
         """Adds a batch to the metrics and returns their results."""
-        batch = (x, y, sample_weight)
-        _, labels, weights = unpack_batch(batch, self.tasks)
-        for task, metrics in self.task_metrics.items():
-            for metric in metrics:
-                metric.update_state(labels[task], y_pred[task], weights.get(task))
-        self.update_added_metrics(batch, y_pred)
+        self.update_metrics((x, y, sample_weight), y_pred)
         return self.get_metrics_result()

@@ -59,7 +59,6 @@ class RankingModel(RankingMethods, tfrs.Model):
         self.ranking_tasks = {
             task: tfrs.tasks.Ranking(
                 loss=MaskedBinaryCrossentropy(name=task),
-                metrics=self.task_metrics[task],
                 name=f"{task}_ranking",
             )
             for task in self.tasks
@@ -72,7 +71,7 @@ class RankingModel(RankingMethods, tfrs.Model):
         """
         features, labels, weights = unpack_batch(inputs, self.tasks)
         logits = self(features, training=training)
-        self.update_added_metrics(inputs, logits)
+        self.update_metrics(inputs, logits)
         return self.loss_weighting.combine(
             self.weighted_losses(labels, logits, weights)
         )
@@ -98,7 +97,7 @@ class RankingModel(RankingMethods, tfrs.Model):
         """One step of the optimiser, and the results of the metrics."""
         if self.loss_weighting.needs_task_gradients:
             logits = task_gradient_step(self, inputs)
-            self.update_added_metrics(inputs, logits)
+            self.update_metrics(inputs, logits)
             return self.get_metrics_result()
         with tf.GradientTape() as tape:
             loss = self.compute_loss(inputs, training=True) + self.added_loss()

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-from home_tf.errors import HomeError
+from home_tf.errors import HomeError, RemoteFileError
+from home_tf.files import say_tried_again
 
 
 def run_command(command: Callable[[], Any]) -> NoReturn:
     """Runs a command of the command line and exits.
 
-    A `HomeError`, or an error of the file system, is one line on the standard error and
+    A `HomeError`, or an error of a file system, is one line on the standard error and
     exit code 2; an interruption by Ctrl-C is exit code 130, and by SIGTERM 143.
     """
     received = signal.SIGINT
@@ -25,7 +26,7 @@ def run_command(command: Callable[[], Any]) -> NoReturn:
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         command()
-    except HomeError as error:
+    except (HomeError, RemoteFileError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:  # such as a full disk, or a folder that is not ours
@@ -40,6 +41,8 @@ def run_command(command: Callable[[], Any]) -> NoReturn:
         sys.exit(128 + received)
     finally:
         signal.signal(signal.SIGTERM, before)
+        for line in say_tried_again():
+            print(line, file=sys.stderr)
     sys.exit(0)
 
 

@@ -22,6 +22,7 @@ VARIABLES = {
     "AWS_REGION": "us-east-1",
     "AWS_RETRY_MODE": "standard",
     "AWS_MAX_ATTEMPTS": "1",
+    "S3_REQUEST_TIMEOUT_MSEC": "30000",
 }
 BUCKET = "bucket"
 _NOT_PASSED_ON = {"connection", "content-length", "date", "server", "transfer-encoding"}

@@ -11,7 +11,7 @@ WHEEL = $$(ls dist/home_tf-*.whl)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help install demo test test-slow test-oldest check clean
+.PHONY: help install demo test test-slow test-oldest test-io check clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -23,7 +23,7 @@ install: .venv/installed ## install the package and its tools into .venv
 demo: .venv/installed ## train and evaluate on KuaiRand; SOURCE=folder for the real data
 	.venv/bin/python pipelines/kuairand.py $(if $(SOURCE),--source "$(SOURCE)")
 
-test: .venv/installed .venv-jax/installed .venv-oldest/installed .venv-spark/installed ## check, then the tests on the newest versions
+test: .venv/installed .venv-jax/installed .venv-oldest/installed .venv-spark/installed .venv-io/installed ## check, then the tests on the newest versions
 	tests/run
 
 test-slow: .venv/installed .venv-oldest/installed .venv-spark/installed ## the tests that take longest, which make test leaves out
@@ -32,13 +32,16 @@ test-slow: .venv/installed .venv-oldest/installed .venv-spark/installed ## the t
 test-oldest: .venv-oldest/installed .venv/installed ## all tests on the oldest versions
 	tests/run oldest
 
+test-io: .venv-io/installed ## the tests of remote files, on an S3 server
+	tests/run io
+
 check: .venv/installed ## lint, formatting and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
 clean: ## remove environments, builds and caches
-	rm -rf .venv .venv-oldest .venv-jax .venv-spark build dist *.egg-info
+	rm -rf .venv .venv-oldest .venv-jax .venv-spark .venv-io build dist *.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -68,6 +71,11 @@ dist/built: $(SOURCES) | .venv/bin/python
 .venv-spark/dependencies: constraints/spark.txt setup.cfg | .venv-spark/bin/python dist/built
 	.venv-spark/bin/python -m pip install -q -c constraints/newest.txt \
 	    -r constraints/spark.txt "$(WHEEL)[pipeline,spark]"
+	touch $@
+
+.venv-io/dependencies: constraints/io.txt setup.cfg | .venv-io/bin/python dist/built
+	.venv-io/bin/python -m pip install -q -c constraints/oldest.txt \
+	    -r constraints/io.txt "$(WHEEL)[tfrs,pipeline,serving,report,io]"
 	touch $@
 
 %/installed: dist/built %/dependencies

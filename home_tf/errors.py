@@ -9,6 +9,14 @@ class HomeError(ValueError):
     """
 
 
+class RemoteFileError(Exception):
+    """A storage that does not answer now, though it was asked several times.
+
+    Nothing is wrong with what was asked, so that this is no `HomeError`; the command
+    line prints it in one line all the same.
+    """
+
+
 class Interrupted(KeyboardInterrupt):
     """An interruption, by Ctrl-C or SIGTERM, that says what is saved in one line."""
 

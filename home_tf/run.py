@@ -7,13 +7,15 @@ Keras to start.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from home_tf.config import peek_framework
 from home_tf.errors import HomeError
 from home_tf.files import (
+    AnyPath,
+    PathLike,
     atomic_directory,
+    is_vacant,
     locked,
     read_json,
     remove_directory,
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from home_tf.config import Config
     from home_tf.data import DatasetDirectory
 
+# The file of a diagnosis that is written last.
+DIAGNOSTICS_FILE = "diagnostics.json"
 # What may differ when a run is resumed: it only says when to stop, what is saved
 # meanwhile, and on how many machines.
 _RESUMABLE = {
@@ -49,40 +53,40 @@ class Run:
             `evaluate` measured; `diagnosis/`, what `diagnose` did.
     """
 
-    folder: Path
+    folder: AnyPath
 
     @property
-    def config_file(self) -> Path:
+    def config_file(self) -> AnyPath:
         """The configuration, as trained."""
         return self.folder / "config.yaml"
 
     @property
-    def checkpoints(self) -> Path:
+    def checkpoints(self) -> AnyPath:
         """The folder of the checkpoints."""
         return self.folder / "checkpoints"
 
     @property
-    def history_file(self) -> Path:
+    def history_file(self) -> AnyPath:
         """A line of losses and metrics for each validation."""
         return self.folder / "history.csv"
 
     @property
-    def metrics_file(self) -> Path:
+    def metrics_file(self) -> AnyPath:
         """The metrics of every evaluated split."""
         return self.folder / "metrics.json"
 
     @property
-    def curves_file(self) -> Path:
+    def curves_file(self) -> AnyPath:
         """A line with the curves of the experts and gates for each measurement."""
         return self.folder / "experts.jsonl"
 
     @property
-    def diagnosis(self) -> Path:
+    def diagnosis(self) -> AnyPath:
         """The folder of `diagnostics.json`, `report.html` and its plots."""
         return self.folder / "diagnosis"
 
     @property
-    def state_file(self) -> Path:
+    def state_file(self) -> AnyPath:
         """What the run was trained on, by which revision and Keras, and how fast."""
         return self.folder / "run.json"
 
@@ -114,7 +118,7 @@ class Run:
         write_json(self.state_file, {**self.load_state(), **state})
 
     def open_data(
-        self, path: "DatasetDirectory | str | Path | None" = None
+        self, path: "DatasetDirectory | PathLike | None" = None
     ) -> "DatasetDirectory":
         """The dataset directory that the run was trained on.
 
@@ -181,14 +185,12 @@ class Run:
     def _make(self, config: "Config", state: dict[str, Any]) -> None:
         from home_tf.config import dump_config
 
-        if self.folder.exists() and (
-            not self.folder.is_dir() or any(self.folder.iterdir())
-        ):
+        if not is_vacant(self.folder):
             raise HomeError(
                 f"{self.folder}: is not empty and does not contain a run. Name another "
                 "folder for the run"
             )
-        with atomic_directory(self.folder) as aside:
+        with atomic_directory(self.folder, marker=self.config_file.name) as aside:
             write_json(aside / self.state_file.name, state)
             dump_config(config, aside / self.config_file.name)
 
@@ -221,9 +223,9 @@ class Run:
         # They are of the checkpoint that this training replaces.
         self.metrics_file.unlink(missing_ok=True)
         if self.diagnosis.is_dir():
-            remove_directory(self.diagnosis)
+            remove_directory(self.diagnosis, marker=DIAGNOSTICS_FILE)
 
-    def find_best(self) -> Path:
+    def find_best(self) -> AnyPath:
         """The folder of the best checkpoint.
 
         Raises:

@@ -146,5 +146,5 @@ def test_a_lock_is_free_again_when_its_file_was_left(tmp_path):
 
 def test_a_directory_goes_as_a_whole(tmp_path):
     (tmp_path / "gone" / "part").mkdir(parents=True)
-    remove_directory(tmp_path / "gone")
+    remove_directory(tmp_path / "gone", marker="part")
     assert entries(tmp_path) == []

@@ -12,7 +12,7 @@ FLOORS = {
     "errors": set(),
     "types": set(),
     "extras": {"errors"},
-    "files": {"errors"},
+    "files": {"errors", "extras"},
     "hints": {"errors"},
     "backend": {"extras", "types"},
     "layers": {"backend", "errors", "types"},

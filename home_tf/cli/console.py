@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -16,13 +15,14 @@ from rich.progress import (
 )
 
 from home_tf.errors import Interrupted
+from home_tf.files import AnyPath
 
 LINE_SECONDS = 30.0
 
 console = Console(highlight=False)
 
 
-def report_written(path: Path) -> None:
+def report_written(path: AnyPath) -> None:
     """Prints where a command has written."""
     # A path is for copying: it is not broken into lines.
     console.print(f"wrote {path}", soft_wrap=True)

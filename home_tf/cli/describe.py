@@ -1,21 +1,18 @@
 """`home-tf describe`."""
 
-from pathlib import Path
 from typing import Annotated
-
-import typer
 
 from home_tf.cli.console import console, progress_bars, report_written
 from home_tf.cli.description_tables import feature_table, label_table
-from home_tf.cli.options import DataOption
+from home_tf.cli.options import DataOption, OptionPath, path_option
 from home_tf.cli.start_tensorflow import start_tensorflow
 
 
 def describe(
     data: DataOption,
     out: Annotated[
-        Path | None,
-        typer.Option(help="The folder of the report to write, report.html."),
+        OptionPath | None,
+        path_option(help="The folder of the report to write, report.html."),
     ] = None,
 ) -> None:
     """Show what is in a dataset directory: labels, features, and their drift."""

@@ -1,6 +1,5 @@
 """`home-tf diagnose`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,13 +11,14 @@ from home_tf.cli.diagnosis_tables import (
     verdict_table,
 )
 from home_tf.cli.open_run import open_run
-from home_tf.cli.options import RunDataOption
+from home_tf.cli.options import OptionPath, RunDataOption, path_option
 from home_tf.errors import HomeError
 
 
 def diagnose(
     run: Annotated[
-        list[Path], typer.Option(help="The folder of the run; repeat it to compare.")
+        list[OptionPath],
+        path_option(help="The folder of the run; repeat it to compare."),
     ],
     data: RunDataOption = None,
     split: Annotated[
@@ -38,8 +38,8 @@ def diagnose(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(help="With several runs: the folder of their common report."),
+        OptionPath | None,
+        path_option(help="With several runs: the folder of their common report."),
     ] = None,
 ) -> None:
     """Find anomalies of the experts and gates of a run, and write a report."""

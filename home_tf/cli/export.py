@@ -1,23 +1,24 @@
 """`home-tf export`."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from home_tf.cli.console import console, report_written, say_if_interrupted
 from home_tf.cli.open_run import open_run
-from home_tf.cli.options import RunDataOption
+from home_tf.cli.options import OptionPath, RunDataOption, path_option
 from home_tf.cli.start_tensorflow import start_tensorflow
 from home_tf.errors import HomeError
+from home_tf.files import AnyPath
 
 
 def export(
     out: Annotated[
-        Path, typer.Option(help="The model's folder, with all its versions.")
+        OptionPath, path_option(help="The model's folder, with all its versions.")
     ],
     run: Annotated[
-        Path | None, typer.Option(help="The folder of the run; not with --rollback.")
+        OptionPath | None,
+        path_option(help="The folder of the run; not with --rollback."),
     ] = None,
     data: RunDataOption = None,
     keep: Annotated[int, typer.Option(help="How many versions to keep.")] = 5,
@@ -92,7 +93,7 @@ def _parse_weights(text: str) -> dict[str, float]:
         ) from None
 
 
-def _roll_back(out: Path) -> None:
+def _roll_back(out: AnyPath) -> None:
     start_tensorflow("keras")
     from home_tf.export import Versions
 

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from home_tf.cli.console import console, report_written, say_if_interrupted
+from home_tf.cli.options import local_option
 from home_tf.cli.start_tensorflow import start_tensorflow
 from home_tf.errors import HomeError
 
@@ -22,7 +23,7 @@ def init(
             help="The log, and tables that share a key with it: CSV or Parquet files."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The YAML configuration to write.")],
+    out: Annotated[Path, local_option(help="The YAML configuration to write.")],
     label: Annotated[
         list[str] | None,
         typer.Option(

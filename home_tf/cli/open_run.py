@@ -1,15 +1,15 @@
 """The run that a command works on."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from home_tf.cli.start_tensorflow import start_tensorflow
+from home_tf.files import AnyPath
 
 if TYPE_CHECKING:
     from home_tf.run import Run
 
 
-def open_run(folder: Path) -> "Run":
+def open_run(folder: AnyPath) -> "Run":
     """Finds a run and starts TensorFlow with the Keras that trained it.
 
     Raises:

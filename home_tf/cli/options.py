@@ -1,17 +1,59 @@
 """The options that several commands have."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-ConfigOption = Annotated[Path, typer.Option(help="The YAML configuration.")]
+from home_tf.cli.start_tensorflow import start_tensorflow
+from home_tf.files import AnyPath, RemotePath, as_path
+
+if TYPE_CHECKING:
+    OptionPath = AnyPath
+else:
+    # Typer knows no unions, and what the parser returns it takes as it is.
+    OptionPath = RemotePath
+
+
+def path(text: str) -> AnyPath:
+    """The path of an option, which may be a URL; `--help` shows the name."""
+    found = as_path(text)
+    if isinstance(found, RemotePath):
+        # TensorFlow reads it, and is not to chatter; which Keras is said later.
+        start_tensorflow()
+    return found
+
+
+def path_option(*names: str, help: str) -> Any:
+    """An option whose value is a path or a URL; its type is `OptionPath`."""
+    return typer.Option(*names, parser=path, help=help)
+
+
+def local_path(text: str) -> Path:
+    """The path of an option that may be no URL.
+
+    Raises:
+        typer.BadParameter: If it is one.
+    """
+    found = as_path(text)
+    if isinstance(found, RemotePath):
+        raise typer.BadParameter(f"must be on this machine. Received: {text}")
+    return found
+
+
+def local_option(*names: str, help: str) -> Any:
+    """An option whose value is a `Path`."""
+    return typer.Option(*names, parser=local_path, help=help)
+
+
+ConfigOption = Annotated[OptionPath, path_option(help="The YAML configuration.")]
 SourceOption = Annotated[
-    Path | None,
-    typer.Option(help="The folder of the log's files, if not the configuration's."),
+    OptionPath | None,
+    path_option(help="The folder of the log's files, if not the configuration's."),
 ]
-DataOption = Annotated[Path, typer.Option(help="The dataset directory.")]
-RunOption = Annotated[Path, typer.Option(help="The folder of the run.")]
+DataOption = Annotated[OptionPath, path_option(help="The dataset directory.")]
+RunOption = Annotated[OptionPath, path_option(help="The folder of the run.")]
 RunDataOption = Annotated[
-    Path | None, typer.Option("--data", help="The dataset directory, if it has moved.")
+    OptionPath | None,
+    path_option("--data", help="The dataset directory, if it has moved."),
 ]

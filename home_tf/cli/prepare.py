@@ -1,6 +1,5 @@
 """`home-tf prepare`."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -11,14 +10,19 @@ from home_tf.cli.console import (
     report_written,
     say_if_interrupted,
 )
-from home_tf.cli.options import ConfigOption, SourceOption
+from home_tf.cli.options import (
+    ConfigOption,
+    OptionPath,
+    SourceOption,
+    path_option,
+)
 from home_tf.cli.start_tensorflow import start_tensorflow
 from home_tf.errors import HomeError
 
 
 def prepare(
     config: ConfigOption,
-    out: Annotated[Path, typer.Option(help="The dataset directory to write.")],
+    out: Annotated[OptionPath, path_option(help="The dataset directory to write.")],
     source: SourceOption = None,
     layout: Annotated[
         Literal["packed", "rows"], typer.Option(help="Blocks (fast) or single rows.")

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
-from home_tf.errors import HomeError, Interrupted
+from home_tf.errors import HomeError, Interrupted, RemoteFileError
+from home_tf.files import say_tried_again
 
 
 def run_command(command: Callable[[], Any]) -> NoReturn:
     """Runs a command of the command line and exits.
 
-    A `HomeError`, or an error of the file system, is one line on the standard error and
+    A `HomeError`, or an error of a file system, is one line on the standard error and
     exit code 2; an interruption by Ctrl-C is exit code 130, and by SIGTERM 143.
     """
     received: signal.Signals | None = None
@@ -41,13 +42,15 @@ def run_command(command: Callable[[], Any]) -> NoReturn:
             print(line or "interrupted. Run the same command again", file=sys.stderr)
             sys.exit(128 + (received or signal.SIGINT))
         # Such as a full disk, or a folder that is not ours.
-        if isinstance(ended, (HomeError, OSError)):
+        if isinstance(ended, (HomeError, OSError, RemoteFileError)):
             print(f"error: {ended}", file=sys.stderr)
             sys.exit(2)
         raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        for line in say_tried_again():
+            print(line, file=sys.stderr)
     sys.exit(0)
 
 

@@ -1,12 +1,11 @@
 """`home-tf train`."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from home_tf.cli.console import console, report_written
-from home_tf.cli.options import ConfigOption, DataOption
+from home_tf.cli.options import ConfigOption, DataOption, RunOption
 from home_tf.cli.start_tensorflow import start_tensorflow
 from home_tf.cluster import Cluster
 
@@ -14,7 +13,7 @@ from home_tf.cluster import Cluster
 def train(
     config: ConfigOption,
     data: DataOption,
-    out: Annotated[Path, typer.Option(help="The folder of the run.")],
+    out: RunOption,
     framework: Annotated[
         Literal["tfrs", "keras"] | None,
         typer.Option(help="Legacy Keras (tfrs) or Keras 3, instead of the file's."),

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,10 +12,10 @@ from home_tf.config.explain import explain
 from home_tf.config.read_yaml import read_yaml, shown
 from home_tf.config.schema import config_adapter, to_values
 from home_tf.errors import HomeError
-from home_tf.files import write_text
+from home_tf.files import PathLike, as_path, write_text
 
 
-def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+def load_config(path: PathLike, overrides: Mapping[str, Any] | None = None) -> Config:
     """Reads a configuration.
 
     Args:
@@ -92,12 +91,12 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def dump_config(config: Config, path: str | Path) -> None:
+def dump_config(config: Config, path: PathLike) -> None:
     """Writes a configuration, defaults included, as YAML that `load_config` reads."""
     text = io.StringIO()
     # The safe dumper sorts keys, and the order of features and tasks has a meaning.
     YAML(typ="rt").dump(to_values(config), text)
-    write_text(Path(path), text.getvalue())
+    write_text(as_path(path), text.getvalue())
 
 
 def _checked(

@@ -4,7 +4,6 @@ Nothing here imports TensorFlow or Keras: which Keras is to be imported stands i
 file.
 """
 
-from pathlib import Path
 from typing import Any, get_args
 
 from ruamel.yaml import YAML
@@ -12,11 +11,12 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from home_tf.config.training_config import Framework, TrainingConfig
 from home_tf.errors import HomeError
+from home_tf.files import PathLike, as_path
 
 _SHOWN = 100
 
 
-def peek_framework(path: str | Path) -> Framework:
+def peek_framework(path: PathLike) -> Framework:
     """The `training.framework` of a configuration, which decides what to import.
 
     Args:
@@ -41,7 +41,7 @@ def peek_framework(path: str | Path) -> Framework:
     )
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
+def read_yaml(path: PathLike) -> dict[str, Any]:
     """Reads a YAML file whose content is a mapping.
 
     Raises:
@@ -49,7 +49,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
             the message has its line.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = as_path(path).read_text(encoding="utf-8")
         values = YAML(typ="safe", pure=True).load(text)
     except FileNotFoundError:
         raise HomeError(f"{path}: no such configuration file") from None

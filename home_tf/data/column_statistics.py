@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, TypeGuard
 
 from home_tf.errors import HomeError
+from home_tf.files import AnyPath
 
 
 class ColumnStatistics:
@@ -24,7 +24,7 @@ class ColumnStatistics:
     """
 
     def __init__(
-        self, file: Path, column: str, values: Mapping[str, Any], reason: str = ""
+        self, file: AnyPath, column: str, values: Mapping[str, Any], reason: str = ""
     ) -> None:
         self._file, self._column, self._reason = file, column, reason
         self._values = values

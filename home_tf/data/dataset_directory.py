@@ -5,7 +5,6 @@ import hashlib
 import json
 from collections.abc import Collection
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -20,6 +19,7 @@ from home_tf.data.record_batches import (
 from home_tf.data.schema import FILE_NAME, Column, RecordSchema, Split
 from home_tf.data.vocabulary import Vocabulary
 from home_tf.errors import HomeError, check_at_least
+from home_tf.files import AnyPath, PathLike, as_path
 
 
 class DatasetDirectory:
@@ -28,7 +28,7 @@ class DatasetDirectory:
     No file of the schema, the vocabularies and the statistics is read twice.
 
     Args:
-        path: The directory.
+        path: The directory, or its URL, such as `s3://bucket/records`.
 
     Attributes:
         path: The directory.
@@ -44,13 +44,13 @@ class DatasetDirectory:
         >>> data.statistics("price").mean
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: PathLike) -> None:
+        self.path = as_path(path)
         self.schema = RecordSchema.load(self.path)
         self._vocabularies: dict[str, Vocabulary] = {}
 
     @classmethod
-    def of(cls, data: "DatasetDirectory | str | Path") -> "DatasetDirectory":
+    def of(cls, data: "DatasetDirectory | PathLike") -> "DatasetDirectory":
         """The dataset directory at a path; one that is open already is returned."""
         return data if isinstance(data, DatasetDirectory) else cls(data)
 
@@ -88,7 +88,7 @@ class DatasetDirectory:
             self._vocabularies[column] = Vocabulary.load(file, self.columns[column])
         return self._vocabularies[column]
 
-    def _vocabulary_file(self, column: str) -> Path:
+    def _vocabulary_file(self, column: str) -> AnyPath:
         return self.path / "vocabularies" / f"{column}.csv"
 
     def statistics(self, column: str, *, needed_by: str = "") -> ColumnStatistics:
@@ -111,7 +111,7 @@ class DatasetDirectory:
         return ColumnStatistics(self._statistics_file, column, found, reason)
 
     @property
-    def _statistics_file(self) -> Path:
+    def _statistics_file(self) -> AnyPath:
         return self.path / "statistics.json"
 
     @cached_property
@@ -130,7 +130,8 @@ class DatasetDirectory:
     @cached_property
     def fingerprint(self) -> str:
         """A SHA-256 of the schema, which has the files', and of what was counted."""
-        vocabularies = sorted(self.path.glob("vocabularies/*.csv"))
+        names = sorted(file.name for file in self.path.glob("vocabularies/*.csv"))
+        vocabularies = [self.path / "vocabularies" / name for name in names]
         hashed = hashlib.sha256()
         for file in (self.path / FILE_NAME, *vocabularies, self._statistics_file):
             hashed.update(file.name.encode() + b"\0" + file.read_bytes())

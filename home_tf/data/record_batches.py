@@ -1,9 +1,11 @@
 """Records as batches of columns: what `DatasetDirectory` reads by."""
 
+import collections
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import tensorflow as tf
@@ -19,12 +21,16 @@ from home_tf.data.schema import (
     fingerprint_file,
 )
 from home_tf.errors import HomeError
+from home_tf.files import AnyPath, RemotePath, explain_no_answer
 
 # Rows that are parsed at once: enough that the cost of starting ops does not count.
 _PARSE_ROWS = 8192
 # A chunk can be large, so memory bounds how many of them are in work at once.
 _PARALLEL_CHUNKS = 2
 _OPEN_FILES = 16
+# Of remote files, whose requests take long; TensorFlow's default is a hundred times it.
+_REMOTE_BUFFER_BYTES = 1 << 22
+_CHECKED_AT_ONCE = 8
 # Records read in a row from each of the open files.
 _RECORDS_IN_TURN = {"packed": 1, "rows": 16}
 
@@ -32,7 +38,7 @@ Tensors = dict[str, Any]
 
 
 def read_batches(
-    folder: Path,
+    folder: AnyPath,
     schema: RecordSchema,
     split: Split,
     columns: Mapping[str, Column],
@@ -135,19 +141,22 @@ def _num_rows(batch: Any) -> Any:
     return tf.shape(tf.nest.flatten(batch)[0])[0]
 
 
-def find_corrupt_record(folder: Path, schema: RecordSchema, split: Split) -> str | None:
+def find_corrupt_record(
+    folder: AnyPath, schema: RecordSchema, split: Split
+) -> str | None:
     """Where the first broken record of a split is, and why, in one line."""
     problems = (_find_problem(folder / file.name, file, schema) for file in split.files)
     return next(filter(None, problems), None)
 
 
-def _find_problem(path: Path, file: RecordFile, schema: RecordSchema) -> str | None:
+def _find_problem(path: AnyPath, file: RecordFile, schema: RecordSchema) -> str | None:
     count_rows = _row_counter(schema)
     found = rows = 0
     try:
-        for record in _open(str(path), schema):
-            rows += count_rows(record)
-            found += 1
+        with explain_no_answer(path):
+            for record in _open(str(path), schema):
+                rows += count_rows(record)
+                found += 1
     except tf.errors.OpError as error:
         return (
             f"{path}: record {found} (of {file.records}, from 0) is broken: "
@@ -177,25 +186,31 @@ def _row_counter(schema: RecordSchema) -> Callable[[Any], int]:
     return count
 
 
-def check_files(folder: Path, schema: RecordSchema, split: Split) -> None:
+def check_files(folder: AnyPath, schema: RecordSchema, split: Split) -> None:
     """Raises a `HomeError` if a file of a split is missing, or not what was written."""
-    for file in split.files:
-        path = folder / file.name
-        if not path.is_file():
-            raise HomeError(f"{path}: the file is missing; run `home-tf prepare` again")
-        size = path.stat().st_size
-        if size != file.bytes:
-            raise HomeError(
-                f"{path}: the file must have {file.bytes} bytes. Received: {size}; "
-                "copy the directory again, or run `home-tf prepare` again"
-            )
-        if fingerprint_file(path) != file.fingerprint:
-            raise HomeError(
-                _find_problem(path, file, schema)
-                or f"{path}: is not the file that {FILE_NAME} describes, though it has "
-                "as many bytes and rows. Copy the directory again, or run `home-tf "
-                "prepare` again"
-            )
+    with ThreadPoolExecutor(_CHECKED_AT_ONCE) as pool:
+        check = functools.partial(_check_file, folder, schema)
+        # In the order of the files: the first that is wrong is told.
+        collections.deque(pool.map(check, split.files), 0)
+
+
+def _check_file(folder: AnyPath, schema: RecordSchema, file: RecordFile) -> None:
+    path = folder / file.name
+    if not path.is_file():
+        raise HomeError(f"{path}: the file is missing; run `home-tf prepare` again")
+    size = path.stat().st_size
+    if size != file.bytes:
+        raise HomeError(
+            f"{path}: the file must have {file.bytes} bytes. Received: {size}; "
+            "copy the directory again, or run `home-tf prepare` again"
+        )
+    if fingerprint_file(path) != file.fingerprint:
+        raise HomeError(
+            _find_problem(path, file, schema)
+            or f"{path}: is not the file that {FILE_NAME} describes, though it has "
+            "as many bytes and rows. Copy the directory again, or run `home-tf "
+            "prepare` again"
+        )
 
 
 def _cause(error: Any) -> str:
@@ -204,7 +219,7 @@ def _cause(error: Any) -> str:
 
 
 def _record_source(
-    folder: Path,
+    folder: AnyPath,
     split: Split,
     schema: RecordSchema,
     shuffled: bool,
@@ -212,6 +227,7 @@ def _record_source(
     """Makes a function from a seed to the serialised records."""
     paths = [str(folder / file.name) for file in split.files]
     count = sum(file.records for file in split.files)
+    buffer = _REMOTE_BUFFER_BYTES if isinstance(folder, RemotePath) else None
 
     def records_of(seed: Any) -> tf.data.Dataset:
         files = tf.constant(paths)
@@ -219,21 +235,23 @@ def _record_source(
             order = _permutation(len(paths), seed, 0)
             records = tf.data.Dataset.from_tensor_slices(tf.gather(files, order))
             records = records.interleave(
-                lambda path: _open(path, schema),
+                lambda path: _open(path, schema, buffer),
                 cycle_length=_OPEN_FILES,
                 block_length=_RECORDS_IN_TURN[schema.layout],
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
         else:
-            records = _open(files, schema)
+            records = _open(files, schema, buffer)
         # One record more or less would move every epoch after it.
         return records.apply(tf.data.experimental.assert_cardinality(count))
 
     return records_of
 
 
-def _open(paths: Any, schema: RecordSchema) -> tf.data.Dataset:
-    return tf.data.TFRecordDataset(paths, compression_type=schema.compression or "")
+def _open(
+    paths: Any, schema: RecordSchema, buffer: int | None = None
+) -> tf.data.Dataset:
+    return tf.data.TFRecordDataset(paths, schema.compression or "", buffer)
 
 
 def _row_parser(columns: Mapping[str, Column]) -> Callable[[Any], Tensors]:

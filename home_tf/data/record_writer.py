@@ -26,6 +26,7 @@ from home_tf.data.schema import (
     fingerprint_file,
 )
 from home_tf.errors import HomeError, check_at_least
+from home_tf.files import as_path, require_local
 
 Array = npt.NDArray[Any]
 
@@ -77,7 +78,7 @@ class RecordWriter:
         check_choice("compression", compression, COMPRESSIONS)
         check_at_least("shards", shards, 1)
         check_at_least("block_rows", block_rows, 1)
-        self.folder = Path(folder)
+        self.folder = require_local(as_path(folder), "folder")
         self.columns = dict(columns)
         self.layout = layout
         self.compression = compression

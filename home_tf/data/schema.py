@@ -6,13 +6,12 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from home_tf.errors import HomeError
-from home_tf.files import write_json
+from home_tf.files import AnyPath, PathLike, as_path, write_json
 
 FORMAT = "home_tf.records"
 VERSION = 2
@@ -127,7 +126,7 @@ class RecordSchema:
         check_column_names(self.columns)
 
     @classmethod
-    def load(cls, folder: str | Path) -> "RecordSchema":
+    def load(cls, folder: PathLike) -> "RecordSchema":
         """Reads the schema of a dataset directory.
 
         Args:
@@ -139,7 +138,7 @@ class RecordSchema:
         Raises:
             HomeError: If the directory has no valid schema, or one of another version.
         """
-        path = _find(Path(folder))
+        path = _find(as_path(folder))
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -155,14 +154,14 @@ class RecordSchema:
                 "`home-tf prepare` again"
             ) from error
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: PathLike) -> None:
         """Writes `schema.json` into a directory.
 
         Args:
             folder: The directory with the shards.
         """
         content = {"format": FORMAT, "version": VERSION, **asdict(self)}
-        write_json(Path(folder) / FILE_NAME, content)
+        write_json(as_path(folder) / FILE_NAME, content)
 
     def example_features(self) -> dict[str, Any]:
         """How `tf.io.parse_example` reads one row from one `tf.train.Example`.
@@ -182,7 +181,7 @@ def example_dtype(column: Column) -> Any:
     return tf.int64 if column.dtype == "int32" else tf.as_dtype(column.dtype)
 
 
-def _find(folder: Path) -> Path:
+def _find(folder: AnyPath) -> AnyPath:
     path = folder / FILE_NAME
     if path.is_file():
         return path
@@ -197,7 +196,7 @@ def _find(folder: Path) -> Path:
     raise HomeError(f"{folder}: {problem}; run `home-tf prepare` to write it")
 
 
-def _check_format(path: Path, content: Any) -> None:
+def _check_format(path: AnyPath, content: Any) -> None:
     found = content.get("format") if isinstance(content, Mapping) else None
     if found != FORMAT:
         raise HomeError(
@@ -232,7 +231,7 @@ def _from_json(content: Mapping[str, Any]) -> RecordSchema:
     )
 
 
-def fingerprint_file(path: Path) -> str:
+def fingerprint_file(path: AnyPath) -> str:
     """A SHA-256 of a file's first and last `FINGERPRINT_BYTES`, in hexadecimal."""
     with path.open("rb") as file:
         hashed = hashlib.sha256(file.read(FINGERPRINT_BYTES))

@@ -4,11 +4,11 @@ import csv
 import re
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from home_tf.data.schema import Column
 from home_tf.errors import HomeError
+from home_tf.files import AnyPath
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Vocabulary:
     counts: tuple[int, ...]
 
     @classmethod
-    def load(cls, file: Path, column: Column) -> "Vocabulary":
+    def load(cls, file: AnyPath, column: Column) -> "Vocabulary":
         """Reads `vocabularies/<column>.csv`.
 
         Args:
@@ -65,7 +65,7 @@ class Vocabulary:
         return [value for value, count in pairs if count >= at_least]  # type: ignore[return-value]
 
 
-def _convert(file: Path, text: str, column: Column) -> int | str:
+def _convert(file: AnyPath, text: str, column: Column) -> int | str:
     if column.dtype == "string":
         return text
     # Without spaces, signs of plus and underscores, which Python's `int` takes.
@@ -78,7 +78,7 @@ def _convert(file: Path, text: str, column: Column) -> int | str:
     return value
 
 
-def _check_different(file: Path, values: list[Any]) -> None:
+def _check_different(file: AnyPath, values: list[Any]) -> None:
     if len(set(values)) == len(values):
         return
     repeated = next(value for value, count in Counter(values).items() if count > 1)

@@ -1,7 +1,6 @@
 """Reads a dataset directory, and says what is in it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from home_tf.description.description import Description
 from home_tf.description.id_counts import IdCounts
 from home_tf.description.number_counts import NumberCounts
 from home_tf.errors import HomeError
+from home_tf.files import PathLike
 
 Counts = dict[str, IdCounts | NumberCounts]
 Progress = Callable[[str, int, int], None]
@@ -21,7 +21,7 @@ _TENTHS = np.arange(1, 10) / 10
 
 
 def describe(
-    data: DatasetDirectory | str | Path, *, progress: Progress | None = None
+    data: DatasetDirectory | PathLike, *, progress: Progress | None = None
 ) -> Description:
     """Reads every split once, and counts what is in its columns.
 

@@ -1,22 +1,22 @@
 """The folder of a description: `description.json`, `report.html` and its plots."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 from home_tf.description.concerns import find_concerns
 from home_tf.description.description import Description
 from home_tf.errors import HomeError
 from home_tf.extras import extra
-from home_tf.files import atomic_directory, write_json
+from home_tf.files import AnyPath, atomic_directory, write_json
 
 with extra("report"):
     from home_tf.description.report.page import write_report
 
 FORMAT = "home_tf.description"
 VERSION = 1
+_FILE = "description.json"
 
 
-def save_description(description: Description, folder: Path) -> None:
+def save_description(description: Description, folder: AnyPath) -> None:
     """Writes the folder of a description, whole or not at all.
 
     Args:
@@ -28,12 +28,12 @@ def save_description(description: Description, folder: Path) -> None:
     """
     content = {"format": FORMAT, "version": VERSION, **asdict(description)}
     content["needs_attention"] = find_concerns(description)
-    with atomic_directory(folder, replaceable=_is_description) as aside:
-        write_json(aside / "description.json", content)
+    with atomic_directory(folder, replaceable=_is_description, marker=_FILE) as aside:
+        write_json(aside / _FILE, content)
         write_report(description, aside)
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: AnyPath) -> None:
     """Checks that a folder is meant, not the page in it.
 
     Raises:
@@ -45,5 +45,5 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def _is_description(folder: Path) -> bool:
-    return (folder / "description.json").is_file()
+def _is_description(folder: AnyPath) -> bool:
+    return (folder / _FILE).is_file()

@@ -1,7 +1,6 @@
 """The figures and verdicts of a run's best checkpoint over a split."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from home_tf.data import DatasetDirectory
@@ -10,7 +9,7 @@ from home_tf.diagnosis.importance import permutation_importance
 from home_tf.diagnosis.inspection import Inspector
 from home_tf.diagnosis.verdicts import judge
 from home_tf.evaluation import calibration_curve
-from home_tf.files import read_json_lines
+from home_tf.files import PathLike, read_json_lines
 from home_tf.run import Run
 from home_tf.training.experiment import Experiment
 from home_tf.training.predictions import Predictions
@@ -22,7 +21,7 @@ VERSION = 1
 def diagnose_run(
     run: Run,
     *,
-    data: DatasetDirectory | str | Path | None = None,
+    data: DatasetDirectory | PathLike | None = None,
     split: str = "validation",
     importance_of: Sequence[str] = (),
     progress: Callable[[str, int, int], None] | None = None,

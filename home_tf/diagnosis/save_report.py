@@ -1,15 +1,15 @@
 """The folder of a diagnosis: `diagnostics.json`, `report.html` and its plots."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from home_tf.diagnosis.diagnose_run import FORMAT, VERSION
 from home_tf.diagnosis.report import write_report
-from home_tf.files import atomic_directory, write_json
+from home_tf.files import AnyPath, atomic_directory, write_json
+from home_tf.run import DIAGNOSTICS_FILE
 
 
-def save_report(diagnoses: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
+def save_report(diagnoses: Mapping[str, Mapping[str, Any]], folder: AnyPath) -> None:
     """Writes the folder of a diagnosis, whole or not at all.
 
     Args:
@@ -20,8 +20,10 @@ def save_report(diagnoses: Mapping[str, Mapping[str, Any]], folder: Path) -> Non
     Raises:
         HomeError: If the folder holds anything else, or cannot be written.
     """
-    with atomic_directory(folder, replaceable=_is_diagnosis) as aside:
-        write_json(aside / "diagnostics.json", _content(diagnoses))
+    with atomic_directory(
+        folder, replaceable=_is_diagnosis, marker=DIAGNOSTICS_FILE
+    ) as aside:
+        write_json(aside / DIAGNOSTICS_FILE, _content(diagnoses))
         write_report(diagnoses, aside)
 
 
@@ -31,5 +33,5 @@ def _content(diagnoses: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, "runs": dict(diagnoses)}
 
 
-def _is_diagnosis(folder: Path) -> bool:
-    return (folder / "diagnostics.json").is_file()
+def _is_diagnosis(folder: AnyPath) -> bool:
+    return (folder / DIAGNOSTICS_FILE).is_file()

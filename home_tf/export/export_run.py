@@ -24,6 +24,7 @@ from home_tf.export.serving_model import ServingModel
 from home_tf.export.versions import Versions
 from home_tf.export.warmup import write_warmup
 from home_tf.extras import require_extra
+from home_tf.files import AnyPath, PathLike, as_path
 from home_tf.provenance import collect_provenance
 from home_tf.run import Run
 from home_tf.training.experiment import Experiment
@@ -38,16 +39,16 @@ MAX_AUC_LOSS = 0.001
 
 def export_run(
     run: Run,
-    out: str | Path,
+    out: PathLike,
     *,
-    data: DatasetDirectory | str | Path | None = None,
+    data: DatasetDirectory | PathLike | None = None,
     keep: int = 5,
     tables: TableType = "float32",
     max_auc_loss: float | None = None,
     score_weights: Mapping[str, float] | None = None,
     on_check: Callable[[float], None] | None = None,
     on_auc_changes: Callable[[AucChanges], None] | None = None,
-) -> Path:
+) -> AnyPath:
     """Exports a run as the next version of a model.
 
     The SavedModel is written aside, loaded in a process with only TensorFlow, compared
@@ -127,7 +128,7 @@ def export_run(
     with versions.publish(keep=keep) as (version, aside):
         with _explain_unwritable(aside):
             tf.saved_model.save(model, str(aside), signatures=model.signatures())
-            write_warmup(aside, Path(out).name, requests.warm_up)
+            write_warmup(aside, as_path(out).name, requests.warm_up)
             text = json.dumps(manifest, indent=2, allow_nan=False)
             (aside / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
         tolerance = TOLERANCES[config.training.mixed_precision]

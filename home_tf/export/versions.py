@@ -7,11 +7,20 @@ from pathlib import Path
 
 from home_tf.errors import HomeError
 from home_tf.files import (
+    AnyPath,
+    PathLike,
+    RemotePath,
+    as_path,
     atomic_directory,
+    directory_exists,
     locked,
+    move_directory,
     remove_directory,
     remove_leftovers,
 )
+
+# Of a SavedModel; without it TF Serving does not load a version.
+_MODEL_FILE = "saved_model.pb"
 
 
 class Versions:
@@ -20,7 +29,8 @@ class Versions:
     A folder appears, and goes, by a rename, so TF Serving never sees a part of one:
     what is being written, or withdrawn, or about to be removed has a name that it does
     not read. A lock on the file `.lock` keeps a second export or rollback out
-    meanwhile; it goes with the process that holds it.
+    meanwhile; it goes with the process that holds it. At a URL there are no renames:
+    the file `saved_model.pb` of a version is written last and removed first.
 
     Args:
         folder: The model's folder; it need not be there.
@@ -29,8 +39,8 @@ class Versions:
         HomeError: If there is a file of that name, or no model could be read from it.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: PathLike) -> None:
+        self.folder = as_path(folder)
         # TensorFlow takes the path of a SavedModel for a pattern.
         if re.search(r"[*?\[\]]", str(self.folder.absolute())):
             raise HomeError(
@@ -46,16 +56,15 @@ class Versions:
         """The versions that TF Serving sees, in order."""
         if not self.folder.is_dir():
             return []
-        names = [path.name for path in self.folder.iterdir() if path.is_dir()]
-        numbers = [name for name in names if re.fullmatch(r"[1-9]\d*", name, re.ASCII)]
-        return sorted(map(int, numbers))
+        found = [one for one in self.folder.iterdir() if _is_number(one.name)]
+        return sorted(int(f.name) for f in found if directory_exists(f, _MODEL_FILE))
 
-    def path(self, number: int) -> Path:
+    def path(self, number: int) -> AnyPath:
         """The folder of a version."""
         return self.folder / str(number)
 
     @contextmanager
-    def publish(self, *, keep: int) -> Iterator[tuple[Path, Path]]:
+    def publish(self, *, keep: int) -> Iterator[tuple[AnyPath, Path]]:
         """Lends a folder, which becomes the next version if nothing fails.
 
         Until the end of the context the model is locked. What a killed call left is
@@ -70,17 +79,18 @@ class Versions:
         Raises:
             HomeError: If another export or rollback of the model is running.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if not isinstance(self.folder, RemotePath):
+            self.folder.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            remove_leftovers(self.folder, r"\d+")
+            self._remove_leftovers()
             version = self.path(self._next())
-            with atomic_directory(version) as partial:
+            with atomic_directory(version, marker=_MODEL_FILE) as partial:
                 yield version, partial
             self._keep(keep)
 
     def _keep(self, last: int) -> None:
         for number in self.numbers()[:-last]:
-            remove_directory(self.path(number))
+            remove_directory(self.path(number), marker=_MODEL_FILE)
 
     def roll_back(self) -> tuple[int, int]:
         """Withdraws the current version: TF Serving goes back to the one before.
@@ -105,8 +115,16 @@ class Versions:
                     f"{found}"
                 )
             before, current = numbers[-2:]
-            self.path(current).rename(self.folder / f".{current}.withdrawn")
+            move_directory(self.path(current), f".{current}.withdrawn", _MODEL_FILE)
             return current, before
+
+    def _remove_leftovers(self) -> None:
+        if not isinstance(self.folder, RemotePath):
+            remove_leftovers(self.folder, r"\d+")
+            return
+        for path in self.folder.iterdir():
+            if _is_number(path.name) and not directory_exists(path, _MODEL_FILE):
+                remove_directory(path, marker=_MODEL_FILE)
 
     def _locked(self) -> AbstractContextManager[None]:
         busy = (
@@ -121,3 +139,7 @@ class Versions:
         pattern = re.compile(r"\.?(\d+)(\.(partial|withdrawn))?", re.ASCII)
         found = [match for match in map(pattern.fullmatch, names) if match]
         return max((int(match[1]) for match in found), default=0) + 1
+
+
+def _is_number(name: str) -> bool:
+    return re.fullmatch(r"[1-9]\d*", name, re.ASCII) is not None

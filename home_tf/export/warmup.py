@@ -10,6 +10,7 @@ import tensorflow as tf
 from home_tf.errors import HomeError
 from home_tf.export.requests import Request
 from home_tf.extras import extra
+from home_tf.files import AnyPath, PathLike, as_path
 
 # Where TF Serving looks for them in a SavedModel.
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
@@ -59,7 +60,7 @@ def _are_equal(values: Any, read: Any) -> bool:
     return np.array_equal(values, read, equal_nan=is_float)
 
 
-def read_warmup(folder: Path) -> list[Request]:
+def read_warmup(folder: AnyPath) -> list[Request]:
     """Reads the warm-up requests of a SavedModel.
 
     Args:
@@ -80,7 +81,7 @@ def read_warmup(folder: Path) -> list[Request]:
     return requests
 
 
-def example_request(folder: str | Path, signature: str) -> Mapping[str, Any]:
+def example_request(folder: PathLike, signature: str) -> Mapping[str, Any]:
     """The largest warm-up request of a signature: real inputs to try a server with.
 
     Args:
@@ -93,8 +94,9 @@ def example_request(folder: str | Path, signature: str) -> Mapping[str, Any]:
     Raises:
         HomeError: If the SavedModel has none.
     """
-    file = Path(folder) / WARMUP_FILE
-    found = read_warmup(Path(folder)) if file.is_file() else []
+    path = as_path(folder)
+    file = path / WARMUP_FILE
+    found = read_warmup(path) if file.is_file() else []
     requests = [inputs for name, inputs in found if name == signature]
     if not requests:
         raise HomeError(

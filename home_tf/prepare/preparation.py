@@ -11,7 +11,15 @@ import numpy as np
 
 from home_tf.config import Config, load_config
 from home_tf.errors import HomeError
-from home_tf.files import atomic_directory, write_json
+from home_tf.files import (
+    AnyPath,
+    PathLike,
+    RemotePath,
+    as_path,
+    atomic_directory,
+    join_path,
+    write_json,
+)
 from home_tf.prepare.check_csv import expected_kinds
 from home_tf.prepare.check_dataset import (
     check_numbers,
@@ -22,8 +30,9 @@ from home_tf.prepare.columns import Columns
 from home_tf.prepare.engines import Engine, Records, Table, first_row, open_engine
 from home_tf.prepare.history_columns import HistoryColumns
 from home_tf.prepare.join_history import ORDER, JoinHistory
+from home_tf.prepare.local_files import local_files
 from home_tf.prepare.parts import count_rows
-from home_tf.prepare.read_files import check_folder, files_exist
+from home_tf.prepare.read_files import files_exist
 from home_tf.prepare.read_rows import OF_LOG, as_list, matched, read_rows
 from home_tf.prepare.select_rows import select_rows
 from home_tf.prepare.splits import make_splits
@@ -67,17 +76,18 @@ class Preparation:
     def open(
         cls,
         source: Any,
-        config: Config | str | Path,
-        out: str | Path,
+        config: Config | PathLike,
+        out: PathLike,
         *,
-        folder: str | Path | None,
+        folder: PathLike | None,
         engine: Any,
         master: str | None,
         memory: str,
         seed: int,
         progress: Progress | None,
         on_warning: Warn | None,
-        replaceable: Callable[[Path], bool],
+        replaceable: Callable[[AnyPath], bool],
+        marker: str,
     ) -> Iterator["Preparation"]:
         """Reads the rows; `out` appears when the context ends without an error.
 
@@ -93,23 +103,27 @@ class Preparation:
             progress: Called with a stage and how much of it is done, of how much.
             on_warning: Called at the end with a line about rows that are doubtful.
             replaceable: Whether a folder that is there may be replaced.
+            marker: The file that is written last.
 
         Raises:
             HomeError: If something cannot be read, or `out` cannot be written.
         """
         loaded, beside = _load(config)
-        log = None if source is None or isinstance(source, (str, Path)) else source
+        is_path = isinstance(source, (str, Path, RemotePath))
+        log = None if source is None or is_path else source
         given = source if log is None else folder
-        base = beside if given is None else Path(given)
-        check_folder(base)
+        base = beside if given is None else as_path(given)
+        if engine != "duckdb":
+            _require_shared(base, as_path(out))
         with (
             _explain_unwritable(out),
-            atomic_directory(out, replaceable=replaceable) as result,
+            local_files(loaded.data, base) as here,
+            atomic_directory(out, replaceable=replaceable, marker=marker) as result,
             TemporaryDirectory(prefix=".spool-", dir=result) as spool,
             open_engine(Path(spool), memory, engine, master) as opened,
         ):
             job = cls(opened, loaded, result, seed, progress or _silent)
-            job.read(base, log)
+            job.read(here, log)
             yield job
         for line in job.warnings:
             (on_warning or _silent)(line)
@@ -223,16 +237,27 @@ class Preparation:
             self.columns.kinds.setdefault(decides, "plain")
 
 
-def _load(config: Config | str | Path) -> tuple[Config, Path]:
+def _load(config: Config | PathLike) -> tuple[Config, AnyPath]:
     """A configuration, and the folder that it names."""
+    loaded = config if isinstance(config, Config) else load_config(config)
+    folder = loaded.data.folder if loaded.data else "."
     if isinstance(config, Config):
-        return config, Path(config.data.folder if config.data else ".")
-    loaded = load_config(config)
-    return loaded, Path(config).parent / (loaded.data.folder if loaded.data else ".")
+        return loaded, as_path(folder)
+    return loaded, join_path(as_path(config).parent, folder)
+
+
+def _require_shared(base: AnyPath, out: AnyPath) -> None:
+    for path in (base, out):
+        if isinstance(path, RemotePath):
+            raise HomeError(
+                f"{path}: `engine: spark` reads and writes a folder that all its "
+                "machines have. Name addresses for Spark itself in `data.log`, such as "
+                "s3a://bucket/*.parquet, and copy what it has written"
+            )
 
 
 @contextmanager
-def _explain_unwritable(out: str | Path) -> Iterator[None]:
+def _explain_unwritable(out: PathLike) -> Iterator[None]:
     # The files that are read have errors of their own.
     try:
         yield

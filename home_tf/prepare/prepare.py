@@ -1,12 +1,13 @@
 """Turns logs into records, as the section `data` of a configuration says."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Literal
 
 from home_tf.config import Config
 from home_tf.data import RecordSchema
+from home_tf.data.schema import FILE_NAME as SCHEMA_FILE
 from home_tf.errors import HomeError, check_at_least
+from home_tf.files import AnyPath, PathLike
 from home_tf.prepare.engines import Records
 from home_tf.prepare.preparation import Preparation, Progress, Warn
 from home_tf.prepare.record_columns import record_columns
@@ -14,10 +15,10 @@ from home_tf.prepare.record_columns import record_columns
 
 def prepare(
     source: Any,
-    config: Config | str | Path,
-    out: str | Path,
+    config: Config | PathLike,
+    out: PathLike,
     *,
-    folder: str | Path | None = None,
+    folder: PathLike | None = None,
     layout: Literal["packed", "rows"] = "packed",
     compression: Literal["GZIP"] | None = None,
     shards: int = 8,
@@ -33,14 +34,14 @@ def prepare(
     History features of a row count only earlier periods, across the splits;
     vocabularies and statistics count training rows only. What does not fit in memory
     goes to the disk, beside `out`. `out` appears, or is replaced, only when everything
-    is written.
+    is written. If it is a URL, all is written below `TMPDIR` and then uploaded.
 
     Args:
-        source: The folder of the files that `data` names; None for that of the
-            configuration. Or the log itself: an Ibis table, or a frame of Arrow, pandas
-            or Polars.
+        source: The folder of the files that `data` names, or its URL, from which they
+            are downloaded; None for that of the configuration. Or the log itself: an
+            Ibis table, or a frame of Arrow, pandas or Polars.
         config: The configuration, with a section `data`, or its file.
-        out: The folder to write.
+        out: The folder to write, or its URL.
         folder: Where relative paths begin if `source` is a table.
         layout: `"packed"` (blocks of rows) or `"rows"` (one `tf.Example` a row).
         compression: `None` or `"GZIP"`.
@@ -75,6 +76,7 @@ def prepare(
         progress=progress,
         on_warning=on_warning,
         replaceable=_is_prepared,
+        marker=SCHEMA_FILE,
     ) as job:
         dataset = job.join()
         records = Records(
@@ -92,7 +94,7 @@ def prepare(
     return RecordSchema.load(out)
 
 
-def _is_prepared(folder: Path) -> bool:
+def _is_prepared(folder: AnyPath) -> bool:
     try:
         RecordSchema.load(folder)
     except HomeError:

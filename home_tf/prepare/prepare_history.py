@@ -1,20 +1,20 @@
 """Writes what is known of each key at a time, for a feature store."""
 
-from pathlib import Path
 from typing import Any
 
 from home_tf.config import Config
+from home_tf.files import PathLike
 from home_tf.prepare.history_as_of import FILE_NAME, HistoryAsOf
 from home_tf.prepare.preparation import Preparation, Progress, Warn
 
 
 def prepare_history(
     source: Any,
-    config: Config | str | Path,
-    out: str | Path,
+    config: Config | PathLike,
+    out: PathLike,
     *,
     as_of: str,
-    folder: str | Path | None = None,
+    folder: PathLike | None = None,
     engine: Any = "duckdb",
     master: str | None = None,
     memory: str = "4GB",
@@ -57,6 +57,7 @@ def prepare_history(
         progress=progress,
         on_warning=on_warning,
         replaceable=lambda folder: (folder / FILE_NAME).is_file(),
+        marker=FILE_NAME,
     ) as job:
         found = HistoryAsOf.of(job.engine, job.events, job.data, job.wanted, as_of)
         found.write(job.out)

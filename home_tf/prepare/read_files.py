@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from home_tf.errors import HomeError
+from home_tf.files import AnyPath
 from home_tf.prepare.check_csv import cells_explained, check_headers, check_texts
 from home_tf.prepare.engines import Engine, Table, explained, is_parquet
 
@@ -56,7 +57,7 @@ def read_files(
         return table
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: AnyPath) -> None:
     """Checks that the folder of the files is one.
 
     Raises:

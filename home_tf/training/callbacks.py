@@ -28,6 +28,7 @@ from home_tf.run import Run
 from home_tf.training.checkpoints import Checkpoints
 from home_tf.training.experiment import Experiment
 from home_tf.training.interruption import Interruption
+from home_tf.training.journal import Journal, open_journal
 from home_tf.training.predictions import Predictor
 from home_tf.training.workers import Workers
 
@@ -61,27 +62,27 @@ def training_callbacks(
     """
     training = experiment.config.training
     speed = Speed(training.batch_size)
-    board = Board(str(run.folder / "logs"), write_graph=False)
     bar = ProgressBar(training.epochs, experiment.steps_per_epoch, speed, console)
-    milestones = Milestones(
-        experiment,
-        checkpoints,
-        workers,
-        interruption,
-        history=History(run.history_file, step=checkpoints.step),
-        board=board,
-        speed=speed,
-        bar=bar,
-    )
-    monitors = make_monitors(run, experiment, checkpoints.step)
-    with closing(bar):
+    with open_journal(run) as journal, closing(bar):
+        board = Board(str(journal.logs), write_graph=False)
+        milestones = Milestones(
+            experiment,
+            checkpoints,
+            workers,
+            interruption,
+            journal=journal,
+            board=board,
+            speed=speed,
+            bar=bar,
+        )
+        monitors = make_monitors(journal, experiment, checkpoints.step)
         yield speed, *monitors, board, milestones
     if speed.examples_per_second is not None:
         run.save_state(examples_per_second=round(speed.examples_per_second, 1))
 
 
 def make_monitors(
-    run: Run, experiment: Experiment, first_step: int
+    journal: Journal, experiment: Experiment, first_step: int
 ) -> list[ExpertMonitor]:
     """The monitor of a training's experts, if the configuration wants one."""
     every = experiment.config.training.monitor_experts
@@ -93,9 +94,9 @@ def make_monitors(
             features,
             labels,
             every=every,
-            log_dir=run.folder / "logs" / "experts",
+            log_dir=journal.logs / "experts",
             images=importlib.util.find_spec("matplotlib") is not None,
-            file=run.curves_file,
+            file=journal.curves_file,
             first_step=first_step,
         )
     ]
@@ -112,7 +113,7 @@ class Milestones(keras.callbacks.Callback):
         checkpoints: The run's checkpoints, restored.
         workers: The processes that train together.
         interruption: The signals that are held back.
-        history: Gets the metrics of each validation, as does `board`.
+        journal: Gets the metrics of each validation, as does `board`.
         board: The curves for TensorBoard.
         speed: Paused meanwhile.
         bar: Shows how far the training is.
@@ -125,7 +126,7 @@ class Milestones(keras.callbacks.Callback):
         workers: Workers,
         interruption: Interruption,
         *,
-        history: "History",
+        journal: Journal,
         board: "Board",
         speed: "Speed",
         bar: "ProgressBar",
@@ -133,7 +134,8 @@ class Milestones(keras.callbacks.Callback):
         super().__init__()
         self._experiment, self._checkpoints = experiment, checkpoints
         self._workers, self._interruption = workers, interruption
-        self._history, self._board = history, board
+        self._journal, self._board = journal, board
+        self._history = History(journal.history_file, step=checkpoints.step)
         self._speed, self._bar = speed, bar
         training = experiment.config.training
         self._score = f"val_mean_{training.select_by}"
@@ -212,6 +214,8 @@ class Milestones(keras.callbacks.Callback):
 
     def _save(self, steps: "Steps") -> None:
         self._checkpoints.check_finite(steps.epoch + 1)
+        # First: lines of later steps are removed, and those that lack are not made.
+        self._journal.upload()
         self._checkpoints.save()
         self._saves.restart()
         self._speed.pause()

@@ -10,10 +10,18 @@ from typing import Any
 import tensorflow as tf
 
 from home_tf.errors import HomeError
-from home_tf.files import atomic_directory, recover_directory
+from home_tf.files import (
+    AnyPath,
+    atomic_directory,
+    directory_exists,
+    local_copy,
+    recover_directory,
+)
 
 Variables = Mapping[str, Any]
 _SHOWN = 3
+# The file by which TensorFlow finds the others; it is written last.
+STATE_FILE = "checkpoint"
 # What TensorFlow raises, depending on which byte of which file is wrong.
 _UNREADABLE = (
     tf.errors.OpError,
@@ -47,7 +55,7 @@ class Checkpoint:
             for path, variable in variables.items()
         }
 
-    def save(self, folder: Path, number: int, *, writes: bool = True) -> None:
+    def save(self, folder: AnyPath, number: int, *, writes: bool = True) -> None:
         """Saves the variables in a folder, in the place of what it held.
 
         Args:
@@ -66,7 +74,9 @@ class Checkpoint:
         name = f"ckpt-{number}"
         with (
             _explain_unwritable(folder),
-            atomic_directory(folder, replaceable=lambda _: True) as aside,
+            atomic_directory(
+                folder, replaceable=lambda _: True, marker=STATE_FILE
+            ) as aside,
         ):
             tf.raw_ops.SaveV2(
                 prefix=str(aside / name),
@@ -74,11 +84,10 @@ class Checkpoint:
                 shape_and_slices=[""] * len(self._variables),
                 tensors=tensors,
             )
-            # By which TensorFlow finds the files.
             state = f'model_checkpoint_path: "{name}"\n'
-            (aside / "checkpoint").write_text(state, encoding="utf-8")
+            (aside / STATE_FILE).write_text(state, encoding="utf-8")
 
-    def restore(self, folder: Path) -> bool:
+    def restore(self, folder: AnyPath) -> bool:
         """Restores the variables from what a folder holds.
 
         Names, shapes and dtypes are compared before anything is assigned.
@@ -91,7 +100,7 @@ class Checkpoint:
             HomeError: If it is not what the variables are.
         """
         recover_directory(folder)
-        if not folder.is_dir() or not any(folder.iterdir()):
+        if not directory_exists(folder, STATE_FILE) or not any(folder.iterdir()):
             return False
         with _explain_unreadable(folder), _open(folder) as reader:
             specs = _read_specs(reader)
@@ -103,7 +112,7 @@ class Checkpoint:
             variable.assign(values[name])
         return True
 
-    def _check(self, folder: Path, saved: Mapping[str, str]) -> None:
+    def _check(self, folder: AnyPath, saved: Mapping[str, str]) -> None:
         if any(re.search(r"/\.ATTRIBUTES/", name) for name in saved):
             raise HomeError(
                 f"{folder}: was written by an earlier version of home_tf, which named "
@@ -136,16 +145,16 @@ def _compare(held: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
 
 
 @contextmanager
-def _open(folder: Path) -> Iterator[Any]:
+def _open(folder: AnyPath) -> Iterator[Any]:
     """Lends a reader of the checkpoint in a folder.
 
     Raises:
         ValueError: If there is none.
     """
-    with TemporaryDirectory() as scratch:
+    with local_copy(folder) as copy, TemporaryDirectory() as scratch:
         # TensorFlow would take the path for a pattern, and *, ? or [ in it for that.
         path = Path(scratch, "checkpoint")
-        path.symlink_to(folder.absolute(), target_is_directory=True)
+        path.symlink_to(copy.absolute(), target_is_directory=True)
         found = tf.train.latest_checkpoint(str(path))
         if found is None:
             raise ValueError("its file `checkpoint` names none")
@@ -153,7 +162,7 @@ def _open(folder: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def _explain_unreadable(folder: Path) -> Iterator[None]:
+def _explain_unreadable(folder: AnyPath) -> Iterator[None]:
     """Turns TensorFlow's errors about a file that is broken into one line."""
     try:
         yield
@@ -168,7 +177,7 @@ def _explain_unreadable(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _explain_unwritable(folder: Path) -> Iterator[None]:
+def _explain_unwritable(folder: AnyPath) -> Iterator[None]:
     """Turns errors such as of a full disk into one line."""
     try:
         yield

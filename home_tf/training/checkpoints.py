@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,15 @@ from home_tf.backend.variables import (
 )
 from home_tf.config import TrainingConfig
 from home_tf.errors import HomeError
-from home_tf.files import remove_directory
+from home_tf.files import AnyPath, remove_directory
 from home_tf.run import Run
 from home_tf.training.best_validation import BestValidation
-from home_tf.training.checkpoint import Checkpoint, UnreadableCheckpointError, shorten
+from home_tf.training.checkpoint import (
+    STATE_FILE,
+    Checkpoint,
+    UnreadableCheckpointError,
+    shorten,
+)
 
 
 class Checkpoints:
@@ -83,7 +87,7 @@ class Checkpoints:
                 this model.
         """
         self._check_layout()
-        unreadable: dict[Path, UnreadableCheckpointError] = {}
+        unreadable: dict[AnyPath, UnreadableCheckpointError] = {}
         for folder in self._find_saved():
             try:
                 found = self._checkpoint.restore(folder)
@@ -106,7 +110,7 @@ class Checkpoints:
                 "whole epochs only. Train again, into another folder"
             )
 
-    def _find_saved(self) -> list[Path]:
+    def _find_saved(self) -> list[AnyPath]:
         """The folders of the checkpoints, the last first."""
         found = self._folder.glob("step-*")
         numbered = [path for path in found if re.fullmatch(r"step-\d+", path.name)]
@@ -138,7 +142,7 @@ class Checkpoints:
         saved = self._find_saved() if self._writes else []
         kept = [folder for folder in saved if _step_of(folder) <= self.step]
         for folder in set(saved) - set(kept[: self._keep]):
-            remove_directory(folder)
+            remove_directory(folder, marker=STATE_FILE)
 
     def save_best(self) -> None:
         """Saves the training as it is as the best.
@@ -182,5 +186,5 @@ class Checkpoints:
             )
 
 
-def _step_of(folder: Path) -> int:
+def _step_of(folder: AnyPath) -> int:
     return int(folder.name.removeprefix("step-"))

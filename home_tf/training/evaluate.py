@@ -1,11 +1,10 @@
 """Measuring a run's best checkpoint."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from home_tf.data import DatasetDirectory
-from home_tf.files import write_json
+from home_tf.files import PathLike, write_json
 from home_tf.run import Run
 from home_tf.training.experiment import Experiment
 
@@ -13,7 +12,7 @@ from home_tf.training.experiment import Experiment
 def evaluate_run(
     run: Run,
     *,
-    data: DatasetDirectory | str | Path | None = None,
+    data: DatasetDirectory | PathLike | None = None,
     splits: Sequence[str] = ("validation", "test"),
 ) -> dict[str, Any]:
     """Measures the best checkpoint of a run and writes `metrics.json`.

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -15,6 +14,7 @@ from home_tf.config import Config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.features import FeatureEmbedding, Preprocessor
+from home_tf.files import AnyPath, PathLike, explain_no_answer
 from home_tf.layers import TaskTowers
 from home_tf.loss_weighting import GradNorm
 from home_tf.models import RankingNetwork
@@ -54,7 +54,7 @@ class Experiment:
     preprocessor: Preprocessor
 
     @classmethod
-    def open(cls, config: Config, data: DatasetDirectory | str | Path) -> "Experiment":
+    def open(cls, config: Config, data: DatasetDirectory | PathLike) -> "Experiment":
         """The experiment of a configuration on a dataset directory, or its path.
 
         Raises:
@@ -166,9 +166,11 @@ class Experiment:
         Raises:
             HomeError: Names the file and the record, or the column and what is wrong
                 with its values.
+            RemoteFileError: If the storage of the data does not answer.
         """
         try:
-            yield
+            with explain_no_answer(self.data.path):
+                yield
         except _BROKEN as error:
             for split in splits:
                 found = self.data.find_corrupt_record(split)
@@ -235,7 +237,7 @@ class Experiment:
             for name, task in self.config.tasks.items()
         }
 
-    def load_network(self, folder: Path) -> RankingNetwork:
+    def load_network(self, folder: AnyPath) -> RankingNetwork:
         """Makes the network, with the weights of the checkpoint in a folder.
 
         Raises:

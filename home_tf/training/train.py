@@ -1,6 +1,5 @@
 """Training, from a configuration and a dataset directory to a run's folder."""
 
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -10,6 +9,7 @@ from home_tf.backend import keras
 from home_tf.config import Config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import Interrupted
+from home_tf.files import PathLike, as_path
 from home_tf.run import Run
 from home_tf.training.callbacks import training_callbacks
 from home_tf.training.checkpoints import Checkpoints
@@ -21,8 +21,8 @@ from home_tf.training.workers import Workers
 
 def train(
     config: Config,
-    data: DatasetDirectory | str | Path,
-    out: str | Path,
+    data: DatasetDirectory | PathLike,
+    out: PathLike,
     *,
     strategy: tf.distribute.Strategy | None = None,
     console: Console | None = None,
@@ -34,8 +34,9 @@ def train(
     Args:
         config: The configuration.
         data: The dataset directory.
-        out: The run's folder; if it holds a run of the same configuration, or of one
-            with fewer epochs, that run resumes from its last checkpoint.
+        out: The run's folder, or its URL, such as `s3://bucket/run`; if it holds a run
+            of the same configuration, or of one with fewer epochs, that run resumes
+            from its last checkpoint.
         strategy: By default what `training.strategy` of the configuration says.
         console: Where progress is shown; by default nowhere.
 
@@ -63,7 +64,7 @@ def train(
     experiment = Experiment.open(config, data)
     experiment.check_rows("train", "validation", needed_by="training")
     experiment.check_tasks()
-    workers, run = Workers(strategy), Run(Path(out))
+    workers, run = Workers(strategy), Run(as_path(out))
     shown = console if console and workers.is_chief else Console(quiet=True)
     with workers.explain_gone():
         workers.check_same("the configuration and the data", experiment.fingerprint)

@@ -156,16 +156,16 @@ def test_a_training_killed_while_it_begins_can_be_begun_again(
     class Killed(BaseException):
         pass
 
-    import home_tf.files
+    import home_tf.files.text
 
-    usual = home_tf.files.write_text
+    usual = home_tf.files.text.write_text
 
     def kill(path, text):
         if path.name == file:
             raise Killed
         usual(path, text)
 
-    for module in ("home_tf.files", "home_tf.config.load"):
+    for module in ("home_tf.files.text", "home_tf.config.load"):
         monkeypatch.setattr(f"{module}.write_text", kill)
     with pytest.raises(Killed):
         train(config, prepared, tmp_path / "run")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from home_tf.cli.console import console, report_written
+from home_tf.cli.options import local_option
 from home_tf.cli.start_tensorflow import start_tensorflow
 from home_tf.errors import HomeError
 from home_tf.extras import require_extra
@@ -18,7 +19,7 @@ bench_app = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios.")
 QuickOption = Annotated[
     bool, typer.Option("--quick", help="Fewer rounds, less to prepare and to fit.")
 ]
-JsonOption = Annotated[Path | None, typer.Option(help="Write the figures here.")]
+JsonOption = Annotated[Path | None, local_option(help="Write the figures here.")]
 FrameworkOption = Annotated[
     Literal["tfrs", "keras"] | None,
     typer.Option(
@@ -28,7 +29,7 @@ FrameworkOption = Annotated[
 ]
 CheckOption = Annotated[
     Path | None,
-    typer.Option("--check", help="Compare with expected figures; fail if worse."),
+    local_option("--check", help="Compare with expected figures; fail if worse."),
 ]
 
 
@@ -83,7 +84,7 @@ _EXPORT_HELP = "A version of an export, such as saved_models/demo/1."
 
 @bench_app.command("serve")
 def bench_serve(
-    export: Annotated[Path, typer.Option(help=_EXPORT_HELP)],
+    export: Annotated[Path, local_option(help=_EXPORT_HELP)],
     quick: QuickOption = False,
     json: JsonOption = None,
     check: CheckOption = None,
@@ -95,7 +96,7 @@ def bench_serve(
 
 @bench_app.command("scaling")
 def bench_scaling(
-    plot: Annotated[Path, typer.Option(help="Draw the figures in this PNG file.")],
+    plot: Annotated[Path, local_option(help="Draw the figures in this PNG file.")],
     json: JsonOption = None,
     framework: FrameworkOption = None,
 ) -> None:
@@ -115,7 +116,7 @@ def bench_all(
     check: CheckOption = None,
     framework: FrameworkOption = None,
     export: Annotated[
-        Path | None, typer.Option(help=f"{_EXPORT_HELP} Without it none is measured.")
+        Path | None, local_option(help=f"{_EXPORT_HELP} Without it none is measured.")
     ] = None,
 ) -> None:
     """Measure the layer, the input, the fit, and how an export serves."""

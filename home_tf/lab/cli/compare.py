@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from home_tf.cli.console import console, report_written, say_if_interrupted
-from home_tf.cli.options import ConfigOption, SourceOption
+from home_tf.cli.options import local_option
 from home_tf.cli.start_tensorflow import start_tensorflow
 from home_tf.errors import HomeError
 from home_tf.extras import require_extra
@@ -18,9 +18,12 @@ _QUICK_TRAINING = {"training.epochs": 4, "training.batch_size": 128}
 
 
 def compare(
-    config: ConfigOption,
-    out: Annotated[Path, typer.Option(help="The folder of the comparison.")],
-    source: SourceOption = None,
+    config: Annotated[Path, local_option(help="The YAML configuration.")],
+    out: Annotated[Path, local_option(help="The folder of the comparison.")],
+    source: Annotated[
+        Path | None,
+        local_option(help="The folder of the log's files, if not the configuration's."),
+    ] = None,
     architectures: Annotated[
         str, typer.Option(help="Names with commas between; home is always there.")
     ] = "plain",

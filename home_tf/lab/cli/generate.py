@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from home_tf.cli.console import report_written
+from home_tf.cli.options import local_option
 from home_tf.cli.start_tensorflow import start_tensorflow
 
 generate_app = typer.Typer(no_args_is_help=True, help="Generate synthetic logs.")
@@ -13,7 +14,7 @@ generate_app = typer.Typer(no_args_is_help=True, help="Generate synthetic logs."
 
 @generate_app.command("kuairand")
 def generate_kuairand(
-    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    out: Annotated[Path, local_option(help="The folder to write.")],
     users: Annotated[int, typer.Option(help="Number of users.")] = 4000,
     videos: Annotated[int, typer.Option(help="Number of videos.")] = 2000,
     days: Annotated[int, typer.Option(help="Number of days.")] = 12,

@@ -1,4 +1,4 @@
-"""Files and directories that appear whole or not at all.
+"""Local files and directories that appear whole or not at all.
 
 What is being written is called `.NAME.partial`, beside its place, and what is being
 replaced or removed `.NAME.replaced` or `.NAME.removed`. What a killed process left of
@@ -6,7 +6,6 @@ these goes with the next call.
 """
 
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -14,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from home_tf.errors import HomeError
 
@@ -142,56 +140,6 @@ def remove_leftovers(folder: Path, names: str) -> None:
             path.unlink()
         elif found and path.is_dir():
             shutil.rmtree(path)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object.
-
-    Raises:
-        HomeError: If the file is no JSON, or of something else.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise HomeError(f"{path}: cannot be read as JSON ({error})") from None
-    if not isinstance(values, dict):
-        raise HomeError(
-            f"{path}: must be a JSON object. Received: {type(values).__name__}"
-        )
-    return values
-
-
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Reads a file with a JSON object on each line.
-
-    What a killed process left of a last line is left out.
-
-    Raises:
-        HomeError: If another line is no JSON object.
-    """
-    found = []
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError):
-            values = None
-        if not isinstance(values, dict):
-            raise HomeError(f"{path}: line {number} is no JSON object")
-        found.append(values)
-    return found
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Writes a JSON object, whole or not at all."""
-    text = json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False)
-    write_text(path, text + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes text in UTF-8, whole or not at all."""
-    with atomic_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")
 
 
 def _beside(path: Path, kind: str) -> Path:

@@ -1,0 +1,50 @@
+"""Files and directories, local and remote, that appear whole or not at all.
+
+A path is a `pathlib.Path`, or a `RemotePath` for a URL that `tf.io.gfile` knows. Remote
+files are written here alone: everything else writes to a local path that is lent.
+"""
+
+from home_tf.files.anywhere import (
+    atomic_directory,
+    atomic_file,
+    directory_exists,
+    explain_no_answer,
+    is_vacant,
+    local_copy,
+    locked,
+    move_directory,
+    recover_directory,
+    remove_directory,
+)
+from home_tf.files.local import remove_leftovers
+from home_tf.files.paths import AnyPath, PathLike, as_path, join_path, require_local
+from home_tf.files.remote import write_file
+from home_tf.files.remote_path import RemotePath
+from home_tf.files.tensorflow_files import say_tried_again
+from home_tf.files.text import read_json, read_json_lines, write_json, write_text
+
+__all__ = [
+    "AnyPath",
+    "PathLike",
+    "RemotePath",
+    "as_path",
+    "atomic_directory",
+    "atomic_file",
+    "directory_exists",
+    "explain_no_answer",
+    "is_vacant",
+    "join_path",
+    "local_copy",
+    "locked",
+    "move_directory",
+    "read_json",
+    "read_json_lines",
+    "recover_directory",
+    "remove_directory",
+    "remove_leftovers",
+    "require_local",
+    "say_tried_again",
+    "write_file",
+    "write_json",
+    "write_text",
+]

@@ -1,0 +1,162 @@
+"""Files and directories that appear whole or not at all, local ones and remote ones."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from home_tf.errors import HomeError, RemoteFileError
+from home_tf.files import local, remote
+from home_tf.files.paths import AnyPath, PathLike, as_path
+from home_tf.files.remote_lock import remote_lock
+from home_tf.files.remote_path import RemotePath
+from home_tf.files.tensorflow_files import no_answer, transient_errors
+
+
+def atomic_file(path: PathLike) -> AbstractContextManager[Path]:
+    """Lends a local path to write, whose file replaces `path` if nothing fails.
+
+    Args:
+        path: The file to write or replace.
+    """
+    found = as_path(path)
+    if isinstance(found, RemotePath):
+        return remote.atomic_file(found)
+    return local.atomic_file(found)
+
+
+def atomic_directory(
+    path: PathLike,
+    *,
+    replaceable: Callable[[Any], bool] | None = None,
+    marker: str | None = None,
+) -> AbstractContextManager[Path]:
+    """Lends a local directory to fill, which becomes `path` if nothing fails.
+
+    Args:
+        path: The directory to write. If it exists, it must be empty or replaceable.
+        replaceable: Whether a directory was written this way before; by default none
+            is replaced.
+        marker: The file in it that is written last where a directory cannot be renamed,
+            and without which it counts as not written.
+
+    Raises:
+        HomeError: If `path` is something that must not be replaced, cannot be written,
+            or is being written by another process, or is remote and there is no marker.
+    """
+    found = as_path(path)
+    if not isinstance(found, RemotePath):
+        return local.atomic_directory(found, replaceable=replaceable)
+    if marker is None:
+        raise HomeError(
+            f"the folder to write must be on this machine. Received: {path}"
+        )
+    return remote.atomic_directory(found, marker, replaceable=replaceable)
+
+
+def directory_exists(path: AnyPath, marker: str) -> bool:
+    """Whether a directory is there that `atomic_directory` wrote.
+
+    Args:
+        path: The directory.
+        marker: Its marker, see `atomic_directory`.
+    """
+    if isinstance(path, RemotePath):
+        return (path / marker).is_file()
+    return path.is_dir()
+
+
+def is_vacant(path: AnyPath) -> bool:
+    """Whether a directory can be written to a place: nothing is there.
+
+    What a killed process left of a remote directory is nothing.
+    """
+    if isinstance(path, RemotePath):
+        return remote.is_vacant(path)
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
+def locked(file: AnyPath, busy: str) -> AbstractContextManager[None]:
+    """Holds a lock, which goes with the process; its file is there meanwhile.
+
+    Args:
+        file: The lock's file.
+        busy: What to say if another process holds the lock.
+
+    Raises:
+        HomeError: If another process holds the lock, or the file cannot be written.
+    """
+    if isinstance(file, RemotePath):
+        return remote_lock(file, busy)
+    return local.locked(file, busy)
+
+
+def recover_directory(path: AnyPath) -> None:
+    """Puts back what a killed `atomic_directory` was about to replace, if it was.
+
+    Call it before reading a directory that is written again and again.
+    """
+    if not isinstance(path, RemotePath):
+        local.recover_directory(path)
+
+
+def remove_directory(path: AnyPath, marker: str) -> None:
+    """Removes a directory: nobody sees a part of it.
+
+    Args:
+        path: The directory.
+        marker: Its marker, see `atomic_directory`.
+    """
+    if isinstance(path, RemotePath):
+        remote.remove_directory(path, marker)
+    else:
+        local.remove_directory(path)
+
+
+def move_directory(path: AnyPath, name: str, marker: str) -> None:
+    """Gives a directory another name; nobody sees a part of it under the old one.
+
+    Args:
+        path: The directory.
+        name: The new name.
+        marker: Its marker, see `atomic_directory`.
+    """
+    if not isinstance(path, RemotePath):
+        path.rename(path.with_name(name))
+        return
+    with local_copy(path) as copy:
+        remote.upload_directory(copy, path.with_name(name), marker)
+    remote.remove_directory(path, marker)
+
+
+@contextmanager
+def explain_no_answer(path: AnyPath) -> Iterator[None]:
+    """Turns errors of TensorFlow's own reading of a storage that is not well.
+
+    Args:
+        path: What is being read; the errors about a local file stay as they are.
+
+    Raises:
+        RemoteFileError: If the storage does not answer.
+    """
+    if not isinstance(path, RemotePath):
+        yield
+        return
+    try:
+        yield
+    except transient_errors() as error:
+        raise RemoteFileError(no_answer(str(path), error)) from None
+
+
+@contextmanager
+def local_copy(path: AnyPath) -> Iterator[Path]:
+    """Lends a directory as a local one; a remote one is downloaded meanwhile."""
+    if not isinstance(path, RemotePath):
+        yield path
+        return
+    with TemporaryDirectory() as scratch:
+        copy = Path(scratch, path.name)
+        copy.mkdir()
+        remote.download_directory(path, copy)
+        yield copy

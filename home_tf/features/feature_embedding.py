@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain, groupby
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -70,8 +70,7 @@ class FeatureEmbedding(Layer):
 
     Output shape:
         `(batch, width)`, `width` being the sum of the features' widths and
-        `num_numeric`. Features whose tables have the same width are side by side;
-        `widths` has their order.
+        `num_numeric`.
 
     Raises:
         ValueError: If a feature names an unknown table or an unknown feature to attend
@@ -136,18 +135,9 @@ class FeatureEmbedding(Layer):
     def widths(self) -> dict[str, int]:
         """`{feature: width}` of the embedded features, in the order of the output."""
         return {
-            name: int(width)
-            for width in self.stacks
-            for name in self._features_of(width)
-        }
-
-    def _features_of(self, width: str) -> list[str]:
-        """The features whose tables have a width."""
-        return [
-            name
+            name: self.tables[feature.table].width
             for name, feature in self.features.items()
-            if str(self.tables[feature.table].width) == width
-        ]
+        }
 
     @property
     def width(self) -> int:
@@ -182,71 +172,65 @@ class FeatureEmbedding(Layer):
 
     def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> Any:
         """`{feature: ids}` to `v`, `(batch, width)`."""
+        runs = self._runs(inputs)
+        blocks = self._look_up(runs, inputs)
         parts: list[Any] = []
-        looked_up: list[Any] = []
-        for width in self.stacks:
-            runs = self._runs(width, inputs)
-            blocks = self._look_up(width, runs, inputs)
-            looked_up += blocks
-            for run, block in zip(runs, blocks, strict=True):
-                if is_several(inputs[run[0]]):
-                    query = self._query(run[0], runs, blocks)
-                    parts.append(self._pooled(run[0], block, query, inputs[run[0]]))
-                else:
-                    parts.append(_side_by_side(block))
+        for run, block in zip(runs, blocks, strict=True):
+            if is_several(inputs[run[0]]):
+                query = self._query(run[0], runs, blocks)
+                parts.append(self._pooled(run[0], block, query, inputs[run[0]]))
+            else:
+                parts.append(_side_by_side(block))
         if training and self.embedding_l2:
-            norms = sum(map(_squared_norms, looked_up))
+            norms = sum(map(_squared_norms, blocks))
             self.add_loss(self.embedding_l2 * mean_over_global_batch(norms))
         if self.num_numeric:
             parts.append(ops.cast(inputs[NUMERIC_FEATURES], self.compute_dtype))
         return _concatenated(parts)
 
-    def _runs(self, width: str, inputs: Mapping[str, Any]) -> list[list[str]]:
-        """The features of a width, those in a row that are alike together."""
-        names = self._features_of(width)
-        each = groupby(enumerate(names), lambda one: _kind(inputs[one[1]], one[0]))
+    def _runs(self, inputs: Mapping[str, Any]) -> list[list[str]]:
+        """The features, those in a row that are alike together."""
+        widths = self.widths
+
+        def kind(numbered: tuple[int, str]) -> tuple[int, bool, int]:
+            number, name = numbered
+            ids = inputs[name]
+            alone = number if is_several(ids) else -1
+            return widths[name], holds_for_all(ids), alone
+
+        each = groupby(enumerate(self.features), kind)
         return [[name for _, name in run] for _, run in each]
 
-    def _look_up(
-        self, width: str, runs: list[list[str]], inputs: Mapping[str, Any]
-    ) -> list[Any]:
-        """The embeddings of each run, `(rows, ids, width)`, by one lookup or two.
+    def _look_up(self, runs: list[list[str]], inputs: Mapping[str, Any]) -> list[Any]:
+        """The embeddings of each run, `(rows, ids, width)`.
 
-        Ids that hold for all rows are looked up once.
+        One lookup for each width; or two, for ids that hold for all rows are looked up
+        once.
         """
+        kinds: dict[tuple[str, bool], list[int]] = {}
+        for number, (name, *_) in enumerate(runs):
+            kind = str(self.widths[name]), holds_for_all(inputs[name])
+            kinds.setdefault(kind, []).append(number)
         blocks: dict[int, Any] = {}
-        stack = self.stacks[width]
-        look_up = self._replaced.get(width, stack)
-        for once in (True, False):
-            chosen = {
-                number: [inputs[name] for name in run]
-                for number, run in enumerate(runs)
-                if holds_for_all(inputs[run[0]]) == once
-            }
-            if chosen:
-                ids = join(chain.from_iterable(chosen.values()))
-                names = [name for number in chosen for name in runs[number]]
-                rows = self._rows(stack, ids, names, inputs)
-                counts = [sum(map(number_of, each)) for each in chosen.values()]
-                found = take_apart(look_up(rows), counts)
-                blocks |= zip(chosen, found, strict=True)
+        for (width, _), numbers in kinds.items():
+            names = [name for number in numbers for name in runs[number]]
+            rows = self._rows(self.stacks[width], names, inputs)
+            vectors = self._replaced.get(width, self.stacks[width])(rows)
+            counts = [sum(number_of(inputs[n]) for n in runs[i]) for i in numbers]
+            blocks |= zip(numbers, take_apart(vectors, counts), strict=True)
         return [blocks[number] for number in range(len(runs))]
 
     def _rows(
-        self,
-        stack: TableStack,
-        ids: Any,
-        names: Sequence[str],
-        inputs: Mapping[str, Any],
+        self, stack: TableStack, names: Sequence[str], inputs: Mapping[str, Any]
     ) -> Any:
-        """The rows of a stack, from ids `(rows, ids)` of its features side by side."""
+        """The rows of a stack that features look up, side by side, `(rows, ids)`."""
         sizes, firsts = [], []
         for name in names:
             table, number = self.features[name].table, number_of(inputs[name])
             sizes += [stack.sizes[table]] * number
             firsts += [stack.first_rows[table]] * number
         dtype = "int64" if stack.num_rows >= 2**31 else "int32"
-        ids = ops.cast(ids, dtype)
+        ids = ops.cast(join(inputs[name] for name in names), dtype)
         message = f"ids of {', '.join(names)} must be below the size of their table."
         valid = (ids >= 0) & (ids < np.array(sizes, dtype))
         return checked(ids, valid, message) + np.array(firsts, dtype)
@@ -289,11 +273,6 @@ class FeatureEmbedding(Layer):
         tables = {name: EmbeddingTable(**table) for name, table in config["tables"]}
         features = {name: EmbeddedFeature(**f) for name, f in config["features"]}
         return cls(**{**config, "tables": tables, "features": features})
-
-
-def _kind(ids: Any, position: int) -> tuple[bool, int]:
-    """What two features have in common whose embeddings may stay side by side."""
-    return holds_for_all(ids), position if is_several(ids) else -1
 
 
 def _side_by_side(block: Any) -> Any:

@@ -378,7 +378,7 @@ def test_tables_of_one_width_are_looked_up_together():
         "c": tables["c"][[0, 4]],
         "several": np.stack([(d[1] + d[5]) / 2, d[2]]),
     }
-    assert layer.widths == {"a": 2, "c": 2, "several": 2, "b": 3}
+    assert layer.widths == {"a": 2, "b": 3, "c": 2, "several": 2}
     expected = np.concatenate([by_feature[name] for name in layer.widths], axis=1)
     np.testing.assert_allclose(output, expected, rtol=1e-6)
 

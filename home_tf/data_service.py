@@ -12,6 +12,8 @@ from home_tf.errors import HomeError
 _ADDRESS = re.compile(r"grpc://([\w.-]+):(\d{1,5})", re.ASCII)
 _CONNECT_SECONDS = 2.0
 _RETRY_SECONDS = 0.2
+# In which a service may be started after what reads from it.
+_START_SECONDS = 10.0
 
 
 def split_address(name: str, address: str) -> tuple[str, int]:
@@ -47,7 +49,9 @@ def find_own_address(dispatcher: str) -> str | None:
         return None
 
 
-def wait_until_reachable(name: str, address: str, seconds: float) -> str:
+def wait_until_reachable(
+    name: str, address: str, seconds: float = _START_SECONDS
+) -> str:
     """Waits for the dispatcher of a tf.data service.
 
     Args:

@@ -20,6 +20,7 @@ from home_tf.data.record_batches import (
 from home_tf.data.schema import FILE_NAME, Column, RecordSchema, Split
 from home_tf.data.service_batches import read_from_service
 from home_tf.data.vocabulary import Vocabulary
+from home_tf.data_service import wait_until_reachable
 from home_tf.errors import HomeError, check_at_least
 
 
@@ -201,7 +202,8 @@ class DatasetDirectory:
 
         Raises:
             HomeError: If the split or a column is unknown, a file is missing or not
-                what was written, or an argument is out of its range.
+                what was written, an argument is out of its range, or the service cannot
+                be reached.
         """
         check_at_least("batch_size", batch_size, 1)
         check_at_least("shuffle_rows", shuffle_rows, 0)
@@ -211,11 +213,10 @@ class DatasetDirectory:
         check_at_least("smallest_batch", smallest_batch, 1)
         check_context(input_context)
         check_files(self.path, self.schema, self.split(split))
-        read = (
-            read_batches
-            if service is None
-            else partial(read_from_service, service=service)
-        )
+        read: Callable[..., tf.data.Dataset] = read_batches
+        if service is not None:
+            wait_until_reachable("`service`", service)
+            read = partial(read_from_service, service=service)
         return read(
             self.path,
             self.schema,

@@ -48,14 +48,16 @@ def read_from_service(
     paths = [str(folder.absolute() / file.name) for file in split.files]
     window, chunk = count_records(split, shuffle_rows, batch_size)
 
-    def read_columns(records: tf.data.Dataset, seed: Any) -> tf.data.Dataset:
+    def read_file(path: Any, seeds: Any) -> tf.data.Dataset:
+        records = open_records(path, schema)
+        if window:
+            records = records.shuffle(window, seeds[1], reshuffle_each_iteration=False)
         if schema.layout == "rows":
             parse = row_parser(columns)
             rows = records.batch(batch_size)
             return rows.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         chunks = skip_rows(records.batch(chunk), 0)
-        decoded = decode_chunks(chunks, columns, seed if window else None)
-        return decoded.rebatch(batch_size)
+        return decode_chunks(chunks, columns, seeds[2] if window else None)
 
     def batches_of(epochs: range, first_step: int = 0) -> tf.data.Dataset:
         # There is nothing to convert, and looking for it takes seconds.
@@ -63,14 +65,11 @@ def read_from_service(
         def one_epoch(epoch: Any) -> tf.data.Dataset:
             seeds = epoch_seeds(seed + first_step, epoch)
             order = permutation(len(paths), seeds[0], 0)
-            # The files are what the dispatcher deals out, one to a worker at a time.
+            # The files are what the dispatcher deals out. Shuffled together, a worker
+            # would take as many at once as fill its buffers, and leave others none.
             files = tf.data.Dataset.from_tensor_slices(tf.gather(paths, order))
-            records = files.flat_map(lambda path: open_records(path, schema))
-            if window:
-                records = records.shuffle(
-                    window, seeds[1], reshuffle_each_iteration=False
-                )
-            batches = read_columns(records, seeds[2])
+            batches = files.flat_map(lambda path: read_file(path, seeds))
+            batches = batches.rebatch(batch_size)
             if transform is not None:
                 batches = batches.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
             # Each worker ends with a partial batch of its own.

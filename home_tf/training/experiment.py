@@ -24,7 +24,7 @@ from home_tf.training.checkpoint import Checkpoint, shorten
 from home_tf.training.epoch_steps import smallest_batch, steps_per_epoch
 from home_tf.training.predictions import Predictions, Predictor
 from home_tf.training.ranking_dataset import ranking_dataset
-from home_tf.training.service_watch import check_service, watch_service
+from home_tf.training.service_watch import watch_service
 from home_tf.training.strategy import distribute
 
 # What TensorFlow raises for a record that is broken, too many or too few.
@@ -142,8 +142,6 @@ class Experiment:
             HomeError: As in `read`, or if the data service cannot be reached.
         """
         training = self.config.training
-        if training.data_service is not None:
-            check_service(training.data_service)
         rows = self.data.split("train").rows
         first_epoch, first_step = divmod(first_step, self.steps_per_epoch)
         return ranking_dataset(

@@ -19,8 +19,6 @@ from home_tf.errors import HomeError
 
 _KEY = "`training.data_service`"
 _AGAIN = "Start it again, then run the same command again to resume"
-# In which a service may be started after the training.
-_START_SECONDS = 10.0
 # A step that has waited so long asks whether the dispatcher can be reached.
 _ASK_SECONDS = 10.0
 # What a step may take at most: a worker that has ended is waited for without end.
@@ -37,7 +35,7 @@ _GONE = (
 
 def check_service(address: str) -> None:
     """Raises a `HomeError` if there is no tf.data service at an address."""
-    wait_until_reachable(_KEY, address, _START_SECONDS)
+    wait_until_reachable(_KEY, address)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from io import StringIO
 
 import numpy as np
@@ -24,7 +25,7 @@ from home_tf.data.schema import Split
 from home_tf.data.service_batches import _check_rows, has_lost_rows
 from home_tf.errors import HomeError
 from home_tf.losses.labels import check_labels
-from home_tf.training import service_watch, train
+from home_tf.training import train
 from home_tf.training.callbacks import Milestones
 
 FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
@@ -137,6 +138,29 @@ def test_a_resumed_epoch_has_as_many_rows_as_it_lacks(tmp_path, service, layout)
     assert sorted(ids[lacking:]) == list(range(ROWS))
 
 
+@once
+def test_every_worker_gets_files(tmp_path, service):
+    with RecordWriter(tmp_path, {"id": COLUMNS["id"]}, shards=8) as writer:
+        writer.write("train", {"id": np.arange(4000)})
+
+    def transform(columns):
+        threads = tf.io.matching_files("/proc/self/task/*")  # of the worker
+        first = tf.strings.regex_replace(threads, ".*/", "")
+        process = tf.reduce_min(tf.strings.to_number(first, tf.int64))
+        return tf.fill(tf.shape(columns["id"]), process)
+
+    rows = {}
+    # Shuffled together, the files would all fit into one worker's buffer.
+    options = {"batch_size": 16, "shuffle_rows": 10000, "service": service}
+    data = DatasetDirectory(tmp_path).read("train", transform=transform, **options)
+    for batch in data:
+        for process in batch.numpy():
+            rows[process] = rows.get(process, 0) + 1
+        time.sleep(0.01)  # they wait for the trainer, as they do where it pays
+    assert len(rows) == 2
+    assert min(rows.values()) >= 1000
+
+
 def test_replicas_divide_the_batches(tmp_path, service):
     data = write_uneven(tmp_path, "packed")
     context = tf.distribute.InputContext(num_replicas_in_sync=2)
@@ -225,8 +249,7 @@ def test_the_command_trains_from_a_service(config, prepared, service, tmp_path):
 
 
 @once
-def test_a_service_that_is_not_there(config, prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr(service_watch, "_START_SECONDS", 0.5)
+def test_a_service_that_is_not_there(config, prepared, tmp_path):
     address = f"grpc://localhost:{free_port()}"
     with pytest.raises(HomeError) as error:
         train(config(training__data_service=address), prepared, tmp_path / "run")

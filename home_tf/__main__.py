@@ -18,6 +18,7 @@ def make_app() -> "typer.Typer":
     with extra("pipeline"):
         import typer
 
+        from home_tf.cli.data_service import data_service
         from home_tf.cli.describe import describe
         from home_tf.cli.diagnose import diagnose
         from home_tf.cli.evaluate import evaluate
@@ -41,6 +42,7 @@ def make_app() -> "typer.Typer":
         describe,
         train,
         launch,
+        data_service,
         evaluate,
         diagnose,
         export,

@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 # The file of a diagnosis that is written last.
 DIAGNOSTICS_FILE = "diagnostics.json"
 # What may differ when a run is resumed: it only says when to stop, what is saved
-# meanwhile, and on how many machines.
+# meanwhile, on how many machines, and who reads the rows.
 _RESUMABLE = {
     "training.epochs",
     "training.patience",
     "training.checkpoint_every",
     "training.keep_checkpoints",
     "training.strategy",
+    "training.data_service",
 }
 
 

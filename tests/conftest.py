@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 # They begin, each on one worker: a long file at the end leaves the others idle.
 LONGEST = [
     "test_several_workers.py",
+    "test_data_service.py",
     "test_train.py",
     "test_bench.py",
     "test_readme.py",

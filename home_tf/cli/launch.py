@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from home_tf.cli.console import say_if_interrupted
-from home_tf.cli.local_processes import LocalProcesses
+from home_tf.cli.local_processes import LocalProcesses, free_addresses
+from home_tf.cluster import VARIABLE, describe_worker
 from home_tf.errors import HomeError
 
 
@@ -27,9 +28,11 @@ def launch(
             "`launch` starts `train` in several processes, and no other command. "
             f"Received: {command[0]!r}. Write `home-tf launch -- train ...`"
         )
+    addresses = free_addresses(workers)
+    clusters = [{VARIABLE: describe_worker(addresses, i)} for i in range(workers)]
     with (
         say_if_interrupted("all processes have ended. Launch again to resume"),
-        LocalProcesses(command, workers) as processes,
+        LocalProcesses([command] * workers, clusters) as processes,
     ):
         code = processes.wait()
     if code:

@@ -1,4 +1,4 @@
-"""Processes of one machine that train together, for `home-tf launch`."""
+"""Processes of one machine that work together, and end together."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Any
 
 import home_tf
-from home_tf.cluster import VARIABLE, describe_worker
 from home_tf.errors import HomeError
 
 _START = Path(__file__).with_name("start_local.py")
@@ -28,25 +27,30 @@ _SECONDS_TO_END = 30.0
 
 
 class LocalProcesses:
-    """A command in several processes with a `TF_CONFIG` each, which end together.
+    """Commands of `home-tf`, each in a process, which end together.
 
-    A context manager: on leaving it no process is left, whatever has happened.
+    A context manager: on leaving it no process is left, whatever has happened. All of
+    them compute on the CPU. What the first, the chief, prints is shown.
 
     Args:
-        command: The arguments of `home-tf`.
-        number: How many processes; the first is the chief.
+        commands: The arguments of `home-tf` in each process.
+        variables: Of each process's environment, beside those of this one.
     """
 
-    def __init__(self, command: Sequence[str], number: int) -> None:
-        self._command = command
-        self._addresses = free_addresses(number)
+    def __init__(
+        self,
+        commands: Sequence[Sequence[str]],
+        variables: Sequence[Mapping[str, str]] | None = None,
+    ) -> None:
+        self._commands = commands
+        self._variables = variables or [{}] * len(commands)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._errors: list[Any] = []
         self._files = ExitStack()
 
     def __enter__(self) -> "LocalProcesses":
         try:
-            for index in range(len(self._addresses)):
+            for index in range(len(self._commands)):
                 self._start(index)
         except BaseException:
             self._end()
@@ -56,13 +60,13 @@ class LocalProcesses:
     def _start(self, index: int) -> None:
         errors = self._files.enter_context(TemporaryFile())  # noqa: SIM115
         process = subprocess.Popen(
-            [sys.executable, str(_START), _PACKAGE_FOLDER, *self._command],
+            [sys.executable, str(_START), _PACKAGE_FOLDER, *self._commands[index]],
             stdin=subprocess.PIPE,  # by whose end it knows of the end of this one
             # Ctrl-C reaches this process alone, which then ends them.
             start_new_session=True,
             env={
                 **os.environ,
-                VARIABLE: describe_worker(self._addresses, index),
+                **self._variables[index],
                 "CUDA_VISIBLE_DEVICES": "-1",
             },
             # What the chief prints is shown as it comes.

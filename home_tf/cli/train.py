@@ -26,6 +26,10 @@ def train(
         Literal["auto", "mirrored", "multi_worker"] | None,
         typer.Option(help="How several devices train, instead of the file's."),
     ] = None,
+    data_service: Annotated[
+        str | None,
+        typer.Option(help="Address of a tf.data service, instead of the file's."),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the rows, instead of the file's.")
     ] = None,
@@ -42,6 +46,7 @@ def train(
     given = {
         "framework": framework,
         "strategy": strategy,
+        "data_service": data_service,
         "select_by": select_by,
         "epochs": epochs,
         "seed": seed,

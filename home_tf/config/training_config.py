@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from home_tf.data_service import split_address
 from home_tf.errors import HomeError
 from home_tf.hints import (
     Bounds,
@@ -29,6 +30,9 @@ class TrainingConfig:
         strategy: `auto`, all GPUs of the machine; `mirrored`, the same by
             `MirroredStrategy` even if there is one; `multi_worker`, the machines that
             `TF_CONFIG` names. `parameter_server` is refused: it would train wrong.
+        data_service: The address of a tf.data service, such as `grpc://host:5050`,
+            whose workers read and preprocess the training rows; `home-tf data-service`
+            starts one. The order of the rows then depends on timing. By default none.
         epochs: Passes over the training rows, at most.
         patience: Validations without a better score before training stops.
         validate_every: Steps from one validation to the next, counted within each
@@ -66,6 +70,7 @@ class TrainingConfig:
 
     framework: Framework = "tfrs"
     strategy: Strategy = "auto"
+    data_service: str | None = None
     epochs: Size = 1
     patience: Size = 1
     validate_every: Size | None = None
@@ -89,6 +94,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.data_service is not None:
+            split_address("`data_service`", self.data_service)
         if self.gradnorm_alpha is not None and self.loss_weighting != "gradnorm":
             raise HomeError("`gradnorm_alpha` goes with `loss_weighting: gradnorm`")
         if self.checkpoint_steps is None and self.checkpoint_minutes is None:

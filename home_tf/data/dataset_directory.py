@@ -3,8 +3,8 @@
 import difflib
 import hashlib
 import json
-from collections.abc import Collection
-from functools import cached_property
+from collections.abc import Callable, Collection
+from functools import cached_property, partial
 from typing import Any
 
 import tensorflow as tf
@@ -17,7 +17,9 @@ from home_tf.data.record_batches import (
     read_batches,
 )
 from home_tf.data.schema import FILE_NAME, Column, RecordSchema, Split
+from home_tf.data.service_batches import read_from_service
 from home_tf.data.vocabulary import Vocabulary
+from home_tf.data_service import wait_until_reachable
 from home_tf.errors import HomeError, check_at_least
 from home_tf.files import AnyPath, PathLike, as_path
 
@@ -151,12 +153,18 @@ class DatasetDirectory:
         smallest_batch: int = 1,
         drop_remainder: bool = False,
         input_context: tf.distribute.InputContext | None = None,
+        transform: Callable[[dict[str, Any]], Any] | None = None,
+        service: str | None = None,
     ) -> tf.data.Dataset:
         """Reads a split as a dataset of batches.
 
         The order of epoch `e` depends on `(seed, e)` only, so that a run which resumes
         at `first_step` of `first_epoch` sees the batches that it would have seen
         without the interruption.
+
+        With `service` an epoch has as many batches of as many rows, and each row once,
+        but the order depends on timing, too. With `first_step` it is then not the rest
+        of the epoch that is read, but as many rows of a new order of all.
 
         Args:
             split: Name of the split.
@@ -178,16 +186,25 @@ class DatasetDirectory:
                 replicas, and those of this pipeline get their rows, one replica after
                 the other. Every pipeline reads all files, and together they see the
                 batches of a single process.
+            transform: What each batch becomes: a function of TensorFlow's ops from
+                `{column: (batch, *shape)}` to tensors whose first axis is the rows.
+            service: The address of a tf.data service, such as `grpc://host:5050`, whose
+                workers read, decode and transform. They must see the directory at the
+                same path, and deal its files out among them: more workers than files
+                do not help.
 
         Returns:
-            A dataset of `{column: (batch, *shape)}` in the columns' dtypes. Each epoch
-            ends with a partial batch of its own. A broken record raises
-            `tf.errors.DataLossError` while reading, and a record too many or too few
-            `tf.errors.FailedPreconditionError`; `find_corrupt_record` says where.
+            A dataset of `{column: (batch, *shape)}` in the columns' dtypes, or of what
+            `transform` makes of it. Each epoch ends with a partial batch of its own. A
+            broken record raises `tf.errors.DataLossError` while reading, and a record
+            too many or too few `tf.errors.FailedPreconditionError`;
+            `find_corrupt_record` says where. So does an epoch in which a service has
+            lost rows, such as those of a worker that has ended.
 
         Raises:
             HomeError: If the split or a column is unknown, a file is missing or not
-                what was written, or an argument is out of its range.
+                what was written, an argument is out of its range, or the service cannot
+                be reached.
         """
         check_at_least("batch_size", batch_size, 1)
         check_at_least("shuffle_rows", shuffle_rows, 0)
@@ -197,7 +214,11 @@ class DatasetDirectory:
         check_at_least("smallest_batch", smallest_batch, 1)
         check_context(input_context)
         check_files(self.path, self.schema, self.split(split))
-        return read_batches(
+        read: Callable[..., tf.data.Dataset] = read_batches
+        if service is not None:
+            wait_until_reachable("`service`", service)
+            read = partial(read_from_service, service=service)
+        return read(
             self.path,
             self.schema,
             self.split(split),
@@ -210,6 +231,7 @@ class DatasetDirectory:
             smallest_batch=smallest_batch,
             drop_remainder=drop_remainder,
             input_context=input_context,
+            transform=transform,
         )
 
     def _select_columns(self, names: Collection[str] | None) -> dict[str, Column]:

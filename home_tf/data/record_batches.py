@@ -51,17 +51,17 @@ def read_batches(
     smallest_batch: int,
     drop_remainder: bool,
     input_context: tf.distribute.InputContext | None,
+    transform: Callable[[Tensors], Any] | None,
 ) -> tf.data.Dataset:
     """Batches of a split: `DatasetDirectory.read` describes them and the arguments."""
     source = _record_source(folder, split, schema, shuffle_rows > 0)
-    window = math.ceil(shuffle_rows / _rows_per_record(split))
-    chunk = window or math.ceil(max(batch_size, _PARSE_ROWS) / _rows_per_record(split))
+    window, chunk = count_records(split, shuffle_rows, batch_size)
 
     def batches_of(epochs: range, first_step: int = 0) -> tf.data.Dataset:
         # There is nothing to convert, and looking for it takes seconds.
         @tf.autograph.experimental.do_not_convert
         def one_epoch(epoch: Any) -> tf.data.Dataset:
-            seeds = _epoch_seeds(seed, epoch)
+            seeds = epoch_seeds(seed, epoch)
             records = source(seeds[0])
             if window:
                 records = records.shuffle(
@@ -69,8 +69,8 @@ def read_batches(
                 )
             if schema.layout == "rows":
                 return records.batch(batch_size, drop_remainder).skip(first_step)
-            chunks = _skip_rows(records.batch(chunk), first_step * batch_size)
-            decoded = _decoded(chunks, columns, seeds[2] if window else None)
+            chunks = skip_rows(records.batch(chunk), first_step * batch_size)
+            decoded = decode_chunks(chunks, columns, seeds[2] if window else None)
             return decoded.rebatch(batch_size, drop_remainder)
 
         return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
@@ -81,20 +81,34 @@ def read_batches(
         batches = rest.concatenate(batches_of(epochs[1:]))
     else:
         batches = batches_of(epochs)
+    batches = share_batches(batches, smallest_batch, input_context)
+    if schema.layout == "rows":
+        parse = row_parser(columns)
+        batches = batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    batches = batches.prefetch(tf.data.AUTOTUNE)
+    if transform is None:
+        return batches
+    transformed = batches.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
+    return transformed.prefetch(tf.data.AUTOTUNE)
+
+
+def share_batches(
+    batches: tf.data.Dataset,
+    smallest_batch: int,
+    input_context: tf.distribute.InputContext | None,
+) -> tf.data.Dataset:
+    """Leaves out batches that are too small, and divides the others among replicas."""
     if smallest_batch > 1:
         batches = batches.filter(_has_rows(smallest_batch))
     if input_context is not None:
         batches = batches.flat_map(_shares(input_context))
-    if schema.layout == "rows":
-        parse = _row_parser(columns)
-        batches = batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return batches
 
 
 def _has_rows(least: int) -> Callable[[Any], Any]:
     @tf.autograph.experimental.do_not_convert
-    def has_rows(batch: Any) -> Any:
-        return _num_rows(batch) >= least
+    def has_rows(*batch: Any) -> Any:
+        return num_rows(batch) >= least
 
     return has_rows
 
@@ -124,8 +138,9 @@ def _shares(context: tf.distribute.InputContext) -> Callable[[Any], tf.data.Data
     first = context.input_pipeline_id * here
 
     @tf.autograph.experimental.do_not_convert
-    def shares(batch: Any) -> tf.data.Dataset:
-        rows = tf.cast(_num_rows(batch), tf.int64)
+    def shares(*parts: Any) -> tf.data.Dataset:
+        batch = parts if len(parts) > 1 else parts[0]
+        rows = tf.cast(num_rows(batch), tf.int64)
 
         @tf.autograph.experimental.do_not_convert
         def share(replica: Any) -> Any:
@@ -137,7 +152,8 @@ def _shares(context: tf.distribute.InputContext) -> Callable[[Any], tf.data.Data
     return shares
 
 
-def _num_rows(batch: Any) -> Any:
+def num_rows(batch: Any) -> Any:
+    """The number of rows of a batch of any structure."""
     return tf.shape(tf.nest.flatten(batch)[0])[0]
 
 
@@ -154,7 +170,7 @@ def _find_problem(path: AnyPath, file: RecordFile, schema: RecordSchema) -> str 
     found = rows = 0
     try:
         with explain_no_answer(path):
-            for record in _open(str(path), schema):
+            for record in open_records(str(path), schema):
                 rows += count_rows(record)
                 found += 1
     except tf.errors.OpError as error:
@@ -232,29 +248,37 @@ def _record_source(
     def records_of(seed: Any) -> tf.data.Dataset:
         files = tf.constant(paths)
         if shuffled:
-            order = _permutation(len(paths), seed, 0)
+            order = permutation(len(paths), seed, 0)
             records = tf.data.Dataset.from_tensor_slices(tf.gather(files, order))
             records = records.interleave(
-                lambda path: _open(path, schema, buffer),
+                lambda path: open_records(path, schema, buffer),
                 cycle_length=_OPEN_FILES,
                 block_length=_RECORDS_IN_TURN[schema.layout],
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
         else:
-            records = _open(files, schema, buffer)
+            records = open_records(files, schema, buffer)
         # One record more or less would move every epoch after it.
         return records.apply(tf.data.experimental.assert_cardinality(count))
 
     return records_of
 
 
-def _open(
+def open_records(
     paths: Any, schema: RecordSchema, buffer: int | None = None
 ) -> tf.data.Dataset:
+    """The serialised records of files, one file after the other.
+
+    Args:
+        paths: The files' paths.
+        schema: What is in them.
+        buffer: Bytes that are read at once; by default TensorFlow's choice.
+    """
     return tf.data.TFRecordDataset(paths, schema.compression or "", buffer)
 
 
-def _row_parser(columns: Mapping[str, Column]) -> Callable[[Any], Tensors]:
+def row_parser(columns: Mapping[str, Column]) -> Callable[[Any], Tensors]:
+    """Makes a function from a batch of records of the layout `rows` to columns."""
     features = {
         name: tf.io.FixedLenFeature(column.shape, example_dtype(column))
         for name, column in columns.items()
@@ -272,7 +296,7 @@ def _row_parser(columns: Mapping[str, Column]) -> Callable[[Any], Tensors]:
     return parse
 
 
-def _skip_rows(chunks: tf.data.Dataset, rows: int) -> tf.data.Dataset:
+def skip_rows(chunks: tf.data.Dataset, rows: int) -> tf.data.Dataset:
     """Leaves out the chunks before a row, of which no more than their rows is parsed.
 
     Returns:
@@ -300,13 +324,13 @@ def _rows_of(chunk: Any) -> Any:
     return tf.io.parse_example(chunk, rows)[ROWS_FEATURE]
 
 
-def _decoded(
+def decode_chunks(
     chunks: tf.data.Dataset, columns: Mapping[str, Column], seed: Any | None
 ) -> tf.data.Dataset:
     """Decodes chunks of packed records and mixes the rows of each, given a seed.
 
     Args:
-        chunks: What `_skip_rows` returns.
+        chunks: What `skip_rows` returns.
         columns: The columns.
         seed: Of the order of the rows; without one it is that of the files.
     """
@@ -332,7 +356,7 @@ def _decoded(
     def decode_mixed(index: Any, chunk: Any, skipped: Any) -> Tensors:
         decoded = decode(chunk)
         rows = tf.shape(next(iter(decoded.values())))[0]
-        order = _permutation(rows, seed, index)[skipped:]
+        order = permutation(rows, seed, index)[skipped:]
         return {name: tf.gather(values, order) for name, values in decoded.items()}
 
     if seed is None:
@@ -376,7 +400,7 @@ def _joined(column: Column, values: Any) -> Any:
     return tf.reshape(joined, (-1, *column.shape))
 
 
-def _epoch_seeds(seed: int, epoch: Any) -> Any:
+def epoch_seeds(seed: int, epoch: Any) -> Any:
     """Seeds of the files, the records and the rows of an epoch: `(3,)`, int64."""
     if not tf.executing_eagerly():
         # `Dataset.shuffle` adds the graph's seed to its own, by default the global one;
@@ -386,13 +410,17 @@ def _epoch_seeds(seed: int, epoch: Any) -> Any:
     return tf.random.stateless_uniform((3,), (seed, epoch), None, None, tf.int64)
 
 
-def _permutation(size: Any, seed: Any, index: Any) -> Any:
+def permutation(size: Any, seed: Any, index: Any) -> Any:
     """A permutation of `range(size)` that depends on `(seed, index)` only."""
     index = tf.cast(index, tf.int64)
     keys = tf.random.stateless_uniform((size,), (seed, index), None, None, tf.int32)
     return tf.argsort(keys)
 
 
-def _rows_per_record(split: Split) -> int:
+def count_records(split: Split, shuffle_rows: int, batch_size: int) -> tuple[int, int]:
+    """How many records are shuffled together, and how many are decoded at once."""
     records = sum(file.records for file in split.files)
-    return max(1, math.ceil(split.rows / max(1, records)))
+    rows_per_record = max(1, math.ceil(split.rows / max(1, records)))
+    window = math.ceil(shuffle_rows / rows_per_record)
+    chunk = window or math.ceil(max(batch_size, _PARSE_ROWS) / rows_per_record)
+    return window, chunk

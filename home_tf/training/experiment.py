@@ -24,6 +24,7 @@ from home_tf.training.checkpoint import Checkpoint, shorten
 from home_tf.training.epoch_steps import smallest_batch, steps_per_epoch
 from home_tf.training.predictions import Predictions, Predictor
 from home_tf.training.ranking_dataset import ranking_dataset
+from home_tf.training.service_watch import watch_service
 from home_tf.training.strategy import distribute
 
 # What TensorFlow raises for a record that is broken, too many or too few.
@@ -129,14 +130,16 @@ class Experiment:
     ) -> tf.data.Dataset:
         """The training rows as batches `(features, labels, sample_weights)`, shuffled.
 
-        `steps_per_epoch` of them are an epoch, and `steps` the whole training.
+        `steps_per_epoch` of them are an epoch, and `steps` the whole training. With
+        `training.data_service` the order depends on timing, and the rest of an epoch
+        that is resumed is as many rows of a new order: `DatasetDirectory.read` says so.
 
         Args:
             first_step: The step to begin with, counted from 0 over all epochs.
             input_context: Of `tf.distribute`; see `DatasetDirectory.read`.
 
         Raises:
-            HomeError: As in `read`.
+            HomeError: As in `read`, or if the data service cannot be reached.
         """
         training = self.config.training
         rows = self.data.split("train").rows
@@ -154,6 +157,7 @@ class Experiment:
             first_epoch=first_epoch,
             first_step=first_step,
             input_context=input_context,
+            service=training.data_service,
         )
 
     @contextmanager
@@ -315,15 +319,21 @@ class Experiment:
             first_step: The step to begin with, counted from 0 over all epochs.
 
         Raises:
-            HomeError: If the data lacks a column, or a record is broken.
+            HomeError: If the data lacks a column, a record is broken, or the data
+                service cannot be reached or has lost rows. If it ends during training,
+                so does the process: see `watch_service`.
         """
         read = functools.partial(self.read_training, first_step)
         dataset = distribute(model, read)
-        with self.explain_broken_records("train", "validation"):
+        training = self.config.training
+        with (
+            self.explain_broken_records("train", "validation"),
+            watch_service(training) as watches,
+        ):
             model.fit(
                 dataset,
                 steps_per_epoch=self.steps - first_step,
-                callbacks=list(callbacks),
+                callbacks=[*watches, *callbacks],
                 shuffle=False,
                 verbose=0,
             )

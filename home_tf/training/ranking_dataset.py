@@ -49,7 +49,6 @@ def ranking_dataset(
         wanted[_GROUP_BY] = group_by
     check_columns(data, wanted)
     names = list(dict.fromkeys([*preprocessor.columns, *wanted.values()]))
-    dataset = data.read(split, batch_size=batch_size, columns=names, **read_options)
 
     # There is nothing to convert, and looking for it takes seconds.
     @tf.autograph.experimental.do_not_convert
@@ -59,8 +58,12 @@ def ranking_dataset(
         batch = (preprocessor(columns), labels, weights)
         return batch if group_by is None else (*batch, columns[group_by])
 
-    return dataset.map(to_batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
-        tf.data.AUTOTUNE
+    return data.read(
+        split,
+        batch_size=batch_size,
+        columns=names,
+        transform=to_batch,
+        **read_options,
     )
 
 

@@ -60,6 +60,12 @@ def check_options(strategy: tf.distribute.Strategy, training: TrainingConfig) ->
     """Raises a `HomeError` if TensorFlow cannot train so with several workers."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return
+    if training.data_service is not None:
+        raise HomeError(
+            "`training.data_service` goes with one process, with one or several "
+            "devices: several workers read the rows in one order, and a service gives "
+            f"each another. Received: {training.data_service}. Leave it out"
+        )
     for name, only in {"jit_compile": False, "steps_per_execution": 1}.items():
         found = getattr(training, name)
         if found != only:

@@ -15,6 +15,7 @@ from home_tf.training.callbacks import training_callbacks
 from home_tf.training.checkpoints import Checkpoints
 from home_tf.training.experiment import Experiment
 from home_tf.training.interruption import Interruption
+from home_tf.training.service_watch import check_service
 from home_tf.training.strategy import check_options, check_strategy, make_strategy
 from home_tf.training.workers import Workers
 
@@ -48,7 +49,9 @@ def train(
             not fit the configuration or has nothing to learn for a task, `out` holds a
             run of another configuration, of other data or of the other Keras, another
             training of the run is going on, the training diverges, a checkpoint cannot
-            be written, or another process of the training has ended.
+            be written, another process of the training has ended, or
+            `training.data_service` cannot be reached or has lost rows. If the service
+            ends during training, the process ends, with exit code 2 and one line.
         Interrupted: If Ctrl-C or SIGTERM interrupts the training; the run holds a
             checkpoint of the last step. Several processes all end when one of them is
             interrupted, within a few steps. `Interruption` says what SIGTERM does.
@@ -60,6 +63,8 @@ def train(
         else check_strategy(strategy)
     )
     check_options(strategy, config.training)
+    if config.training.data_service is not None:
+        check_service(config.training.data_service)
     keras.utils.set_random_seed(config.training.seed)
     experiment = Experiment.open(config, data)
     experiment.check_rows("train", "validation", needed_by="training")
@@ -89,6 +94,13 @@ def _fit(
     if checkpoints.step >= experiment.steps or checkpoints.best.exhausted:
         console.print(_say_why_done(checkpoints, experiment), soft_wrap=True)
         return
+    rest = checkpoints.step % experiment.steps_per_epoch
+    if rest and experiment.config.training.data_service is not None:
+        console.print(
+            "resuming within an epoch: `training.data_service` reads as many rows as "
+            "it lacks, in a new order of all",
+            soft_wrap=True,
+        )
     run.start_training()
     try:
         with (

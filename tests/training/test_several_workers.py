@@ -6,13 +6,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.checkpoints import last_checkpoint, variables_of
+from support.processes import children_of, is_running, wait_until
 from support.workers import run_workers
 
 from home_tf.backend import IS_LEGACY
@@ -155,18 +155,6 @@ def test_what_the_chief_says_is_said_once(config_file, prepared, tmp_path):
     assert "is not empty and does not contain a run" in line
 
 
-def children_of(process):
-    """Identifiers of the processes that a process has started."""
-    tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    return [int(pid) for pid in tasks.read_text().split()]
-
-
-def is_running(pid):
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    return False
-
-
 @contextmanager
 def endless_training(config_file, prepared, out):
     """A launched training after its first epoch, and its processes' identifiers."""
@@ -182,13 +170,6 @@ def endless_training(config_file, prepared, out):
         for pid in workers:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-
-
-def wait_until(holds, seconds=90):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @once

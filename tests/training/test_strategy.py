@@ -85,3 +85,11 @@ def test_what_tensorflow_cannot_do_with_several_workers_is_refused(option):
     line = refusal(check_options, strategy, training)
     assert line.startswith(f"`training.{name}` must be ")
     check_options(two_devices(), training)
+
+
+def test_several_workers_do_not_read_from_a_data_service():
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    training = TrainingConfig(data_service="grpc://host:5050")
+    line = refusal(check_options, strategy, training)
+    assert line.startswith("`training.data_service` goes with one process, ")
+    check_options(two_devices(), training)

@@ -98,7 +98,9 @@ def split_tables(path: str, weight: Weight, variable: Any) -> Iterator[tuple[str
         return
     *outer, _, name = path.split("/")
     for table, place in places.items():
-        yield "/".join([*outer, table, name]), TableRows(variable, *place)
+        # A table alone is the variable: to read rows copies them.
+        rows = variable if len(places) == 1 else TableRows(variable, *place)
+        yield "/".join([*outer, table, name]), rows
 
 
 if IS_TENSORFLOW:

@@ -16,7 +16,7 @@ else:
 
 
 def path(text: str) -> AnyPath:
-    """The path of an option, which may be a URL; `--help` shows the name."""
+    """The path of an option, which may be a URL."""
     found = as_path(text)
     if isinstance(found, RemotePath):
         # TensorFlow reads it, and is not to chatter; which Keras is said later.
@@ -26,7 +26,7 @@ def path(text: str) -> AnyPath:
 
 def path_option(*names: str, help: str) -> Any:
     """An option whose value is a path or a URL; its type is `OptionPath`."""
-    return typer.Option(*names, parser=path, help=help)
+    return typer.Option(*names, parser=path, help=help, metavar="<path or URL>")
 
 
 def local_path(text: str) -> Path:
@@ -43,7 +43,7 @@ def local_path(text: str) -> Path:
 
 def local_option(*names: str, help: str) -> Any:
     """An option whose value is a `Path`."""
-    return typer.Option(*names, parser=local_path, help=help)
+    return typer.Option(*names, parser=local_path, help=help, metavar="<path>")
 
 
 ConfigOption = Annotated[OptionPath, path_option(help="The YAML configuration.")]

@@ -13,6 +13,8 @@ from typing import Any
 from home_tf.errors import HomeError
 
 VARIABLE = "TF_CONFIG"
+# What the others say where the chief has an error before the training begins.
+CHIEF_SAYS_WHY = "the chief did not start the training; its message says why"
 _KINDS = ("chief", "worker", "ps", "evaluator")
 _EXAMPLE = (
     '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '

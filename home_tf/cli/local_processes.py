@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 import home_tf
+from home_tf.cluster import CHIEF_SAYS_WHY
 from home_tf.errors import HomeError
 
 _START = Path(__file__).with_name("start_local.py")
@@ -94,17 +95,22 @@ class LocalProcesses:
             self._wait_for_end()
             return max(self._interrupted())
         time.sleep(_GRACE_SECONDS)
+        if any(CHIEF_SAYS_WHY in self._reason(i) for i in self._failed()):
+            self._wait_for_end()
         codes = self._codes()
         if codes[0] and codes[0] > 0:
             return codes[0]
-        index, code = next((i, code) for i, code in enumerate(codes) if code)
+        index = self._failed()[0]
         raise HomeError(
             f"process {index} of {len(codes)} (from 0) has failed, and the others were "
-            f"ended: {self._reason(index, code)}"
+            f"ended: {self._reason(index)}"
         )
 
     def _codes(self) -> list[int | None]:
         return [process.poll() for process in self._processes]
+
+    def _failed(self) -> list[int]:
+        return [index for index, code in enumerate(self._codes()) if code]
 
     def _interrupted(self) -> list[int]:
         return [code for code in self._codes() if code in _INTERRUPTED]
@@ -114,7 +120,9 @@ class LocalProcesses:
         while None in self._codes() and time.monotonic() < end:
             time.sleep(_POLL_SECONDS)
 
-    def _reason(self, index: int, code: int) -> str:
+    def _reason(self, index: int) -> str:
+        """Why a process that has failed did."""
+        code = self._processes[index].returncode
         if code < 0:
             return f"it was ended by {signal.Signals(-code).name}"
         errors = self._errors[index]

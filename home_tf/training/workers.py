@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from home_tf.cluster import CHIEF_SAYS_WHY
 from home_tf.config import Config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
@@ -118,9 +119,7 @@ class Workers:
     @contextmanager
     def _follow(self) -> Iterator[Run]:
         if self.share([0.0]) != [1.0]:
-            raise HomeError(
-                "the chief did not start the training; its message says why"
-            )
+            raise HomeError(CHIEF_SAYS_WHY)
         with TemporaryDirectory() as scratch:
             yield Run(Path(scratch))
 

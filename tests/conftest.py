@@ -17,6 +17,9 @@ import pytest
 # The tests are no package: what they share is found beside this file.
 sys.path.insert(0, str(Path(__file__).parent))
 
+# A job in the background of a shell ignores Ctrl-C, which tests send.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # They begin, each on one worker: a long file at the end leaves the others idle.
 LONGEST = [

@@ -231,7 +231,10 @@ class FeatureEmbedding(Layer):
             firsts += [stack.first_rows[table]] * number
         dtype = "int64" if stack.num_rows >= 2**31 else "int32"
         ids = ops.cast(join(inputs[name] for name in names), dtype)
-        message = f"ids of {', '.join(names)} must be below the size of their table."
+        message = (
+            f"ids of {', '.join(names)} must be at least 0 and below the size of their "
+            "table."
+        )
         valid = (ids >= 0) & (ids < np.array(sizes, dtype))
         return checked(ids, valid, message) + np.array(firsts, dtype)
 

@@ -393,7 +393,8 @@ def test_an_id_that_its_table_does_not_have_is_told(wrong):
         {"user": EmbeddingTable(3, 2), "item": EmbeddingTable(5, 2)},
         {"user": EmbeddedFeature("user"), "item": EmbeddedFeature("item")},
     )
-    message = f"ids of user, item must be below the size of their table.*{wrong}"
+    rule = "must be at least 0 and below the size of their table"
+    message = f"ids of user, item {rule}.*{wrong}"
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"(?s){message}"):
         layer({"user": tf.constant([1, wrong]), "item": tf.constant([1, 2])})
 

@@ -14,6 +14,7 @@ from support.commands import commands_here
 from support.processes import run_python
 from support.small_config import SMALL_CONFIG
 from support.tensorflow_log import without_cost_estimates
+from typer.main import get_command_name
 from typer.testing import CliRunner
 
 from home_tf.__main__ import make_app
@@ -309,7 +310,7 @@ def commands(group=app, path=()):
     yield path
     info = [*group.registered_commands, *group.registered_groups]
     for one in info:
-        name = one.name or one.callback.__name__
+        name = one.name or get_command_name(one.callback.__name__)
         if hasattr(one, "typer_instance"):
             yield from commands(one.typer_instance, (*path, name))
         else:

@@ -53,6 +53,9 @@ class Adam(ClipsByGlobalNorm, keras.optimizers.Adam):
         finally:
             self._step_rate = None
 
+    def _rate(self) -> Any:
+        return self._corrected_rate() if self._step_rate is None else self._step_rate
+
     def _corrected_rate(self) -> Any:
         """The learning rate with the correction of both moments' bias, in float32."""
         step = tf.cast(self.iterations + 1, tf.float32)
@@ -68,7 +71,6 @@ class Adam(ClipsByGlobalNorm, keras.optimizers.Adam):
             return
         momentum, velocity = self._moments(variable)
         dtype = variable.dtype
-        rate = self._corrected_rate() if self._step_rate is None else self._step_rate
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=momentum.handle,
@@ -76,7 +78,7 @@ class Adam(ClipsByGlobalNorm, keras.optimizers.Adam):
             # The rate has the correction by these powers already.
             beta1_power=tf.zeros((), dtype),
             beta2_power=tf.zeros((), dtype),
-            lr=tf.cast(rate, dtype),
+            lr=tf.cast(self._rate(), dtype),
             beta1=tf.constant(self.beta_1, dtype),
             beta2=tf.constant(self.beta_2, dtype),
             epsilon=tf.constant(self.epsilon, dtype),

@@ -75,6 +75,5 @@ class LazyAdam(Adam):
         v += (1.0 - self.beta_2) * (values * values - v)
         momentum.scatter_update(tf.IndexedSlices(m, rows))
         velocity.scatter_update(tf.IndexedSlices(v, rows))
-        rate = self._corrected_rate() if self._step_rate is None else self._step_rate
-        change = tf.cast(rate, variable.dtype) * m / (tf.sqrt(v) + self.epsilon)
+        change = tf.cast(self._rate(), variable.dtype) * m / (tf.sqrt(v) + self.epsilon)
         variable.scatter_sub(tf.IndexedSlices(change, rows))

@@ -60,7 +60,7 @@ class TrainingConfig:
         clip_norm: Largest norm of the gradient of all weights, summed over all
             replicas; by default none.
         shuffle_rows: Rows that are shuffled together.
-        jit_compile: Whether XLA compiles the step.
+        jit_compile: Whether XLA compiles the dense part of the step.
         mixed_precision: `float32`, `mixed_float16` or `mixed_bfloat16`.
         steps_per_execution: Steps in one call of the compiled function.
         monitor_experts: Steps from one measurement of the experts and gates, on a batch

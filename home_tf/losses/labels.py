@@ -47,6 +47,31 @@ def check_weights(where: str, weights: Any) -> Any:
     return ops.where(valid, weights, ops.zeros_like(weights) + math.nan)
 
 
+def check_targets(
+    where: str, labels: Any, sample_weight: Any = None
+) -> tuple[Any, Any]:
+    """Returns what a loss compares with, checked.
+
+    Args:
+        where: What it is of, such as "task 'click'", for the error.
+        labels: `(batch,)` or `(batch, 1)`; 0 or 1, NaN or -1 where missing.
+        sample_weight: `(batch,)` or `(batch, 1)`, or None.
+
+    Returns:
+        Labels, missing ones as -1, and weights, with 0 for missing labels, or None;
+        each `(batch,)` in float32.
+
+    Raises:
+        As `check_labels` and `check_weights`.
+    """
+    labels = ops.reshape(check_labels(where, labels), (-1,))
+    if sample_weight is None:
+        return labels, None
+    weights = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
+    weights = ops.where(labels == -1.0, ops.zeros_like(weights), weights)
+    return labels, check_weights(where, weights)
+
+
 def split_missing(
     labels: Any, logits: Any, sample_weight: Any = None
 ) -> tuple[Any, Any, Any, Any]:

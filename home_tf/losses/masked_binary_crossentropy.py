@@ -6,8 +6,7 @@ from home_tf.backend import keras, ops
 from home_tf.backend.replicas import sum_over_replicas
 from home_tf.losses.labels import (
     binary_crossentropy,
-    check_labels,
-    check_weights,
+    check_targets,
     split_missing,
 )
 
@@ -60,10 +59,8 @@ class MaskedBinaryCrossentropy(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Returns this replica's share of the loss."""
-        y_true = check_labels(self.name, y_true)
+        y_true, sample_weight = check_targets(self.name, y_true, sample_weight)
         labels, logits, weights, valid = split_missing(y_true, y_pred, sample_weight)
-        if sample_weight is not None:
-            weights = check_weights(self.name, weights)
         total = ops.sum(weights * binary_crossentropy(labels, logits))
         return total / ops.maximum(sum_over_replicas(ops.sum(valid)), 1.0)
 

@@ -14,7 +14,9 @@ from home_tf.models.batch import (
     check_network,
     unpack_batch,
 )
+from home_tf.models.compiled_step import CompiledStep, comes_apart
 from home_tf.models.saved_parts import deserialize_parts, serialize_parts
+from home_tf.models.task_gradient_step import task_gradient_step
 from home_tf.models.task_metrics import CompileArguments, name_metrics, update_metric
 
 
@@ -45,31 +47,46 @@ class RankingMethods:
         self.loss_weighting = resolve(loss_weighting, self.loss_weights, self.network)
         self.ranking_metrics = RankingMetrics(self.tasks, name="ranking")
         self.compile_arguments = CompileArguments()
+        self.compiled_step: CompiledStep | None = None
         # Every replica returns the result of the whole batch; Keras would add them up.
         self.distribute_reduction_method = "first"
 
     def compile(
-        self, optimizer: Any = "adam", *, metrics: Any = None, **kwargs: Any
+        self,
+        optimizer: Any = "adam",
+        *,
+        jit_compile: bool = False,
+        metrics: Any = None,
+        **kwargs: Any,
     ) -> None:
         """Configures training as `keras.Model.compile`; the losses are the model's.
 
         Args:
             optimizer: The optimizer.
+            jit_compile: Whether XLA compiles the step. Of a `RankingNetwork` it
+                compiles all but the lookups, the optimizer and the metrics; elsewhere,
+                and with a loss weighting that needs every task's gradient, the whole
+                step, and evaluation and prediction too, as Keras does.
             metrics: Further metrics, `{task: metric or [metric, ...]}`, reported as
                 `<task>_<name>`. They see the rows with a known label, their sample
                 weights, and probabilities; logits if they are made `from_logits`.
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: If there is a loss or loss weights, or `metrics` is anything
-                else.
+            ValueError: If there is a loss or loss weights, `metrics` is anything else,
+                or `jit_compile` is set under a strategy with several replicas.
         """
         check_compile(kwargs)
+        _check_one_replica(jit_compile)
         named = name_metrics(self.tasks, metrics, self.ranking_metrics.names)
+        in_part = jit_compile and comes_apart(self)
+        self.compiled_step = CompiledStep(self) if in_part else None
         # Without `weighted_metrics` legacy Keras warns of sample weights without a use.
         arguments = {"weighted_metrics": [], **kwargs}
-        super().compile(optimizer=optimizer, **arguments)  # type: ignore[misc]
-        given = {**kwargs, "metrics": metrics}
+        super().compile(  # type: ignore[misc]
+            optimizer=optimizer, jit_compile=jit_compile and not in_part, **arguments
+        )
+        given = {**kwargs, "metrics": metrics, "jit_compile": jit_compile}
         self.compile_arguments = CompileArguments(named, given)
 
     def fit(self, *args: Any, class_weight: Any = None, **kwargs: Any) -> Any:
@@ -90,6 +107,23 @@ class RankingMethods:
         _check_no_class_weight(class_weight)
         return super().fit(*args, **kwargs)  # type: ignore[misc]
 
+    @property
+    def takes_own_step(self) -> bool:
+        """Whether `own_step` is the training step, and not that of Keras or TFRS."""
+        return (
+            self.loss_weighting.needs_task_gradients or self.compiled_step is not None
+        )
+
+    def own_step(self, data: Any) -> dict[str, Any]:
+        """One step of the optimizer, and the results of the metrics."""
+        if self.loss_weighting.needs_task_gradients:
+            logits = task_gradient_step(self, data)
+        else:
+            assert self.compiled_step is not None
+            logits = self.compiled_step(data)
+        self.update_metrics(data, logits)
+        return self.get_metrics_result()
+
     def train_on_batch(
         self, *args: Any, class_weight: Any = None, **kwargs: Any
     ) -> Any:
@@ -101,14 +135,6 @@ class RankingMethods:
         """Features to logits `{task: (batch, 1)}`."""
         logits: dict[str, Any] = self.network(check_features(inputs), training=training)
         return logits
-
-    def added_loss(self) -> Any:
-        """This replica's share of the losses that the network's layers add."""
-        # Every replica adds all of them: undivided, they would count once a replica.
-        loss = ops.convert_to_tensor(0.0)
-        for added in self.losses:
-            loss += ops.cast(added, "float32") / num_replicas()
-        return loss
 
     def update_metrics(self, batch: Any, logits: Mapping[str, Any]) -> None:
         """Adds a batch to all metrics."""
@@ -190,4 +216,14 @@ def _check_no_class_weight(class_weight: Any) -> None:
             "a ranking model takes no `class_weight`: give the rows of a task their "
             "weights by `sample_weight={task: weights}`. Received: "
             f"class_weight={class_weight!r}"
+        )
+
+
+def _check_one_replica(jit_compile: bool) -> None:
+    if jit_compile and num_replicas() > 1:
+        raise ValueError(
+            "`jit_compile` must be False under a strategy with several replicas: XLA "
+            "compiles no sums over replicas, and batch normalisation and the losses "
+            f"need them. Received: jit_compile={jit_compile!r} with {num_replicas()} "
+            "replicas"
         )

@@ -6,9 +6,9 @@ from typing import Any
 from home_tf.backend import IS_TENSORFLOW, keras
 from home_tf.losses import MaskedBinaryCrossentropy
 from home_tf.models.batch import unpack_batch
+from home_tf.models.gradients import added_loss
 from home_tf.models.keras3_steps import Keras3Steps
 from home_tf.models.ranking_methods import RankingMethods
-from home_tf.models.task_gradient_step import task_gradient_step
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -79,7 +79,7 @@ class RankingModel(RankingMethods, Keras3Steps, keras.Model):
         """
         _, labels, weights = unpack_batch((x, y, sample_weight), self.tasks)
         losses = self.weighted_losses(labels, y_pred, weights)
-        return self.loss_weighting.combine(losses) + self.added_loss()
+        return self.loss_weighting.combine(losses) + added_loss(self)
 
     def weighted_losses(
         self,
@@ -96,11 +96,10 @@ class RankingModel(RankingMethods, Keras3Steps, keras.Model):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """One step of the optimiser, and the results of the metrics."""
-        if not self.loss_weighting.needs_task_gradients:
-            return super().train_step(data)
-        features, labels, weights = unpack_batch(data, self.tasks)
-        logits = task_gradient_step(self, data)
-        return self.compute_metrics(features, labels, logits, weights)
+        if self.takes_own_step:
+            return self.own_step(data)
+        results: dict[str, Any] = super().train_step(data)
+        return results
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None

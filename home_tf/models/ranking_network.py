@@ -68,9 +68,19 @@ class RankingNetwork(Layer):
         return_features: bool = False,
     ) -> Any:
         """`{feature: ids or numbers}` to logits `{task: (batch, 1)}`."""
-        v = self.dropout(self.features(inputs, training=training), training=training)
-        logits = self.towers(self.representations(v, training=training))
+        v = self.embed(inputs, training)
+        logits = self.logits_of(v, training)
         return (logits, v) if return_features else logits
+
+    def embed(self, inputs: Mapping[str, Any], training: bool | None = None) -> Any:
+        """The first half: `{feature: ids or numbers}` to `v`, `(batch, width)`."""
+        v = self.features(inputs, training=training)
+        return self.dropout(v, training=training)
+
+    def logits_of(self, v: Any, training: bool | None = None) -> dict[str, Any]:
+        """The second half: `v`, `(batch, width)`, to logits `{task: (batch, 1)}`."""
+        logits: dict[str, Any] = self.towers(self.representations(v, training=training))
+        return logits
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""

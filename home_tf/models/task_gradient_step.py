@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from home_tf.backend import IS_LEGACY, keras, without_autograph
+from home_tf.backend import without_autograph
 from home_tf.loss_weighting.task_gradients import TaskGradients
 from home_tf.models.batch import check_features, unpack_batch
+from home_tf.models.gradients import added_loss, apply_gradients, loss_scale
 
 
 def task_gradient_step(model: Any, batch: Any) -> Any:
@@ -35,30 +36,10 @@ def _step(model: Any, batch: Any) -> Any:
         else:
             logits = model(inputs, training=True)
         losses = model.weighted_losses(labels, logits, sample_weights)
-        added = model.added_loss()
+        added = added_loss(model)
     optimizer, weights = model.optimizer, model.trainable_variables
     found = TaskGradients(
-        tape, losses, added, features, _loss_scale(optimizer), optimizer.iterations
+        tape, losses, added, features, loss_scale(optimizer), optimizer.iterations
     )
-    _apply(optimizer, model.loss_weighting.gradients(found, weights), weights)
+    apply_gradients(optimizer, model.loss_weighting.gradients(found, weights), weights)
     return logits
-
-
-def _loss_scale(optimizer: Any) -> Any:
-    import tensorflow as tf
-
-    one = tf.constant(1.0)
-    if not IS_LEGACY:
-        return tf.convert_to_tensor(optimizer.scale_loss(one))
-    return optimizer.get_scaled_loss(one) if _scales_in_legacy(optimizer) else one
-
-
-def _apply(optimizer: Any, gradients: Any, weights: Any) -> None:
-    if IS_LEGACY and _scales_in_legacy(optimizer):
-        # In Keras 3 `apply_gradients` does it.
-        gradients = optimizer.get_unscaled_gradients(gradients)
-    optimizer.apply_gradients(zip(gradients, weights, strict=True))
-
-
-def _scales_in_legacy(optimizer: Any) -> bool:
-    return isinstance(optimizer, keras.mixed_precision.LossScaleOptimizer)

@@ -9,8 +9,8 @@ import tensorflow_recommenders as tfrs
 from home_tf.backend import keras
 from home_tf.losses import MaskedBinaryCrossentropy
 from home_tf.models.batch import unpack_batch
+from home_tf.models.gradients import added_loss
 from home_tf.models.ranking_methods import RankingMethods
-from home_tf.models.task_gradient_step import task_gradient_step
 
 
 @keras.saving.register_keras_serializable(package="home_tf.tfrs")
@@ -95,12 +95,10 @@ class RankingModel(RankingMethods, tfrs.Model):
 
     def train_step(self, inputs: Any) -> dict[str, Any]:
         """One step of the optimiser, and the results of the metrics."""
-        if self.loss_weighting.needs_task_gradients:
-            logits = task_gradient_step(self, inputs)
-            self.update_metrics(inputs, logits)
-            return self.get_metrics_result()
+        if self.takes_own_step:
+            return self.own_step(inputs)
         with tf.GradientTape() as tape:
-            loss = self.compute_loss(inputs, training=True) + self.added_loss()
+            loss = self.compute_loss(inputs, training=True) + added_loss(self)
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         return self.get_metrics_result()
 

@@ -7,6 +7,13 @@ from functools import cache
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.ranking_models import (
+    TASKS,
+    make_batches,
+    make_network,
+    model_classes,
+    needs_tfrs,
+)
 from support.strategies import two_devices
 
 from home_tf.backend import IS_LEGACY, keras
@@ -15,68 +22,17 @@ from home_tf.features import EmbeddedFeature, EmbeddingTable, FeatureEmbedding
 from home_tf.layers import Expert, HoME, TaskTowers
 from home_tf.models import RankingModel, RankingNetwork
 
-TASKS = ["long_view", "like", "click"]
-GROUPS = {"watch": ["long_view"], "inter": ["like", "click"]}
-
-needs_tfrs = pytest.mark.skipif(not IS_LEGACY, reason="TFRS needs legacy Keras")
-
-
-def make_network(embedding_l2=0.01):
-    features = FeatureEmbedding(
-        {"user": EmbeddingTable(50, 4), "item": EmbeddingTable(60, 4)},
-        {
-            "user": EmbeddedFeature("user"),
-            "item": EmbeddedFeature("item"),
-            "seen": EmbeddedFeature("item", "attention", "item"),
-        },
-        num_numeric=2,
-        embedding_l2=embedding_l2,
-    )
-    # Without gates: building the graph is what takes time here.
-    expert = Expert.home(units=(4,))
-    home = HoME(GROUPS, expert=expert, feature_gate="none", self_gate="none")
-    return RankingNetwork(features, home, TaskTowers(home.tasks))
-
-
-def make_batches(rows=103, batch_size=32):
-    """Uneven batches, with missing labels in the first rows of a batch only."""
-    random = np.random.default_rng(0)
-    features = {
-        "user": random.integers(0, 50, rows),
-        "item": random.integers(1, 60, rows),
-        "seen": random.integers(0, 60, (rows, 5)),
-        "numeric_features": random.normal(size=(rows, 2)).astype(np.float32),
-    }
-    labels = {t: random.integers(0, 2, rows).astype(np.float32) for t in TASKS}
-    labels["like"][:14] = np.nan
-    labels["click"][32:64] = -1
-    weights = {"like": random.random(rows).astype(np.float32)}
-    return tf.data.Dataset.from_tensor_slices((features, labels, weights)).batch(
-        batch_size
-    )
-
 
 def fit_quietly(model, batches, **options):
     # Keras 3 warns if it is not told that it cannot shuffle a dataset.
     return model.fit(batches, verbose=0, shuffle=False, **options)
 
 
-def model_classes():
-    classes = [pytest.param(lambda: RankingModel, id="keras")]
-
-    def tfrs_model():
-        from home_tf.tfrs import RankingModel as TFRSRankingModel
-
-        return TFRSRankingModel
-
-    return [*classes, pytest.param(tfrs_model, id="tfrs", marks=needs_tfrs)]
-
-
-def train(model_class, strategy, weights=None):
+def train(model_class, strategy, weights=None, **options):
     batches = make_batches()
     with strategy.scope():
         model = model_class(make_network(), TASKS, loss_weights={"like": 2.0})
-        model.compile(keras.optimizers.SGD(0.1))
+        model.compile(keras.optimizers.SGD(0.1), **options)
         model(next(iter(batches))[0])
         if weights is not None:
             model.network.set_weights(weights)
@@ -104,7 +60,19 @@ def on_one_device(model_class):
 def test_two_devices_agree_with_one(model_class):
     """Loss, gradients, BatchNorm moments and metrics, for the same global batch."""
     one = on_one_device(model_class())
-    two = train(model_class(), two_devices(), one["start"])
+    assert_same_training(one, train(model_class(), two_devices(), one["start"]))
+
+
+@pytest.mark.parametrize("model_class", model_classes())
+def test_a_compiled_step_agrees_with_a_plain_one(model_class):
+    """The last batch of an epoch, which is not compiled, included."""
+    one = on_one_device(model_class())
+    strategy = tf.distribute.get_strategy()
+    compiled = train(model_class(), strategy, one["start"], jit_compile=True)
+    assert_same_training(one, compiled)
+
+
+def assert_same_training(one, two):
     for a, b in zip(one["weights"], two["weights"], strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)
     assert any(

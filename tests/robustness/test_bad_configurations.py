@@ -212,7 +212,7 @@ RANK = "must be a whole number greater than 0, 'paper' or a list of 2. Received:
         (
             "training",
             {"epoch": 7},
-            "unknown key. Received: 7. The keys here: framework, strategy, data_service, ",
+            "unknown key. Received: 7. The keys here: framework, strategy, data_",
         ),
         ("tasks", {}, "must have at least one entry. Received: {}"),
         ("tasks", ["is_like"], f"{MAPPING} ['is_like']"),

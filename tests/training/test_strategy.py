@@ -76,15 +76,20 @@ def test_a_given_strategy_must_be_a_known_one():
     assert "Received: CentralStorage" in refusal(check_strategy, other)
 
 
-@pytest.mark.parametrize("option", [{"jit_compile": True}, {"steps_per_execution": 4}])
-def test_what_tensorflow_cannot_do_with_several_workers_is_refused(option):
+def test_several_workers_take_one_step_at_a_time():
     # Without a cluster it is one worker, and starts nothing.
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    training = TrainingConfig(**option)
-    (name,) = option
+    training = TrainingConfig(steps_per_execution=4)
     line = refusal(check_options, strategy, training)
-    assert line.startswith(f"`training.{name}` must be ")
+    assert line.startswith("`training.steps_per_execution` must be 1 with several ")
     check_options(two_devices(), training)
+
+
+def test_several_replicas_are_not_compiled():
+    training = TrainingConfig(jit_compile=True)
+    line = refusal(check_options, two_devices(), training)
+    assert line.startswith("`training.jit_compile` must be false with several replicas")
+    check_options(tf.distribute.get_strategy(), training)
 
 
 def test_several_workers_do_not_read_from_a_data_service():

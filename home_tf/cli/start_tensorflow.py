@@ -4,15 +4,21 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from home_tf.extras import require_extra
+
+_THREADS = "TF_NUM_INTRAOP_THREADS"
+# On as many CPUs it is faster to run two operations side by side than to split each:
+# docs/performance.md.
+_FEW_CPUS = 2
 
 
 def start_tensorflow(framework: str | None = None) -> None:
     """Imports TensorFlow with the Keras that a framework needs, without its chatter.
 
-    Must run before anything else imports TensorFlow or Keras.
+    Must run before anything else imports TensorFlow or Keras. On two CPUs an operation
+    gets one thread, unless the environment has TF_NUM_INTRAOP_THREADS.
 
     Args:
         framework: `tfrs` or `keras`; None where no Keras is needed.
@@ -28,7 +34,33 @@ def start_tensorflow(framework: str | None = None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _standard_error_closed():
         import tensorflow  # noqa: F401
+    if _THREADS not in os.environ and _num_cpus() <= _FEW_CPUS:
+        _set_threads(1)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def split_operations() -> None:
+    """Gives an operation all threads again, as XLA needs it: its cluster is only one.
+
+    Must run before TensorFlow computes anything.
+    """
+    _set_threads(0)
+
+
+def _set_threads(number: int) -> None:
+    """Sets the threads of an operation; 0 is TensorFlow's own choice."""
+    import tensorflow as tf
+
+    # TensorFlow that has computed in this process already keeps what it has.
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(number)
+
+
+def _num_cpus() -> int:
+    """The number of CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # on macOS
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import typer
 
 from home_tf.cli.console import console, report_written
 from home_tf.cli.options import ConfigOption, DataOption, RunOption
-from home_tf.cli.start_tensorflow import start_tensorflow
+from home_tf.cli.start_tensorflow import split_operations, start_tensorflow
 from home_tf.cluster import Cluster
 
 
@@ -53,6 +53,8 @@ def train(
     }
     overrides = {f"training.{k}": v for k, v in given.items() if v is not None}
     loaded = load_config(config, overrides)
+    if loaded.training.jit_compile:
+        split_operations()
     from home_tf.training import train as train_run
 
     run = train_run(loaded, data, out, console=console)

@@ -52,9 +52,9 @@ class TrainingConfig:
             1.5.
         batch_size: Rows a step, over all replicas. An epoch's last batch is left out
             if it has less than a quarter of these.
-        optimizer: `adam`, or `lazy_adam`, which updates only the rows of embedding
-            tables that a batch looks up: its step does not slow down with the
-            vocabulary.
+        optimizer: `lazy_adam`, which updates only the rows of embedding tables that a
+            batch looks up, so that a step does not slow down with the vocabulary; or
+            `adam`.
         learning_rate: Of the optimizer.
         learning_rate_decay: `cosine` to zero over all epochs, or `none`.
         clip_norm: Largest norm of the gradient of all weights, summed over all
@@ -81,7 +81,7 @@ class TrainingConfig:
     loss_weighting: Literal["sum", "uncertainty", "gradnorm", "pcgrad"] = "sum"
     gradnorm_alpha: NotNegative | None = None
     batch_size: Size = 1024
-    optimizer: Literal["adam", "lazy_adam"] = "adam"
+    optimizer: Literal["lazy_adam", "adam"] = "lazy_adam"
     learning_rate: Positive = 1e-3
     learning_rate_decay: Literal["none", "cosine"] = "none"
     clip_norm: Positive | None = None

@@ -205,7 +205,7 @@ RANK = "must be a whole number greater than 0, 'paper' or a list of 2. Received:
         ("serving.candidates", {"column": "video_id"}, "this key is required"),
         ("training.seed", -1, "must be at least 0. Received: -1"),
         ("training.seed", 2**32, "must be less than 4294967296. Received: 4294"),
-        ("training.optimizer", "sgd", "must be 'adam' or 'lazy_adam'. Received: 'sg"),
+        ("training.optimizer", "sgd", "must be 'lazy_adam' or 'adam'. Received: 'sg"),
         ("training.monitor_tasks", "is_like", "must be a list. Received: 'is_like'"),
         ("training.monitor_tasks", [], "must have at least one entry. Received: []"),
         ("training", None, f"{MAPPING} null"),

@@ -10,4 +10,6 @@ from home_tf.lab.bench.layer import bench_layer as bench_layer
 from home_tf.lab.bench.scaling import bench_scaling as bench_scaling
 from home_tf.lab.bench.scaling import plot_scaling as plot_scaling
 from home_tf.lab.bench.serve import bench_serve as bench_serve
+from home_tf.lab.bench.step import bench_step as bench_step
+from home_tf.lab.bench.step import plot_step as plot_step
 from home_tf.lab.bench.table import bench_table as bench_table

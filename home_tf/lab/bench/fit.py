@@ -28,7 +28,6 @@ OPTIMIZERS = ("lazy_adam", "adam")
 # The options of training whose gain is shown.
 OPTIONS: dict[str, dict[str, Any]] = {
     "steps_per_execution": {"steps_per_execution": 8},
-    "jit_compile": {"jit_compile": True},
     "mixed_bfloat16": {"mixed_precision": "mixed_bfloat16"},
 }
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from home_tf.cli.console import console, report_written
-from home_tf.cli.options import local_option
-from home_tf.cli.start_tensorflow import start_tensorflow
+from home_tf.cli.options import ConfigOption, DataOption, local_option
+from home_tf.cli.start_tensorflow import split_operations, start_tensorflow
 from home_tf.errors import HomeError
 from home_tf.extras import require_extra
 from home_tf.files import write_json
@@ -54,6 +54,8 @@ def bench_layer(
 ) -> None:
     """Measure HoME against a naive one and against its matrix products."""
     _start_bench(framework)
+    if jit_compile:
+        split_operations()
     sizes = {"batch": batch, "tasks": tasks, "dtype": dtype}
     _bench(lambda: _measure_layer(quick, jit_compile, **sizes), json, check)
 
@@ -77,6 +79,39 @@ def bench_fit(
     """Measure the whole fit: against a bare loop, its options, large vocabularies."""
     chosen = _start_bench(framework)
     _bench(lambda: _measure_fit(quick, chosen), json, check)
+
+
+@bench_app.command("step")
+def bench_step(
+    config: ConfigOption,
+    data: DataOption,
+    quick: QuickOption = False,
+    json: JsonOption = None,
+    check: CheckOption = None,
+    framework: FrameworkOption = None,
+    jit_compile: Annotated[
+        bool, typer.Option("--jit-compile", help="Measure the compiled step too.")
+    ] = False,
+    plot: Annotated[
+        Path | None, local_option(help="Draw the parts in this PNG file.")
+    ] = None,
+) -> None:
+    """Measure a training step of a configuration, and the share of each part."""
+    if plot is not None:
+        require_extra("compare", "matplotlib")
+    chosen = _start_bench(framework)
+    if jit_compile:
+        split_operations()
+    from home_tf.config import load_config
+    from home_tf.lab import bench
+
+    overrides = {"framework": chosen, "jit_compile": jit_compile}
+    loaded = load_config(config, {f"training.{k}": v for k, v in overrides.items()})
+    rounds = 8 if quick else 30
+    found = _bench(lambda: bench.bench_step(loaded, data, rounds=rounds), json, check)
+    if plot is not None:
+        bench.plot_step(found, plot)
+        report_written(plot)
 
 
 _EXPORT_HELP = "A version of an export, such as saved_models/demo/1."

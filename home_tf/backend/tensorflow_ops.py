@@ -90,3 +90,8 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> An
 def sum(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     """Sums a tensor over `axis`, or over all axes."""
     return tf.reduce_sum(x, axis=axis)
+
+
+def take(x: Any, indices: Sequence[int], axis: int) -> Any:
+    """Elements of a tensor along an axis."""
+    return tf.gather(x, indices, axis=axis)

@@ -1,5 +1,6 @@
 """How fast an export answers, and how much a request weighs."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from home_tf.lab.bench.timing import ratio, time_in_turn
 CANDIDATES = (1, 50, 500, 2000)
 # Of the large product that the network's products are compared with.
 _FEATURES = 512
+# Operations of the graph that are such products.
+_PRODUCTS = ("MatMul", "BatchMatMulV2", "BatchMatMulV3")
 Inputs = Mapping[str, Any]
 
 
@@ -102,13 +105,21 @@ def _names_of_candidates(export: str | Path, once: Inputs) -> Inputs:
 
 def _share_of_product(model: Any) -> float:
     """Operations of the network's products with kernels, over the large product's."""
-    kernels = [
-        weight
-        for path, weight in model.network_weights.items()
-        if len(weight.shape) == 2 and "embeddings" not in path
-    ]
-    elements = sum(int(np.prod(kernel.shape)) for kernel in kernels)
+    graph = model.signatures["predict"].graph.as_graph_def()
+    elements = sum(map(_kernel_elements, graph.library.function))
     return elements / (_FEATURES * COLUMNS)
+
+
+def _kernel_elements(function: Any) -> int:
+    """The elements of the constants that a function multiplies its tensors with."""
+    shapes = {
+        node.name: node.attr["value"].tensor.tensor_shape.dim
+        for node in function.node_def
+        if node.op == "Const"
+    }
+    products = [node for node in function.node_def if node.op in _PRODUCTS]
+    kernels = [shapes.get(node.input[1].split(":")[0]) for node in products]
+    return sum(math.prod(size.size for size in dim) for dim in kernels if dim)
 
 
 def _first_call_after_warm_up(

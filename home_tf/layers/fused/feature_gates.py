@@ -46,7 +46,7 @@ def feature_gates(
     one = ops.convert_to_tensor(1.0, dtype=half.dtype)
     ups, logits = ops.split(half, maps, axis=0), ops.split(logits, maps, axis=-1)
     gates = [slice(first, first + loras) for first in range(0, maps, loras)]
-    return [v * (one + _mean(downs[i], ups[i], logits[i])) for i in gates]
+    return [v * (one + weighted_mean(downs[i], ups[i], logits[i])) for i in gates]
 
 
 def _stacked(down: Tensor, up: Tensor, logits: Tensor, gates: int) -> Tensor:
@@ -55,14 +55,16 @@ def _stacked(down: Tensor, up: Tensor, logits: Tensor, gates: int) -> Tensor:
     rank, width = up.shape[0] // (gates * loras), up.shape[-1]
     down = ops.reshape(down, (-1, gates, loras, rank))
     logits = ops.reshape(ops.transpose(logits), (gates, loras, -1, 1))
-    return _mean(
+    return weighted_mean(
         ops.unstack(ops.transpose(down, (2, 1, 0, 3)), axis=0),
         ops.unstack(ops.reshape(up, (gates, loras, rank, width)), axis=1),
         ops.unstack(logits, axis=1),
     )
 
 
-def _mean(downs: list[Tensor], ups: list[Tensor], logits: list[Tensor]) -> Tensor:
+def weighted_mean(
+    downs: list[Tensor], ups: list[Tensor], logits: list[Tensor]
+) -> Tensor:
     """`FeaGate(v) - 1` of one gate, or of all, stacked in front.
 
     Args:

@@ -1,0 +1,289 @@
+"""A level of HoME with everything in it at once: for weights that are constants."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from home_tf.backend import ops
+from home_tf.layers.fused.feature_gates import weighted_mean
+from home_tf.layers.fused.shared_input import LinearMap, split_columns
+from home_tf.layers.fused.stacked import (
+    stack_bias,
+    stack_kernel,
+    stacked_mlps,
+    take_each,
+)
+from home_tf.types import Tensor, Weight
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureGates:
+    """The weights of feature gates that read one input: eq. 8 and 9.
+
+    Attributes:
+        down: `B` of all maps, gate after gate, `(width, gates * loras * rank)`.
+        up: `A` of all maps, `(gates * loras * rank, width)`.
+        logits: To the logits of the mixtures, `gates * loras` columns.
+        num_loras: Number of maps of a gate.
+    """
+
+    down: Weight
+    up: Weight
+    logits: LinearMap
+    num_loras: int
+
+
+@dataclass(frozen=True, eq=False)
+class GatedExperts:
+    """Experts that read one input, each kind of them through its feature gate: eq. 4.
+
+    Attributes:
+        reads: Number of the input.
+        counts: How many experts read the input through each of the feature gates.
+        kernels: Those of the experts' MLPs, as `parallel_mlps` takes them.
+        biases: Their biases.
+        feature_gates: The feature gates, or None for none.
+    """
+
+    reads: int
+    counts: Sequence[int]
+    kernels: Sequence[Weight]
+    biases: Sequence[Weight]
+    feature_gates: FeatureGates | None
+
+
+@dataclass(frozen=True, eq=False)
+class Gates:
+    """Gates over experts of the level that decide by the same inputs.
+
+    Attributes:
+        reads: Numbers of the inputs, which side by side are what they decide by.
+        logits: To the logits, gate after gate; as many columns as experts are seen.
+        sees: For each gate the numbers of the experts that it sees, in that order.
+    """
+
+    reads: Sequence[int]
+    logits: LinearMap
+    sees: Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The experts and the gates of a level.
+
+    Attributes:
+        experts: The experts; numbered one after the other.
+        activate: From the outputs of the experts' MLPs to the experts' outputs.
+        gates: The gates (eq. 3).
+        self_gates: The self gates that are added to them, as many; or none (eq. 11).
+            One that sees one expert is a sigmoid.
+    """
+
+    experts: Sequence[GatedExperts]
+    activate: Callable[[Tensor], Tensor]
+    gates: Sequence[Gates]
+    self_gates: Sequence[Gates]
+
+    @property
+    def kinds(self) -> list[Sequence[Gates]]:
+        """The gates and, if there are any, the self gates."""
+        return [self.gates, self.self_gates] if self.self_gates else [self.gates]
+
+
+def level(inputs: Sequence[Tensor], parts: Level) -> list[Tensor]:
+    """Computes a level: what every gate, with its self gate, makes of the experts.
+
+    All logits are one product, and all experts one batched product for each of their
+    layers.
+
+    Args:
+        inputs: What experts and gates read, `(batch, width)` each.
+        parts: The experts and the gates.
+
+    Returns:
+        `(batch, D)` of each gate.
+    """
+    of_features, *logits = _logits(inputs, parts)
+    x = ops.stack(inputs, axis=0)
+    experts = _experts(_gated(x, parts.experts, of_features), parts)
+    number = int(experts.shape[1])
+    weights = [
+        _weights(of_gates, _slots(gates), sigmoid=gates is parts.self_gates)
+        for gates, of_gates in zip(parts.kinds, logits, strict=True)
+    ]
+    places = [_places(gates, number) for gates in parts.kinds]
+    # A product with zeros and ones: each weight to its expert, the two kinds added up.
+    placed = ops.matmul(_joined(weights), np.concatenate(places))
+    placed = ops.reshape(placed, (-1, placed.shape[-1] // number, number))
+    outputs: list[Tensor] = ops.unstack(ops.matmul(placed, experts), axis=1)
+    return outputs
+
+
+def _logits(inputs: Sequence[Tensor], parts: Level) -> list[Tensor]:
+    """The logits of feature gates, gates and self gates, `(batch, columns)` each.
+
+    Where a gate sees fewer experts than others of its kind, its last are minus
+    infinity. But the second of a self gate over one expert is 0, which makes of a
+    softmax a sigmoid.
+    """
+    feature_gates = [
+        _reading_all(one.feature_gates.logits, [one.reads], len(inputs))
+        for one in parts.experts
+        if one.feature_gates is not None
+    ]
+    kinds: list[list[LinearMap]] = []
+    for gates in parts.kinds:
+        kinds.append([])
+        for one in gates:
+            seen, is_self = len(one.sees[0]), gates is parts.self_gates
+            logits = np.full(_slots(gates), -np.inf, np.float32)
+            logits[: 2 if is_self and seen == 1 else seen] = 0.0
+            padded = _padded(one.logits, seen, logits)
+            kinds[-1].append(_reading_all(padded, one.reads, len(inputs)))
+    maps = [feature_gates, *kinds]
+    every = [one for kind in maps for one in kind]
+    logits = ops.matmul(_joined(inputs), _joined([one.kernel for one in every]))
+    logits = ops.add(logits, _joined([one.bias for one in every]))
+    return split_columns(logits, [sum(one.columns for one in kind) for kind in maps])
+
+
+def _weights(logits: Tensor, slots: int, *, sigmoid: bool) -> Tensor:
+    """From logits of gates to the weights of experts, both `(batch, gates * slots)`."""
+    if sigmoid and slots == 1:
+        return ops.sigmoid(logits)
+    columns = logits.shape[-1]
+    weights = ops.softmax(ops.reshape(logits, (-1, columns // slots, slots)), axis=-1)
+    return ops.reshape(weights, (-1, columns))
+
+
+def _padded(
+    linear_map: LinearMap, columns: int, added: npt.NDArray[np.float32]
+) -> LinearMap:
+    """A map with more columns.
+
+    Args:
+        linear_map: The map.
+        columns: In groups of how many its columns come.
+        added: What is added to a group; where the kernel has no column, all there is.
+    """
+    groups = linear_map.columns // columns
+    widen = np.eye(columns, len(added), dtype=np.float32)
+    widen = np.kron(np.eye(groups, dtype=np.float32), widen)
+    bias = ops.matmul(ops.expand_dims(linear_map.bias, 0), widen)
+    return LinearMap(
+        ops.matmul(linear_map.kernel, widen),
+        ops.reshape(bias, (-1,)) + np.tile(added, groups),
+    )
+
+
+def _reading_all(
+    linear_map: LinearMap, reads: Sequence[int], num_inputs: int
+) -> LinearMap:
+    """A map that reads some inputs as one that reads all."""
+    width = linear_map.kernel.shape[0] // len(reads)
+    rows = np.eye(num_inputs, dtype=np.float32)[:, list(reads)]
+    rows = np.kron(rows, np.eye(width, dtype=np.float32))
+    return LinearMap(ops.matmul(rows, linear_map.kernel), linear_map.bias)
+
+
+def _slots(gates: Sequence[Gates]) -> int:
+    """The largest number of experts that one of the gates sees, as columns."""
+    return max(len(seen) for one in gates for seen in one.sees)
+
+
+def _places(gates: Sequence[Gates], num_experts: int) -> npt.NDArray[np.float32]:
+    """Zeros and ones: from the slots of each gate to all experts of each gate."""
+    sees = [seen for one in gates for seen in one.sees]
+    places = np.zeros((len(sees), _slots(gates), len(sees), num_experts), np.float32)
+    for gate, seen in enumerate(sees):
+        places[gate, np.arange(len(seen)), gate, seen] = 1.0
+    return places.reshape(len(sees) * _slots(gates), -1)
+
+
+def _gated(x: Tensor, experts: Sequence[GatedExperts], logits: Tensor) -> Tensor:
+    """What goes through the feature gates, `(gates, batch, width)`: eq. 8 to 10.
+
+    Args:
+        x: The inputs, `(inputs, batch, width)`.
+        experts: The experts.
+        logits: Of the mixtures, `(batch, gates * loras)`.
+    """
+    x = take_each(x, [one.reads for one in experts for _ in one.counts])
+    gates = [one.feature_gates for one in experts if one.feature_gates is not None]
+    if not gates:
+        return x
+    loras = gates[0].num_loras
+    ups = [ops.convert_to_tensor(one.up) for one in gates]
+    numbers = [one.logits.columns for one in gates]
+    down = [stack_kernel(one.down, n) for one, n in zip(gates, numbers, strict=True)]
+    up = [
+        ops.reshape(one, (n, -1, one.shape[-1]))
+        for one, n in zip(ups, numbers, strict=True)
+    ]
+    logits = ops.reshape(ops.transpose(logits), (sum(numbers) // loras, loras, -1, 1))
+    mean = weighted_mean(
+        [ops.matmul(x, one) for one in _of_each_lora(down, loras)],
+        # Half of it, since 2 * Sigmoid(x) = 1 + tanh(x / 2).
+        [0.5 * one for one in _of_each_lora(up, loras)],
+        ops.unstack(logits, axis=1),
+    )
+    return x * (1.0 + mean)
+
+
+def _of_each_lora(stacked: Sequence[Tensor], loras: int) -> list[Tensor]:
+    """Of matrices, map after map of each gate, those of the first maps, and so on."""
+    joined = ops.concatenate(stacked, axis=0)
+    number, *shape = joined.shape
+    each: list[Tensor] = ops.unstack(
+        ops.reshape(joined, (number // loras, loras, *shape)), axis=1
+    )
+    return each
+
+
+def _experts(x: Tensor, parts: Level) -> Tensor:
+    """The outputs of all experts, `(batch, n, D)`, from what each kind reads."""
+    counts = [count for one in parts.experts for count in one.counts]
+    together = counts[0] if len(set(counts)) == 1 else 1
+    if together == 1:
+        x = take_each(x, [i for i, count in enumerate(counts) for _ in range(count)])
+    numbers = [sum(one.counts) for one in parts.experts]
+    first, *others = zip(*(one.kernels for one in parts.experts), strict=True)
+    first_bias, *other_biases = zip(*(one.biases for one in parts.experts), strict=True)
+    first_numbers = [number // together for number in numbers]
+    x = stacked_mlps(
+        x,
+        [_stacked(stack_kernel, first, first_numbers)],
+        [_stacked(stack_bias, first_bias, first_numbers)],
+    )
+    x = _take_apart(x, together)
+    if others:
+        x = stacked_mlps(
+            ops.relu(x),
+            [_stacked(stack_kernel, one, numbers) for one in others],
+            [_stacked(stack_bias, one, numbers) for one in other_biases],
+        )
+    return ops.transpose(parts.activate(x), (1, 0, 2))
+
+
+def _stacked(
+    stack: Callable[[Weight, int], Tensor],
+    weights: Sequence[Weight],
+    numbers: Sequence[int],
+) -> Tensor:
+    each = [stack(one, n) for one, n in zip(weights, numbers, strict=True)]
+    return ops.concatenate(each, axis=0)
+
+
+def _take_apart(x: Tensor, number: int) -> Tensor:
+    """`(n, batch, number * units)` as `(n * number, batch, units)`."""
+    if number == 1:
+        return x
+    n, _, width = x.shape
+    x = ops.transpose(ops.reshape(x, (n, -1, number, width // number)), (0, 2, 1, 3))
+    return ops.reshape(x, (n * number, -1, width // number))
+
+
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else ops.concatenate(tensors, axis=-1)

@@ -70,7 +70,9 @@ class ServingModel(tf.Module):
         # As functions the parts of the network are no part of the export, to which
         # legacy Keras would add the training of every layer.
         self.quantized_tables = list(tables)
-        self._features = functools.partial(network.features, training=False)
+        self._features = functools.partial(
+            network.features, training=False, check_ids=False
+        )
         self.tasks = list(tasks)
         self._dense = _make_dense_part(network, self.tasks)
         self.network_weights = _used_weights(
@@ -165,13 +167,8 @@ class ServingModel(tf.Module):
 
     def _outputs(self, logits: Any, weights: Any = None) -> dict[str, Any]:
         probabilities = tf.unstack(tf.sigmoid(logits), num=len(self.tasks), axis=1)
-        outputs = {
-            task: tf.identity(values, name=task)
-            for task, values in zip(self.tasks, probabilities, strict=True)
-        }
-        if self._score:
-            outputs[SCORE] = tf.identity(self._scored(logits, weights), name=SCORE)
-        return outputs
+        outputs = dict(zip(self.tasks, probabilities, strict=True))
+        return outputs | ({SCORE: self._scored(logits, weights)} if self._score else {})
 
     def _scored(self, logits: Any, weights: Any = None) -> Any:
         assert self._score is not None  # else there is no signature that asks for it

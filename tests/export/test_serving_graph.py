@@ -131,9 +131,9 @@ def test_the_graph_of_home_has_few_operations(serve):
     served = serve(VARIANTS["home"])
     found = operations(served.model.signatures()["predict"])
     assert "PartitionedCall" not in found
-    assert len(found) <= 390
+    assert len(found) <= 320
     dense = served.model._dense.get_concrete_function()
-    assert len(dense.graph.get_operations()) <= 170
+    assert len(dense.graph.get_operations()) <= 160
     assert "ReadVariableOp" not in operations(dense)
 
 

@@ -1,5 +1,6 @@
 """The values of several feature gates that read one input."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import ops
@@ -46,7 +47,7 @@ def feature_gates(
     one = ops.convert_to_tensor(1.0, dtype=half.dtype)
     ups, logits = ops.split(half, maps, axis=0), ops.split(logits, maps, axis=-1)
     gates = [slice(first, first + loras) for first in range(0, maps, loras)]
-    return [v * (one + weighted_mean(downs[i], ups[i], logits[i])) for i in gates]
+    return [v * (one + _mean(downs[i], ups[i], logits[i])) for i in gates]
 
 
 def _stacked(down: Tensor, up: Tensor, logits: Tensor, gates: int) -> Tensor:
@@ -55,16 +56,14 @@ def _stacked(down: Tensor, up: Tensor, logits: Tensor, gates: int) -> Tensor:
     rank, width = up.shape[0] // (gates * loras), up.shape[-1]
     down = ops.reshape(down, (-1, gates, loras, rank))
     logits = ops.reshape(ops.transpose(logits), (gates, loras, -1, 1))
-    return weighted_mean(
+    return _mean(
         ops.unstack(ops.transpose(down, (2, 1, 0, 3)), axis=0),
         ops.unstack(ops.reshape(up, (gates, loras, rank, width)), axis=1),
         ops.unstack(logits, axis=1),
     )
 
 
-def weighted_mean(
-    downs: list[Tensor], ups: list[Tensor], logits: list[Tensor]
-) -> Tensor:
+def _mean(downs: list[Tensor], ups: list[Tensor], logits: list[Tensor]) -> Tensor:
     """`FeaGate(v) - 1` of one gate, or of all, stacked in front.
 
     Args:
@@ -75,13 +74,19 @@ def weighted_mean(
     Returns:
         `([gates,] batch, |v|)`.
     """
-    *others, last = [
+    values = [
         ops.tanh(ops.matmul(down, up)) for down, up in zip(downs, ups, strict=True)
     ]
-    # The weights sum to 1, so that the last is not needed. Written so, it is 0 to
-    # the last bit where the maps are zero.
+    return weighted_mean(values, _weights_but_last(logits, values[-1].dtype))
+
+
+def weighted_mean(values: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    """The mean of values whose weights sum to 1, so that the last is not needed.
+
+    It is 0 to the last bit where the values are zero.
+    """
+    *others, last = values
     mean = last
-    weights = _weights_but_last(logits, last.dtype)
     for weight, value in zip(weights, others, strict=True):
         mean = mean + weight * (value - last)
     return mean

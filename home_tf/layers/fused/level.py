@@ -129,7 +129,7 @@ def _logits(inputs: Sequence[Tensor], parts: Level) -> list[Tensor]:
     softmax a sigmoid.
     """
     feature_gates = [
-        _reading_all(one.feature_gates.logits, [one.reads], len(inputs))
+        _reading_all(_of_mixtures(one.feature_gates), [one.reads], len(inputs))
         for one in parts.experts
         if one.feature_gates is not None
     ]
@@ -147,6 +147,14 @@ def _logits(inputs: Sequence[Tensor], parts: Level) -> list[Tensor]:
     logits = ops.matmul(_joined(inputs), _joined([one.kernel for one in every]))
     logits = ops.add(logits, _joined([one.bias for one in every]))
     return split_columns(logits, [sum(one.columns for one in kind) for kind in maps])
+
+
+def _of_mixtures(gates: FeatureGates) -> LinearMap:
+    """To the logits of mixtures; of two maps to the difference, for a sigmoid."""
+    if gates.num_loras != 2:
+        return gates.logits
+    kernel, bias = map(ops.convert_to_tensor, (gates.logits.kernel, gates.logits.bias))
+    return LinearMap(kernel[:, ::2] - kernel[:, 1::2], bias[::2] - bias[1::2])
 
 
 def _weights(logits: Tensor, slots: int, *, sigmoid: bool) -> Tensor:
@@ -208,38 +216,53 @@ def _gated(x: Tensor, experts: Sequence[GatedExperts], logits: Tensor) -> Tensor
     Args:
         x: The inputs, `(inputs, batch, width)`.
         experts: The experts.
-        logits: Of the mixtures, `(batch, gates * loras)`.
+        logits: Of the mixtures; see `_shares_but_last`.
     """
     x = take_each(x, [one.reads for one in experts for _ in one.counts])
     gates = [one.feature_gates for one in experts if one.feature_gates is not None]
     if not gates:
         return x
     loras = gates[0].num_loras
-    ups = [ops.convert_to_tensor(one.up) for one in gates]
     numbers = [one.logits.columns for one in gates]
     down = [stack_kernel(one.down, n) for one, n in zip(gates, numbers, strict=True)]
-    up = [
-        ops.reshape(one, (n, -1, one.shape[-1]))
-        for one, n in zip(ups, numbers, strict=True)
-    ]
-    logits = ops.reshape(ops.transpose(logits), (sum(numbers) // loras, loras, -1, 1))
-    mean = weighted_mean(
-        [ops.matmul(x, one) for one in _of_each_lora(down, loras)],
-        # Half of it, since 2 * Sigmoid(x) = 1 + tanh(x / 2).
-        [0.5 * one for one in _of_each_lora(up, loras)],
-        ops.unstack(logits, axis=1),
-    )
-    return x * (1.0 + mean)
+    up = [_stacked_rows(one.up, n) for one, n in zip(gates, numbers, strict=True)]
+    products = ops.matmul(ops.expand_dims(x, 0), _by_lora(down, loras))
+    # Half of it, since 2 * Sigmoid(x) = 1 + tanh(x / 2).
+    values = ops.tanh(ops.matmul(products, 0.5 * _by_lora(up, loras)))
+    shares = _shares_but_last(logits, loras)
+    return x * (1.0 + weighted_mean(ops.unstack(values, axis=0), shares))
 
 
-def _of_each_lora(stacked: Sequence[Tensor], loras: int) -> list[Tensor]:
-    """Of matrices, map after map of each gate, those of the first maps, and so on."""
+def _stacked_rows(kernel: Weight, number: int) -> Tensor:
+    """Kernels below one another, `(number * rank, width)`, stacked."""
+    kernel = ops.convert_to_tensor(kernel)
+    return ops.reshape(kernel, (number, -1, kernel.shape[-1]))
+
+
+def _by_lora(stacked: Sequence[Tensor], loras: int) -> Tensor:
+    """Matrices, map after map of each gate, as `(loras, gates, ...)`."""
     joined = ops.concatenate(stacked, axis=0)
     number, *shape = joined.shape
-    each: list[Tensor] = ops.unstack(
-        ops.reshape(joined, (number // loras, loras, *shape)), axis=1
-    )
-    return each
+    apart = ops.reshape(joined, (number // loras, loras, *shape))
+    return ops.transpose(apart, (1, 0, 2, 3))
+
+
+def _shares_but_last(logits: Tensor, loras: int) -> list[Tensor]:
+    """The weights of the maps in the mixtures, `(gates, batch, 1)` each.
+
+    Args:
+        logits: `(batch, gates * loras)`; of two maps the differences.
+        loras: Number of maps of a gate.
+    """
+    if loras == 1:
+        return []
+    if loras == 2:
+        shares = ops.transpose(ops.sigmoid(logits))
+        return [ops.expand_dims(shares, -1)]
+    gates = logits.shape[-1] // loras
+    shares = ops.softmax(ops.reshape(logits, (-1, gates, loras)), axis=-1)
+    shares = ops.reshape(ops.transpose(shares, (2, 1, 0)), (loras, gates, -1, 1))
+    return list(ops.unstack(shares, axis=0)[:-1])
 
 
 def _experts(x: Tensor, parts: Level) -> Tensor:

@@ -19,8 +19,9 @@ def freeze(function: Callable[[Tensor], Tensor], spec: Any) -> Any:
         spec: The `tf.TensorSpec` of its input.
 
     Returns:
-        A `tf.function` that computes the same, with constants in place of variables. It
-        captures those resources alone that are read otherwise than as a whole.
+        A concrete function that computes the same, with constants in place of
+        variables. It captures those resources alone that are read otherwise than as a
+        whole.
     """
     traced = tf.function(function, autograph=False).get_concrete_function(spec)
     graph, (output,) = traced.graph, traced.outputs
@@ -42,14 +43,14 @@ def freeze(function: Callable[[Tensor], Tensor], spec: Any) -> Any:
 
     values = [value.numpy() for value in evaluate()]
 
-    @tf.function(input_signature=[spec], autograph=False)
+    @tf.function(autograph=False)
     def frozen(inputs: Tensor) -> Tensor:
         given = _captured({name: held[name] for name in read if name not in names})
         for name, value in zip(names, values, strict=True):
             given[name] = tf.constant(value, name=read[name].op.name)
         return _import(graph, live, {x.name: inputs, **given}, [output.name])[0]
 
-    return frozen
+    return frozen.get_concrete_function(spec)
 
 
 def _find_known(

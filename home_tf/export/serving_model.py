@@ -197,7 +197,7 @@ def _make_dense_part(network: Any, tasks: Sequence[str]) -> Any:
     spec = tf.TensorSpec((None, network.features.width), network.compute_dtype)
     weights = [*network.representations.weights, *network.towers.weights]
     if sum(map(_num_bytes, weights)) > MAX_CONSTANT_BYTES:
-        return tf.function(logits, input_signature=[spec], autograph=False)
+        return tf.function(logits, autograph=False).get_concrete_function(spec)
     # What is merged is rounded otherwise, which shows in half precision.
     return freeze(merged_logits if spec.dtype == tf.float32 else logits, spec)
 
@@ -209,14 +209,18 @@ def _num_bytes(weight: Any) -> int:
 
 def _used_weights(network: Any, dense: Any, *, quantized: bool) -> dict[str, Any]:
     """The weights that have not become constants."""
-    captured = set(map(id, dense.get_concrete_function().captured_inputs))
-    # The features have no weights but their tables.
-    tables = set() if quantized else {id(w) for w in network.features.weights}
-    return {
-        path: tf_variable(weight)
-        for path, weight in named_weights(network).items()
-        if id(weight) in tables or id(tf_variable(weight).handle) in captured
+    captured = set(map(id, dense.captured_inputs))
+    parts = [network.representations, network.towers]
+    found = {
+        f"{part.name}/{path}": tf_variable(weight)
+        for part in parts
+        for path, weight in named_weights(part).items()
+        if id(tf_variable(weight).handle) in captured
     }
+    if not quantized:  # the features have no weights but their tables
+        for path, weight in named_weights(network.features).items():
+            found[f"{network.features.name}/{path}"] = tf_variable(weight)
+    return found
 
 
 def _serving_dtype(column: Any) -> Any:

@@ -114,6 +114,15 @@ def test_weights_too_large_for_a_graph_stay_variables(serve, monkeypatch):
     assert [name for name in served.variables() if "kernel" in name]
 
 
+def test_all_signatures_share_the_constants(trained):
+    _, version, _, _ = trained
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((version / "saved_model.pb").read_bytes())
+    functions = model.meta_graphs[0].graph_def.library.function
+    names = [function.signature.name for function in functions]
+    assert len([name for name in names if "frozen" in name]) == 1
+
+
 def operations(function):
     """The operations of a concrete function and of those that it calls."""
     found = []
@@ -132,7 +141,7 @@ def test_the_graph_of_home_has_few_operations(serve):
     found = operations(served.model.signatures()["predict"])
     assert "PartitionedCall" not in found
     assert len(found) <= 320
-    dense = served.model._dense.get_concrete_function()
+    dense = served.model._dense
     assert len(dense.graph.get_operations()) <= 160
     assert "ReadVariableOp" not in operations(dense)
 
@@ -148,11 +157,10 @@ def test_freezing_evaluates_what_does_not_depend_on_the_input():
     frozen = freeze(function, tf.TensorSpec((None, 50)))
     x = tf.random.normal((7, 50))
     expected = function(x)
-    concrete = frozen.get_concrete_function()
     # What is not read as a whole stays a variable.
-    assert [one is table.handle for one in concrete.captured_inputs] == [True]
+    assert [one is table.handle for one in frozen.captured_inputs] == [True]
     large.assign(tf.zeros_like(large))
     np.testing.assert_allclose(frozen(x), expected, rtol=1e-5, atol=1e-5)
-    found = operations(concrete)
+    found = operations(frozen)
     assert found.count("MatMul") == 2
     assert not {"Split", "ReadVariableOp"} & set(found)

@@ -163,7 +163,10 @@ class ServingModel(tf.Module):
 
     def _logits(self, columns: Mapping[str, Any]) -> Any:
         """Logits of all tasks, `(batch, tasks)`."""
-        return self._dense(self._features(self.preprocessor(columns)))
+        ids = self.preprocessor(columns)
+        with tf.name_scope("embeddings"):
+            v = self._features(ids)
+        return self._dense(v)
 
     def _outputs(self, logits: Any, weights: Any = None) -> dict[str, Any]:
         probabilities = tf.unstack(tf.sigmoid(logits), num=len(self.tasks), axis=1)

@@ -13,6 +13,7 @@ from home_tf.export import example_request
 from home_tf.export.warmup import read_warmup
 from home_tf.extras import extra
 from home_tf.lab.bench.layer import COLUMNS, large_product
+from home_tf.lab.bench.serve_parts import parts_of_request
 from home_tf.lab.bench.timing import ratio, time_in_turn
 
 CANDIDATES = (1, 50, 500, 2000)
@@ -46,10 +47,10 @@ def bench_serve(
         milliseconds, the rows a second at the median, the bytes of a request, the time
         over that of the network's matrix products at the rate of a large one in the
         same run (`time_vs_limit`, with quartiles), and how much faster (`_vs_predict`,
-        with quartiles) and smaller (`_fewer_bytes`) the others are than `predict`. The
-        first call of `rank` over its median, both with their binding of inputs:
-        `serve.cold_vs_p50` right after loading, and `serve.warmed_vs_p50` after the
-        export's warm-up requests.
+        with quartiles) and smaller (`_fewer_bytes`) the others are than `predict`. Of
+        `predict` also what `parts_of_request` finds. The first call of `rank` over its
+        median, both with their binding of inputs: `serve.cold_vs_p50` right after
+        loading, and `serve.warmed_vs_p50` after the export's warm-up requests.
 
     Raises:
         HomeError: If the export has no warm-up requests of both signatures.
@@ -72,6 +73,9 @@ def bench_serve(
         for name, inputs in requests.items():
             key = f"{name}_{number}"
             calls[key] = _graph_call(model, name, inputs)
+            if name == "predict":
+                parts = parts_of_request(export, inputs)
+                found |= {f"serve.{key}.{k}": value for k, value in parts.items()}
             found[f"serve.{key}.request_bytes"] = len(_serialized(name, inputs))
         calls[f"product_{number}"], _ = large_product(number, _FEATURES)
     calls["first"] = _rank_call(model, once, each, candidates[-1])

@@ -87,6 +87,11 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> An
     return tf.split(x, sizes, axis=axis)
 
 
-def sum(x: Any, axis: int | Sequence[int] | None = None) -> Any:
+def sum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
     """Sums a tensor over `axis`, or over all axes."""
-    return tf.reduce_sum(x, axis=axis)
+    return tf.reduce_sum(x, axis=axis, keepdims=keepdims)
+
+
+def take(x: Any, indices: Sequence[int], axis: int) -> Any:
+    """Elements of a tensor along an axis."""
+    return tf.gather(x, indices, axis=axis)

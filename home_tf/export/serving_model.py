@@ -11,8 +11,13 @@ from home_tf.backend.variables import named_weights, tf_variable
 from home_tf.config import ScoreConfig
 from home_tf.config.score_config import SCORE
 from home_tf.export.candidates import Candidates
+from home_tf.export.frozen import freeze
 from home_tf.export.quantized_tables import QuantizedTable
 from home_tf.features import Preprocessor
+from home_tf.layers.fused import constant_weights
+
+# A graph ends at 2 GB.
+MAX_CONSTANT_BYTES = 2**30
 
 
 class ServingModel(tf.Module):
@@ -62,12 +67,17 @@ class ServingModel(tf.Module):
         super().__init__(name="serving_model")
         self.preprocessor = preprocessor
         # TF Serving's loader finds the variables here, also those in dicts of layers.
-        # As a function the network itself is no part of the export, to which legacy
-        # Keras would add the training of every layer.
+        # As functions the parts of the network are no part of the export, to which
+        # legacy Keras would add the training of every layer.
         self.quantized_tables = list(tables)
-        self.network_weights = _used_weights(network, quantized=bool(tables))
-        self._network = functools.partial(network, training=False)
+        self._features = functools.partial(
+            network.features, training=False, check_ids=False
+        )
         self.tasks = list(tasks)
+        self._dense = _make_dense_part(network, self.tasks)
+        self.network_weights = _used_weights(
+            network, self._dense, quantized=bool(tables)
+        )
         self._columns = preprocessor.columns
         self._request_columns = set(request_columns)
         self._score = score
@@ -153,18 +163,15 @@ class ServingModel(tf.Module):
 
     def _logits(self, columns: Mapping[str, Any]) -> Any:
         """Logits of all tasks, `(batch, tasks)`."""
-        logits = self._network(self.preprocessor(columns))
-        return tf.concat([logits[task] for task in self.tasks], axis=1)
+        ids = self.preprocessor(columns)
+        with tf.name_scope("embeddings"):
+            v = self._features(ids)
+        return self._dense(v)
 
     def _outputs(self, logits: Any, weights: Any = None) -> dict[str, Any]:
         probabilities = tf.unstack(tf.sigmoid(logits), num=len(self.tasks), axis=1)
-        outputs = {
-            task: tf.identity(values, name=task)
-            for task, values in zip(self.tasks, probabilities, strict=True)
-        }
-        if self._score:
-            outputs[SCORE] = tf.identity(self._scored(logits, weights), name=SCORE)
-        return outputs
+        outputs = dict(zip(self.tasks, probabilities, strict=True))
+        return outputs | ({SCORE: self._scored(logits, weights)} if self._score else {})
 
     def _scored(self, logits: Any, weights: Any = None) -> Any:
         assert self._score is not None  # else there is no signature that asks for it
@@ -176,15 +183,47 @@ class ServingModel(tf.Module):
         return tf.exp(tf.linalg.matvec(tf.math.log_sigmoid(logits), weights))
 
 
-def _used_weights(network: Any, *, quantized: bool) -> dict[str, Any]:
-    # The features have no weights but their tables.
-    parts = (network.representations, network.towers)
-    found = (
-        {f"{one.name}/{p}": w for one in parts for p, w in named_weights(one).items()}
-        if quantized
-        else named_weights(network)
-    )
-    return {path: tf_variable(weight) for path, weight in found.items()}
+def _make_dense_part(network: Any, tasks: Sequence[str]) -> Any:
+    """From `v` to the logits of all tasks, `(batch, tasks)`: all but the features.
+
+    Its weights are constants, unless they are too large for a graph.
+    """
+
+    def logits(v: Any) -> Any:
+        found = network.towers(network.representations(v, training=False))
+        return tf.concat([found[task] for task in tasks], axis=1)
+
+    def merged_logits(v: Any) -> Any:
+        with constant_weights():
+            return logits(v)
+
+    spec = tf.TensorSpec((None, network.features.width), network.compute_dtype)
+    weights = [*network.representations.weights, *network.towers.weights]
+    if sum(map(_num_bytes, weights)) > MAX_CONSTANT_BYTES:
+        return tf.function(logits, autograph=False).get_concrete_function(spec)
+    # What is merged is rounded otherwise, which shows in half precision.
+    return freeze(merged_logits if spec.dtype == tf.float32 else logits, spec)
+
+
+def _num_bytes(weight: Any) -> int:
+    variable = tf_variable(weight)
+    return int(variable.dtype.size * variable.shape.num_elements())
+
+
+def _used_weights(network: Any, dense: Any, *, quantized: bool) -> dict[str, Any]:
+    """The weights that have not become constants."""
+    captured = set(map(id, dense.captured_inputs))
+    parts = [network.representations, network.towers]
+    found = {
+        f"{part.name}/{path}": tf_variable(weight)
+        for part in parts
+        for path, weight in named_weights(part).items()
+        if id(tf_variable(weight).handle) in captured
+    }
+    if not quantized:  # the features have no weights but their tables
+        for path, weight in named_weights(network.features).items():
+            found[f"{network.features.name}/{path}"] = tf_variable(weight)
+    return found
 
 
 def _serving_dtype(column: Any) -> Any:

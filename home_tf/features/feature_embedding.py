@@ -63,6 +63,12 @@ class FeatureEmbedding(Layer):
             tables it costs nothing for ids that are not in the batch.
         **kwargs: Arguments of `keras.layers.Layer`.
 
+    Call arguments:
+        inputs: See below.
+        training: Whether the call is one of training.
+        check_ids: Whether ids outside of their table are an error. Those of a
+            `Preprocessor` never are; unchecked, others are rows of other tables.
+
     Input shape:
         Dict `{feature: (batch,)}` or `{feature: (batch, length)}` of integer ids,
         padded with 0, and `{"numeric_features": (batch, num_numeric)}`. Ids of static
@@ -170,17 +176,22 @@ class FeatureEmbedding(Layer):
             stack.build((None,))
         self.built = True
 
-    def call(self, inputs: Mapping[str, Any], training: bool | None = None) -> Any:
+    def call(
+        self,
+        inputs: Mapping[str, Any],
+        training: bool | None = None,
+        check_ids: bool = True,
+    ) -> Any:
         """`{feature: ids}` to `v`, `(batch, width)`."""
         runs = self._runs(inputs)
-        blocks = self._look_up(runs, inputs)
+        blocks = self._look_up(runs, inputs, check_ids)
         parts: list[Any] = []
         for run, block in zip(runs, blocks, strict=True):
             if is_several(inputs[run[0]]):
                 query = self._query(run[0], runs, blocks)
                 parts.append(self._pooled(run[0], block, query, inputs[run[0]]))
             else:
-                parts.append(_side_by_side(block))
+                parts.append(block)
         if training and self.embedding_l2:
             norms = sum(map(_squared_norms, blocks))
             self.add_loss(self.embedding_l2 * mean_over_global_batch(norms))
@@ -201,8 +212,10 @@ class FeatureEmbedding(Layer):
         each = groupby(enumerate(self.features), kind)
         return [[name for _, name in run] for _, run in each]
 
-    def _look_up(self, runs: list[list[str]], inputs: Mapping[str, Any]) -> list[Any]:
-        """The embeddings of each run, `(rows, ids, width)`.
+    def _look_up(
+        self, runs: list[list[str]], inputs: Mapping[str, Any], check_ids: bool
+    ) -> list[Any]:
+        """The embeddings of each run, `(rows, ids * width)`.
 
         One lookup for each width; or two, for ids that hold for all rows are looked up
         once.
@@ -214,14 +227,20 @@ class FeatureEmbedding(Layer):
         blocks: dict[int, Any] = {}
         for (width, _), numbers in kinds.items():
             names = [name for number in numbers for name in runs[number]]
-            rows = self._rows(self.stacks[width], names, inputs)
+            rows = self._rows(self.stacks[width], names, inputs, check_ids)
             vectors = self._replaced.get(width, self.stacks[width])(rows)
             counts = [sum(number_of(inputs[n]) for n in runs[i]) for i in numbers]
-            blocks |= zip(numbers, take_apart(vectors, counts), strict=True)
+            widths = [count * int(width) for count in counts]
+            together = _side_by_side(vectors)
+            blocks |= zip(numbers, take_apart(together, widths), strict=True)
         return [blocks[number] for number in range(len(runs))]
 
     def _rows(
-        self, stack: TableStack, names: Sequence[str], inputs: Mapping[str, Any]
+        self,
+        stack: TableStack,
+        names: Sequence[str],
+        inputs: Mapping[str, Any],
+        check_ids: bool,
     ) -> Any:
         """The rows of a stack that features look up, side by side, `(rows, ids)`."""
         sizes, firsts = [], []
@@ -231,30 +250,36 @@ class FeatureEmbedding(Layer):
             firsts += [stack.first_rows[table]] * number
         dtype = "int64" if stack.num_rows >= 2**31 else "int32"
         ids = ops.cast(join(inputs[name] for name in names), dtype)
-        message = (
-            f"ids of {', '.join(names)} must be at least 0 and below the size of their "
-            "table."
-        )
-        valid = (ids >= 0) & (ids < np.array(sizes, dtype))
-        return checked(ids, valid, message) + np.array(firsts, dtype)
+        if check_ids:
+            message = (
+                f"ids of {', '.join(names)} must be at least 0 and below the size of "
+                "their table."
+            )
+            valid = (ids >= 0) & (ids < np.array(sizes, dtype))
+            ids = checked(ids, valid, message)
+        return ids + np.array(firsts, dtype)
 
     def _query(self, name: str, runs: list[list[str]], blocks: list[Any]) -> Any:
         """The vectors that a feature's pooling attends with, `(rows, width)`."""
         query = self.features[name].attend_with
         for run, block in zip(runs, blocks, strict=True):
             if query in run:
-                return block[:, run.index(query)]
+                width = self.widths[query]
+                first = run.index(query) * width
+                return block if len(run) == 1 else block[:, first : first + width]
         return None
 
     def _pooled(self, name: str, vectors: Any, query: Any, ids: Any) -> Any:
-        """Vectors `(rows, ids, width)` of a feature as one, `(rows, width)`."""
+        """Vectors `(rows, ids * width)` of a feature as one, `(rows, width)`."""
+        rows = 1 if vectors.shape[0] == 1 else -1
+        vectors = ops.reshape(vectors, (rows, ids.shape[1], self.widths[name]))
         present = ops.cast(ids > 0, vectors.dtype)
         if query is not None:
             weights = _attention(query, vectors, present)
         elif self.features[name].pooling == "sum":
             weights = present
         else:
-            count = ops.expand_dims(ops.sum(present, axis=-1), -1)
+            count = ops.sum(present, axis=-1, keepdims=True)
             weights = present / ops.maximum(count, 1.0)
         if vectors.shape[0] == 1:
             return ops.matmul(weights, vectors[0])
@@ -286,7 +311,7 @@ def _side_by_side(block: Any) -> Any:
 
 def _squared_norms(block: Any) -> Any:
     """The squared norm of each row's vectors, `(rows,)`."""
-    return ops.sum(ops.cast(block, "float32") ** 2, axis=(1, 2))
+    return ops.sum(ops.cast(block, "float32") ** 2, axis=1)
 
 
 def _concatenated(parts: Sequence[Any]) -> Any:
@@ -312,7 +337,7 @@ def _attention(query: Any, keys: Any, present: Any) -> Any:
     if keys.shape[0] == 1:
         scores = ops.matmul(query, ops.transpose(keys[0]))
     else:
-        scores = ops.squeeze(ops.matmul(keys, ops.expand_dims(query, -1)), axis=-1)
+        scores = ops.einsum("bd,bld->bl", query, keys)
     scores = ops.cast(scores / keys.shape[-1] ** 0.5, "float32")
     mask = ops.cast(present, "float32")
     weights = ops.softmax(scores + (mask - 1.0) * 1e9, axis=-1) * mask

@@ -1,12 +1,32 @@
 """What turns a feature's column into ids of its embedding table."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
 from home_tf.backend import keras
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.features.categorical_feature import CategoricalFeature
 from home_tf.features.numeric_feature import NumericFeature
 from home_tf.features.vocabularies import Vocabulary
-from home_tf.types import KerasLayer
+from home_tf.types import KerasLayer, Tensor
+
+
+@dataclass(frozen=True)
+class Bucketing:
+    """From numbers to the numbers of their buckets.
+
+    Attributes:
+        boundaries: Where a bucket begins, ascending; below the first is bucket 0.
+    """
+
+    boundaries: Sequence[float]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Numbers of any shape to int32 of that shape."""
+        return tf.raw_ops.Bucketize(input=x, boundaries=list(self.boundaries))
 
 
 def make_hashing(column: str, buckets: int, data: DatasetDirectory) -> KerasLayer:
@@ -44,7 +64,7 @@ def _values_to_number(
 
 def make_bucketing(
     name: str, feature: NumericFeature, data: DatasetDirectory
-) -> KerasLayer:
+) -> Bucketing:
     """Cuts numbers into buckets that hold equal shares of the training rows."""
     assert feature.buckets is not None  # the feature has checked it
     statistics = data.statistics(feature.column or name, needed_by=f"feature `{name}`")
@@ -52,7 +72,7 @@ def make_bucketing(
     last = len(quantiles) - 1
     at = [round(i * last / feature.buckets) for i in range(1, feature.buckets)]
     boundaries = sorted({quantiles[i] for i in at})
-    return keras.layers.Discretization(bin_boundaries=boundaries)
+    return Bucketing(boundaries)
 
 
 def count_ids(lookup: KerasLayer | Vocabulary) -> int:
@@ -61,4 +81,4 @@ def count_ids(lookup: KerasLayer | Vocabulary) -> int:
         return lookup.num_ids
     if isinstance(lookup, keras.layers.Hashing):
         return int(lookup.num_bins)
-    return len(lookup.bin_boundaries) + 1
+    return len(lookup.boundaries) + 1

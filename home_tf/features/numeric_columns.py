@@ -1,13 +1,15 @@
 """Numbers from record columns: checked, bounded and normalised."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from home_tf.data import ColumnStatistics, DatasetDirectory
 from home_tf.features.numeric_feature import NumericFeature
+from home_tf.features.side_by_side import holds_for_all
 from home_tf.types import Tensor
 
 # A standard deviation below this share of the numbers' size is rounding in float32.
@@ -15,7 +17,7 @@ _ROUNDING = 1e-7
 
 
 class NumericColumns:
-    """The columns of some numeric features, side by side.
+    """The columns of the numeric features, checked and bounded together.
 
     Private to the package. Infinity is an error, and so is NaN but in a feature that is
     `nullable`, where it is the mean of the training rows. Numbers outside of what the
@@ -24,80 +26,138 @@ class NumericColumns:
     Args:
         features: The features by name.
         data: The dataset directory with their statistics.
+
+    Attributes:
+        normalized: Names of the features that are normalised, in their order.
+        bucketized: Names of those that are cut into buckets.
     """
 
     def __init__(
         self, features: Mapping[str, NumericFeature], data: DatasetDirectory
     ) -> None:
-        self._columns = [feature.column or name for name, feature in features.items()]
+        self.normalized, self.bucketized = (
+            [name for name, one in features.items() if one.encoding == encoding]
+            for encoding in ("normalized", "bucketized")
+        )
+        self._names = [*self.normalized, *self.bucketized]
+        chosen = {name: features[name] for name in self._names}
+        self._columns = [one.column or name for name, one in chosen.items()]
         moments = [
-            _Moments.of(
-                feature,
-                data.statistics(column, needed_by=f"feature `{name}`"),
-            )
-            for (name, feature), column in zip(
-                features.items(), self._columns, strict=True
-            )
+            _Moments.of(one, data.statistics(column, needed_by=f"feature `{name}`"))
+            for (name, one), column in zip(chosen.items(), self._columns, strict=True)
         ]
-        self._nullable = np.array([f.nullable for f in features.values()], bool)
+        self._nullable = np.array([one.nullable for one in chosen.values()], bool)
         self._use_log1p = np.array([m.log1p for m in moments], bool)
         self._low, self._high, self._fill, self._mean, self._scale = (
             np.array([getattr(m, name) for m in moments], np.float32)
             for name in ("low", "high", "fill", "mean", "scale")
         )
 
-    def bounded(self, columns: Mapping[str, Tensor]) -> Tensor:
-        """The numbers without missing ones, inside the bounds.
+    def __call__(
+        self, columns: Mapping[str, Tensor]
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """The numbers of a batch.
 
         Args:
             columns: `{column: (rows,)}`; of a single row beside others with more, it
                 holds for all.
 
         Returns:
-            `(rows, features)` in float32.
+            `(rows, features)`, the normalised numbers, after their transforms, with
+            mean 0 and variance 1 in training, or None if there are none; and
+            `{feature: (rows,)}`, the bounded numbers of the bucketized features. In
+            float32.
 
         Raises:
             tf.errors.InvalidArgumentError: If a number is NaN or infinite that must not
                 be; the message names the column.
         """
-        numbers = [tf.cast(columns[name], tf.float32) for name in self._columns]
-        x = tf.stack(_as_long(numbers), axis=1)
-        missing = tf.math.is_nan(x)
-        wrong = tf.math.is_inf(x) | (missing & ~self._nullable)
-        with tf.control_dependencies([self._check(tf.reduce_any(wrong, axis=0))]):
-            x = tf.where(missing, self._fill, x)
-        return tf.clip_by_value(x, self._low, self._high)
-
-    def normalized(self, columns: Mapping[str, Tensor]) -> Tensor:
-        """The numbers, after their transforms, with mean 0 and variance 1 in training.
-
-        Args:
-            columns: As in `bounded`.
-
-        Returns:
-            `(rows, features)` in float32.
-
-        Raises:
-            tf.errors.InvalidArgumentError: See `bounded`.
-        """
-        x = self.bounded(columns)
-        if self._use_log1p.any():
-            # log1p has no value below -1: a negative count is no more than none at all.
-            x = tf.where(self._use_log1p, tf.math.log1p(tf.maximum(x, 0.0)), x)
-        return (x - self._mean) / self._scale
-
-    def _check(self, wrong: Tensor) -> tf.Operation:
-        """An operation that fails, with the name of the first column that is wrong."""
-        first = tf.argmax(tf.cast(wrong, tf.int32))
-        message = tf.strings.join(
-            [
-                "column `",
-                tf.gather(self._columns, first),
-                "` of the features must hold finite numbers, and NaN only with "
-                "`nullable: true`. Received: NaN or infinity",
+        blocks: list[Tensor] = []
+        numbers: list[int] = []
+        bucketized: dict[str, Tensor] = {}
+        for once in (True, False):
+            alike = [
+                number
+                for number, column in enumerate(self._columns)
+                if holds_for_all(columns[column]) == once
             ]
-        )
-        return tf.raw_ops.Assert(condition=~tf.reduce_any(wrong), data=[message])
+            plain = [number for number in alike if number < len(self.normalized)]
+            cut = alike[len(plain) :]
+            if not alike:
+                continue
+            x = self._bounded(columns, np.array(alike))
+            x, to_cut = _split(x, len(plain), len(cut))
+            if plain:
+                blocks.append(self._normalize(x, np.array(plain)))
+                numbers += plain
+            if cut:
+                names = [self._names[number] for number in cut]
+                each = tf.unstack(to_cut, num=len(cut), axis=1)
+                bucketized |= zip(names, each, strict=True)
+        return _in_order(blocks, numbers), bucketized
+
+    def _bounded(
+        self, columns: Mapping[str, Tensor], chosen: npt.NDArray[np.int_]
+    ) -> Tensor:
+        """Some columns without missing numbers, inside the bounds, side by side."""
+        names = [self._columns[number] for number in chosen]
+        x = tf.stack([tf.cast(columns[name], tf.float32) for name in names], axis=1)
+        valid, nullable = tf.math.is_finite(x), self._nullable[chosen]
+        missing = tf.math.is_nan(x) if nullable.any() else None
+        if missing is not None:
+            valid |= missing & nullable
+        check = _check(tf.reduce_all(valid, axis=0), names)
+        # In eager code it has raised already, and is no operation.
+        with tf.control_dependencies([] if check is None else [check]):
+            x = (
+                tf.identity(x)
+                if missing is None
+                else tf.where(missing, self._fill[chosen], x)
+            )
+        return tf.clip_by_value(x, self._low[chosen], self._high[chosen])
+
+    def _normalize(self, x: Tensor, chosen: npt.NDArray[np.int_]) -> Tensor:
+        use_log1p = self._use_log1p[chosen]
+        if use_log1p.any():
+            # log1p has no value below -1: a negative count is no more than none at all.
+            x = tf.where(use_log1p, tf.math.log1p(tf.maximum(x, 0.0)), x)
+        return (x - self._mean[chosen]) / self._scale[chosen]
+
+
+def _check(valid: Tensor, names: Sequence[str]) -> tf.Operation | None:
+    """An operation that fails, with the name of the first column that is wrong."""
+    first = tf.argmin(tf.cast(valid, tf.int32))
+    message = tf.strings.join(
+        [
+            "column `",
+            tf.gather(names, first),
+            "` of the features must hold finite numbers, and NaN only with "
+            "`nullable: true`. Received: NaN or infinity",
+        ]
+    )
+    return tf.raw_ops.Assert(condition=tf.reduce_all(valid), data=[message])
+
+
+def _split(x: Tensor, first: int, second: int) -> tuple[Tensor, Tensor]:
+    """Columns in two parts, of which one may be empty, and is then any tensor."""
+    if not first or not second:
+        return x, x
+    one, other = tf.split(x, [first, second], axis=1)
+    return one, other
+
+
+def _in_order(blocks: list[Tensor], numbers: list[int]) -> Tensor | None:
+    """Blocks `(rows, n)` as one, its columns in order; those of one row are repeated.
+
+    Args:
+        blocks: The blocks; in the first of two are the columns of one row.
+        numbers: The numbers of their columns, each block's in order.
+    """
+    if len(blocks) < 2:
+        return blocks[0] if blocks else None
+    once, each = blocks
+    once = tf.broadcast_to(once, (tf.shape(each)[0], once.shape[1]))
+    return tf.gather(tf.concat([once, each], axis=1), np.argsort(numbers), axis=1)
 
 
 class _Moments:
@@ -135,15 +195,3 @@ class _Moments:
 
 def _transformed(number: float, log1p: bool) -> float:
     return math.log1p(max(number, 0.0)) if log1p else number
-
-
-def _as_long(columns: list[Tensor]) -> list[Tensor]:
-    """Columns `(rows,)`; one of a single value is repeated for all rows."""
-    longer = [column for column in columns if column.shape[0] != 1]
-    if len(longer) in (0, len(columns)):
-        return columns
-    rows = tf.shape(longer[0])
-    return [
-        tf.broadcast_to(column, rows) if column.shape[0] == 1 else column
-        for column in columns
-    ]

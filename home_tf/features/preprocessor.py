@@ -71,10 +71,9 @@ class Preprocessor(tf.Module):
         self._one_by_one, self._together = _make_callable(lookups)
         self.tables = self._make_tables(lookups)
         self.embedded_features = self._make_embedded_features()
-        self.numeric_features, self._normalized = self._numeric_columns("normalized")
-        self._bucketized_features, self._bucketized = self._numeric_columns(
-            "bucketized"
-        )
+        numeric = {k: f for k, f in features.items() if isinstance(f, NumericFeature)}
+        self._numeric = NumericColumns(numeric, data)
+        self.numeric_features = self._numeric.normalized
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -97,7 +96,7 @@ class Preprocessor(tf.Module):
             tf.errors.InvalidArgumentError: If a number is infinite, or NaN in a feature
                 that is not `nullable`; the message names the column.
         """
-        numbers = self._bucketized_numbers(columns)
+        normalized, numbers = self._numeric(columns)
         values = {
             name: numbers[name]
             if name in numbers
@@ -109,20 +108,9 @@ class Preprocessor(tf.Module):
             rest = {name: x for name, x in values.items() if name not in found}
             found |= self._together(rest)
         outputs = {name: found[name] for name in self._embedded}
-        if self.numeric_features:
-            outputs[NUMERIC_FEATURES] = self._normalized.normalized(columns)
+        if normalized is not None:
+            outputs[NUMERIC_FEATURES] = normalized
         return outputs
-
-    def _bucketized_numbers(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The numbers that are cut into buckets, `(rows,)` each."""
-        if not self._bucketized_features:
-            return {}
-        numbers = tf.unstack(
-            self._bucketized.bounded(columns),
-            num=len(self._bucketized_features),
-            axis=1,
-        )
-        return dict(zip(self._bucketized_features, numbers, strict=True))
 
     def _find_lookups(self) -> dict[str, KerasLayer | Vocabulary]:
         own = {
@@ -172,14 +160,6 @@ class Preprocessor(tf.Module):
                     attend_with=feature.attend_with,
                 )
         return embedded
-
-    def _numeric_columns(self, encoding: str) -> tuple[list[str], NumericColumns]:
-        chosen = {
-            name: feature
-            for name, feature in self.features.items()
-            if isinstance(feature, NumericFeature) and feature.encoding == encoding
-        }
-        return list(chosen), NumericColumns(chosen, self.data)
 
 
 def _make_callable(

@@ -72,9 +72,9 @@ class DenseVocabularies(tf.Module):
         start_of = dict(zip(map(id, different), starts, strict=False))
         self._places = {
             name: (
-                min(one.values),
-                max(one.values) - min(one.values) + 1,
+                start_of[id(one)] + 1 - min(one.values),
                 start_of[id(one)],
+                start_of[id(one)] + max(one.values) - min(one.values) + 2,
                 one.oov_buckets,
             )
             for name, one in vocabularies.items()
@@ -97,12 +97,10 @@ class DenseVocabularies(tf.Module):
     def _look_up(self, names: list[str], features: list[Tensor]) -> dict[str, Tensor]:
         counts = [number_of(x) for x in features]
         x = tf.cast(join(features), tf.int64)
-        low, size, start, buckets = np.repeat(
+        moved, first, last, buckets = np.repeat(
             np.array([self._places[name] for name in names], np.int64), counts, axis=0
         ).T
-        place = x - low
-        known = (place >= 0) & (place < size)
-        ids = tf.gather(self._ids, tf.where(known, place, size) + start)
+        ids = tf.gather(self._ids, tf.clip_by_value(x + moved, first, last))
         if (buckets > 1).any():
             hashed = tf.cast(1 + tf.math.floormod(x, buckets), ids.dtype)
             ids = tf.where(ids == _HASHED, hashed, ids)
@@ -111,11 +109,11 @@ class DenseVocabularies(tf.Module):
 
 
 def _array_of(vocabulary: Vocabulary) -> Any:
-    """The id of each integer of the range, and at the end that of all others."""
+    """The id of each integer of the range; at both ends that of all others."""
     values = np.asarray(vocabulary.values, np.int64)
     low, high = values.min(), values.max()
-    array = np.full(high - low + 2, vocabulary.unknown, np.int32)
-    array[values - low] = vocabulary.ids
+    array = np.full(high - low + 3, vocabulary.unknown, np.int32)
+    array[values - low + 1] = vocabulary.ids
     return array
 
 

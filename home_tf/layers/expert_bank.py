@@ -5,9 +5,9 @@ from typing import Any
 
 from home_tf.backend import keras, ops
 from home_tf.backend.replicas import num_replicas
+from home_tf.layers import fused
 from home_tf.layers.batch_norm import BatchNorm
 from home_tf.layers.expert import Expert, ExpertName
-from home_tf.layers.fused import SharedInput
 from home_tf.layers.layer import (
     Layer,
     check_positive,
@@ -17,7 +17,7 @@ from home_tf.layers.layer import (
 )
 from home_tf.layers.parallel_mlps import ParallelMLPs
 from home_tf.layers.recording import record
-from home_tf.types import Shape, Tensor
+from home_tf.types import Shape, Tensor, Weight
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -73,7 +73,7 @@ class ExpertBank(Layer):
         )
         self.expert = Expert.of(expert)
         self.mlps = ParallelMLPs(
-            sum(self._counts),
+            sum(self.counts),
             self.expert.units,
             # Batch normalisation takes the mean out, and has an offset of its own.
             use_last_bias=not self.expert.batch_norm,
@@ -82,7 +82,7 @@ class ExpertBank(Layer):
         self.batch_norm = self._make_batch_norm() if self.expert.batch_norm else None
 
     @property
-    def _counts(self) -> list[int]:
+    def counts(self) -> list[int]:
         """Number of experts in each group."""
         n = self.num_experts
         return [n] if isinstance(n, int) else list(n)
@@ -110,7 +110,7 @@ class ExpertBank(Layer):
 
     def _accepts(self, shapes: Any) -> bool:
         if isinstance(shapes, list):
-            return len(shapes) == len(self._counts) and all(
+            return len(shapes) == len(self.counts) and all(
                 is_rank(2, shape) for shape in shapes
             )
         one_each = is_rank(3, shapes) and shapes and shapes[1] == self.mlps.num_mlps
@@ -129,27 +129,51 @@ class ExpertBank(Layer):
             `(batch, n, D)`.
         """
         if not isinstance(inputs, (list, tuple)) and len(inputs.shape) == 3:
-            x = self.mlps(ops.unstack(inputs, axis=1))
-            return self._activated(x, training)
+            return self._outputs(ops.unstack(inputs, axis=1), [], training)
         return self.outputs(inputs, training)
 
     def outputs(
-        self, inputs: Tensor | SharedInput | list[Tensor], training: bool | None
+        self, inputs: Tensor | fused.SharedInput | list[Tensor], training: bool | None
     ) -> Tensor:
         """What `call` returns, of one input, or of one for each group of experts."""
-        return self._activated(self.mlps(inputs, self._counts), training)
+        return self._outputs(inputs, self.counts, training)
 
-    def _activated(self, x: Tensor, training: bool | None) -> Tensor:
-        """Eq. 5, from the MLPs' outputs `(batch, n * D)` to `(batch, n, D)`."""
-        if self.batch_norm is not None:
-            x = self.batch_norm(x, training=training)
+    def _outputs(
+        self,
+        inputs: Tensor | fused.SharedInput | list[Tensor],
+        readers: Sequence[int],
+        training: bool | None,
+    ) -> Tensor:
+        """Eq. 5 after the MLPs, `(batch, n, D)`."""
+        if fused.are_weights_constant():
+            x = self.mlps.with_weights(*self.inference_weights())(inputs, readers)
+        else:
+            x = self.mlps(inputs, readers)
+            if self.batch_norm is not None:
+                x = self.batch_norm(x, training=training)
+        shape = (-1, self.mlps.num_mlps, self.expert.width)
+        outputs = ops.reshape(self.activate(x), shape)
+        record(self, "outputs", lambda: outputs)
+        return outputs
+
+    def activate(self, x: Tensor) -> Tensor:
+        """The activation of an expert's output."""
         # TensorFlow's own Swish has a gradient that is not saved with an export, and
         # loading one would warn of it.
         swish = self.expert.activation == "swish"
-        x = x * ops.sigmoid(x) if swish else ops.relu(x)
-        outputs = ops.reshape(x, (-1, self.mlps.num_mlps, self.expert.width))
-        record(self, "outputs", lambda: outputs)
-        return outputs
+        return x * ops.sigmoid(x) if swish else ops.relu(x)
+
+    def inference_weights(self) -> tuple[list[Weight], list[Weight]]:
+        """Kernels and biases of the MLPs and, by its averages, the normalisation."""
+        kernels, biases = self.mlps.kernels, self.mlps.biases
+        norm = self.batch_norm
+        if norm is None:
+            return kernels, biases
+        averages = (norm.moving_mean, norm.moving_variance)
+        kernel, bias = fused.fold_batch_norm(
+            kernels[-1], norm.gamma, norm.beta, averages, norm.epsilon
+        )
+        return [*kernels[:-1], kernel], [*biases, bias]
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Any, ...]:
         """`(batch, n, D)`."""

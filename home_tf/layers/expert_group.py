@@ -138,6 +138,20 @@ class ExpertGroup(Layer):
         # costs small requests more than it gives.
         return [*maps, self.feature_gates.gate.mlps.first]
 
+    def gated_experts(self, reads: int) -> fused.GatedExperts:
+        """The weights of all experts, for `fused.level`.
+
+        Args:
+            reads: Number of the input that they read.
+        """
+        gates = self.feature_gates
+        return fused.GatedExperts(
+            reads,
+            self.experts.counts,
+            *self.experts.inference_weights(),
+            None if gates is None else gates.weights_of_all,
+        )
+
     def outputs(self, x: fused.SharedInput, training: bool | None) -> Tensor:
         """All experts on their gated input (eq. 4, 5, 8-10): `(batch, n, D)`."""
         if self.feature_gates is None:

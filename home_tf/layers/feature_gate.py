@@ -119,6 +119,13 @@ class FeatureGate(Layer):
         parts = fused.num_down_parts(self.down_kernel.shape[0], self._num_maps)
         return fused.LinearMap(self.down_kernel, parts=parts)
 
+    @property
+    def weights_of_all(self) -> fused.FeatureGates:
+        """The weights, for `fused.level`."""
+        return fused.FeatureGates(
+            self.down_kernel, self.up_kernel, self.gate.mlps.first, self.num_loras
+        )
+
     def call(self, inputs: Tensor) -> Tensor | list[Tensor]:
         """Scales the input: `(batch, |v|)`, or a list of them."""
         return self._one_or_list(self.gated(inputs))

@@ -1,11 +1,18 @@
 """The whole of HoME as one layer: two levels of experts, gates between them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from home_tf.backend import keras, ops
 from home_tf.backend.names import name_scope, scope_name
-from home_tf.layers.anatomy import Anatomy, BankParts, NamedExpert, name_experts
+from home_tf.layers import fused
+from home_tf.layers.anatomy import (
+    Anatomy,
+    BankParts,
+    GateParts,
+    NamedExpert,
+    name_experts,
+)
 from home_tf.layers.architecture import SHARED, GatedArchitecture, TaskGroups
 from home_tf.layers.expert import Expert, ExpertName
 from home_tf.layers.expert_group import ExpertGroup
@@ -203,8 +210,46 @@ class HoME(GatedArchitecture):
         Returns:
             `{task: (batch, D)}`.
         """
+        # The gates' hidden layers are not merged.
+        if fused.are_weights_constant() and not self.gate_units:
+            return self._call_with_constant_weights(inputs)
         z = self._call_meta_level(inputs, training)
         return self._call_task_level(z, training)
+
+    def _call_with_constant_weights(self, v: Tensor) -> dict[str, Tensor]:
+        """The same in inference, each level in a few operations."""
+        owners = list(self.meta_level)
+        experts = [e for of_owner in self._meta_experts().values() for e in of_owner]
+        meta = [part.gated_experts(reads=0) for part in self.meta_level.values()]
+        gates = [(parts, [0]) for _, parts in self._meta_gates()]
+        z = fused.level([v], self._merged(meta, gates, experts))
+        experts = [e for of_owner in self._task_experts().values() for e in of_owner]
+        task = [
+            part.gated_experts(reads=owners.index(owner))
+            for owner, part in self.task_level.items()
+        ]
+        gates = []
+        for owner, parts in self._task_gates():
+            # A gate decides by [z_g, z_s], a self gate by z_g.
+            reads = [owner] if parts.is_self_gate else [owner, SHARED]
+            gates.append((parts, list(map(owners.index, reads))))
+        h = fused.level(z, self._merged(task, gates, experts))
+        return dict(zip(self.tasks, h, strict=True))
+
+    def _merged(
+        self,
+        groups: Sequence[fused.GatedExperts],
+        gates: Sequence[tuple[GateParts, Sequence[int]]],
+        experts: Sequence[NamedExpert],
+    ) -> fused.Level:
+        """A level for `fused.level`: its experts, and its gates with what they read."""
+        kinds: dict[bool, list[fused.Gates]] = {False: [], True: []}
+        for parts, reads in gates:
+            sees = [list(map(experts.index, seen)) for seen in parts.sees]
+            merged = fused.Gates(reads, parts.layer.mlps.first, sees)
+            kinds[parts.is_self_gate].append(merged)
+        activate = self.task_level[SHARED].experts.activate
+        return fused.Level(groups, activate, kinds[False], kinds[True])
 
     def _call_meta_level(self, v: Tensor, training: bool | None) -> dict[str, Tensor]:
         """`z` of every owner: `(batch, D)`."""
@@ -252,18 +297,30 @@ class HoME(GatedArchitecture):
     def anatomy(self) -> Anatomy:
         """The experts and gates of both levels, such as `task/inter/is_like/0`."""
         meta, task = self._meta_experts(), self._task_experts()
-        banks, gates, feature_gates = [], [], []
+        banks, feature_gates = [], []
         for owner, part in self.meta_level.items():
             banks.append(BankParts(part.experts, meta[owner]))
-            seen = [name for other in self._visible(owner) for name in meta[other]]
-            names = [f"meta/{owner}"]
-            gates += part.gate_parts(names, [seen], [meta[owner]], [None])
             feature_gates += part.feature_gate_parts(meta[owner], reads_features=True)
-        everything = [name for experts in task.values() for name in experts]
         for owner, part in self.task_level.items():
             banks.append(BankParts(part.experts, task[owner]))
             feature_gates += part.feature_gate_parts(task[owner], reads_features=False)
-            tasks = self.task_groups.get(owner, [])
+        gates = [parts for _, parts in [*self._meta_gates(), *self._task_gates()]]
+        return Anatomy(banks, gates, feature_gates)
+
+    def _meta_gates(self) -> Iterator[tuple[str, GateParts]]:
+        """The gates and self gates of every owner."""
+        experts = self._meta_experts()
+        for owner, part in self.meta_level.items():
+            seen = [one for other in self._visible(owner) for one in experts[other]]
+            names = [f"meta/{owner}"]
+            for parts in part.gate_parts(names, [seen], [experts[owner]], [None]):
+                yield owner, parts
+
+    def _task_gates(self) -> Iterator[tuple[str, GateParts]]:
+        """The gates and self gates of every group."""
+        task = self._task_experts()
+        everything = [name for experts in task.values() for name in experts]
+        for owner, tasks in self.task_groups.items():
             of_group = task[owner][: self.num_group_experts]
             own = [
                 [name for name in task[owner] if name.path == f"task/{owner}/{one}"]
@@ -274,8 +331,8 @@ class HoME(GatedArchitecture):
                 for mine in own
             ]
             names = [f"task/{owner}/{one}" for one in tasks]
-            gates += part.gate_parts(names, sees, own, tasks)
-        return Anatomy(banks, gates, feature_gates)
+            for parts in self.task_level[owner].gate_parts(names, sees, own, tasks):
+                yield owner, parts
 
     def _meta_experts(self) -> dict[str, list[NamedExpert]]:
         shared = name_experts("meta/shared", self.num_shared_experts, "shared")

@@ -1,6 +1,7 @@
 """Several multi-layer perceptrons of one shape, side by side."""
 
 from collections.abc import Sequence
+from copy import copy
 
 from home_tf.backend import keras
 from home_tf.layers import fused
@@ -73,6 +74,14 @@ class ParallelMLPs:
     def first(self) -> fused.LinearMap:
         """The first layer of all MLPs: what reads the input."""
         return fused.first_map(self.kernels, self.biases)
+
+    def with_weights(
+        self, kernels: list[Weight], biases: list[Weight]
+    ) -> "ParallelMLPs":
+        """The same MLPs with other weights."""
+        other = copy(self)
+        other.kernels, other.biases = kernels, biases
+        return other
 
     def __call__(
         self, inputs: Tensor | list[Tensor], readers: Sequence[int] = ()

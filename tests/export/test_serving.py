@@ -28,6 +28,7 @@ from tensorflow_serving.apis import (
 from home_tf.config import dump_config, override_config
 from home_tf.export import example_request, export_run
 from home_tf.lab.bench import bench_serve
+from home_tf.lab.bench.serve_parts import PARTS
 from home_tf.run import Run
 
 TASKS = ["long_view", "is_click", "is_like"]
@@ -517,6 +518,15 @@ def test_the_figures_of_bench_serve(trained):
             assert 0 < p50 <= found[f"{key}.p99_ms"]
             assert found[f"{key}.rows_per_second"] == pytest.approx(number / p50 * 1e3)
             assert found[f"{key}.time_vs_limit"]["median"] > 1
+        key = f"serve.predict_{number}"
+        parts = [f"{key}.{part}" for part in PARTS]
+        shares = [found[f"{part}.time_share"] for part in parts]
+        assert min(shares) > 0
+        assert sum(shares) == pytest.approx(1)
+        counts = [found[f"{part}.operations"] for part in parts]
+        assert min(counts) > 10
+        # The ten columns are operations, too.
+        assert found[f"{key}.operations"] == 10 + sum(counts)
     # The user's columns are sent once: with one candidate there is nothing to save.
     assert found["serve.rank_1_fewer_bytes"] == pytest.approx(1, rel=0.01)
     assert found["serve.rank_40_fewer_bytes"] > 1.2

@@ -9,6 +9,7 @@ from support.layer_test import run_layer_test
 from home_tf.backend import keras
 from home_tf.backend.variables import weight_path
 from home_tf.layers import CGC, PLE, AdaTT, Expert, MMoE, SharedBottom, SingleTask
+from home_tf.layers.fused import constant_weights
 
 # The order of the groups and tasks is not the alphabet's, which some savers use.
 GROUPS = {"watch": ["long_view", "finish"], "inter": ["click"]}
@@ -74,6 +75,18 @@ def test_the_forward_pass_equals_the_numpy_reference(variant, expert, training):
     name, arguments = VARIANTS[variant]
     expert = getattr(Expert, expert)(units=(6, 4))
     check_against_reference(name, training, expert=expert, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("variant", "expert"),
+    [(variant, "home") for variant in VARIANTS]
+    + [(name, "relu") for name in ARCHITECTURES],
+)
+def test_with_constant_weights_too(variant, expert):
+    name, arguments = VARIANTS[variant]
+    expert = getattr(Expert, expert)(units=(6, 4))
+    with constant_weights():
+        check_against_reference(name, False, expert=expert, **arguments)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -90,10 +90,20 @@ def test_a_map_that_was_not_shared_is_multiplied_by_itself():
     np.testing.assert_allclose(to_numpy(found), to_numpy(expected), atol=1e-5)
 
 
+def with_constant_weights(function):
+    def call(*arguments):
+        with fused.constant_weights():
+            assert fused.are_weights_constant()
+            return function(*arguments)
+
+    return call
+
+
+@pytest.mark.parametrize("constant", [False, True])
 @pytest.mark.parametrize("use_last_bias", [True, False])
 @pytest.mark.parametrize("units", [(4,), (6, 4), (6, 3, 4)])
 @pytest.mark.parametrize("readers", [[3], [1, 1, 1], [2, 1]])
-def test_mlps_side_by_side_are_as_many_alone(readers, units, use_last_bias):
+def test_mlps_side_by_side_are_as_many_alone(readers, units, use_last_bias, constant):
     kernels = [
         random(width, 3 * columns, seed=i)
         for i, (width, columns) in enumerate(zip((5, *units), units, strict=False))
@@ -109,8 +119,9 @@ def test_mlps_side_by_side_are_as_many_alone(readers, units, use_last_bias):
 
         return outputs
 
+    merged = fused.parallel_mlps
     check_same(
-        call(fused.parallel_mlps),
+        call(with_constant_weights(merged) if constant else merged),
         call(plain.parallel_mlps),
         [*inputs, *kernels, *biases],
     )
@@ -170,3 +181,65 @@ def test_batch_normalisation_is_its_definition(given):
         expected = plain.batch_norm(*inputs, None, 1e-3)[1:]
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(to_numpy(one), to_numpy(other), atol=1e-5)
+
+
+def test_batch_normalisation_is_a_part_of_the_kernel_before_it():
+    moments = (random(4, seed=1), random(4, seed=2) ** 2 + 0.5)
+    x, kernel, gamma, beta = random(30, 5), random(5, 4), random(4), random(4, seed=3)
+    found, bias = fused.fold_batch_norm(kernel, gamma, beta, moments, 1e-3)
+    expected, _, _ = plain.batch_norm(ops.matmul(x, kernel), gamma, beta, moments, 1e-3)
+    np.testing.assert_allclose(
+        to_numpy(ops.matmul(x, found) + bias), to_numpy(expected), atol=1e-5
+    )
+    check_same(
+        lambda *inputs: fused.fold_batch_norm(*inputs, moments, 1e-3),
+        lambda *inputs: plain.fold_batch_norm(*inputs, moments, 1e-3),
+        [kernel, gamma, beta],
+    )
+
+
+# Experts behind each feature gate, of each input.
+COUNTS = [[[2], [2]], [[2], [2, 1]], [[1, 1], [1]], [[3]]]
+
+
+@pytest.mark.parametrize("units", [(4,), (6, 4), (6, 3, 4)])
+@pytest.mark.parametrize("self_gates", ["of several", "of one", "of both", None])
+@pytest.mark.parametrize("loras", [0, 1, 2, 3])
+@pytest.mark.parametrize("counts", COUNTS)
+def test_a_level_is_its_experts_and_gates_alone(counts, loras, self_gates, units):
+    width, last = 5, len(counts) - 1
+    experts = []
+    for reads, each in enumerate(counts):
+        n, maps = sum(each), len(each) * loras
+        sizes = zip((width, *units), units, strict=False)
+        kernels = [random(a, n * b, seed=reads) for a, b in sizes]
+        biases = [random(n * b, seed=reads) for b in units]
+        gates = loras and fused.FeatureGates(
+            random(width, maps * 2, seed=reads),
+            random(maps * 2, width, seed=reads),
+            fused.LinearMap(random(width, maps), random(maps)),
+            loras,
+        )
+        experts.append(fused.GatedExperts(reads, each, kernels, biases, gates or None))
+    number = sum(map(sum, counts))
+
+    def gates_of(reads, *sees):
+        columns = sum(map(len, sees))
+        kernel = random(len(reads) * width, columns, seed=columns)
+        return fused.Gates(reads, fused.LinearMap(kernel, random(columns)), sees)
+
+    # Of different numbers of experts, and in an order of their own.
+    everything = list(range(number))
+    gates = [gates_of([last, 0], everything[::-1]), gates_of([0], [1, 2], [0, 1])]
+    own = [gates_of([last], [0, 1]), gates_of([0], [2, 1], [1, 0])]
+    if self_gates != "of several":
+        own[1] = gates_of([last], [0], [2])
+    if self_gates == "of one":
+        own[0] = gates_of([0], [1])
+    parts = fused.Level(experts, ops.tanh, gates, own if self_gates else [])
+    inputs = [random(7, width, seed=i) for i in range(len(counts))]
+    check_same(
+        lambda *tensors: fused.level(tensors, parts),
+        lambda *tensors: plain.level(tensors, parts),
+        inputs,
+    )

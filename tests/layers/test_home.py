@@ -8,6 +8,7 @@ from support.backends import gradients, randomize, sum_of_squares, to_numpy
 from home_tf.backend import keras
 from home_tf.backend.variables import weight_path
 from home_tf.layers import Expert, HoME
+from home_tf.layers.fused import constant_weights
 
 # The order of the groups and tasks is not the alphabet's, which some savers use.
 GROUPS = {"watch": ["long_view", "finish"], "inter": ["click", "like", "follow"]}
@@ -54,6 +55,20 @@ def test_the_forward_pass_equals_the_numpy_reference(name, training):
     expected = home_reference.home(layer, V, training)
     found = to_numpy(layer(V, training=training))
     assert list(found) == list(expected) == TASKS
+    for task in TASKS:
+        np.testing.assert_allclose(
+            found[task], expected[task], rtol=1e-5, atol=1e-5, err_msg=task
+        )
+
+
+@pytest.mark.parametrize("name", [*SWITCHES, "another number of shared experts"])
+def test_with_constant_weights_too(name):
+    # Whose self gate is then a sigmoid, and those of the groups are none.
+    layer = make(**SWITCHES.get(name, {"num_shared_experts": 1}))
+    expected = home_reference.home(layer, V, training=False)
+    with constant_weights():
+        found = to_numpy(layer(V, training=False))
+    assert list(found) == TASKS
     for task in TASKS:
         np.testing.assert_allclose(
             found[task], expected[task], rtol=1e-5, atol=1e-5, err_msg=task

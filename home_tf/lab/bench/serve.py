@@ -1,5 +1,6 @@
 """How fast an export answers, and how much a request weighs."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,11 +13,14 @@ from home_tf.export import example_request
 from home_tf.export.warmup import read_warmup
 from home_tf.extras import extra
 from home_tf.lab.bench.layer import COLUMNS, large_product
+from home_tf.lab.bench.serve_parts import parts_of_request
 from home_tf.lab.bench.timing import ratio, time_in_turn
 
 CANDIDATES = (1, 50, 500, 2000)
 # Of the large product that the network's products are compared with.
 _FEATURES = 512
+# Operations of the graph that are such products.
+_PRODUCTS = ("MatMul", "BatchMatMulV2", "BatchMatMulV3")
 Inputs = Mapping[str, Any]
 
 
@@ -43,10 +47,10 @@ def bench_serve(
         milliseconds, the rows a second at the median, the bytes of a request, the time
         over that of the network's matrix products at the rate of a large one in the
         same run (`time_vs_limit`, with quartiles), and how much faster (`_vs_predict`,
-        with quartiles) and smaller (`_fewer_bytes`) the others are than `predict`. The
-        first call of `rank` over its median, both with their binding of inputs:
-        `serve.cold_vs_p50` right after loading, and `serve.warmed_vs_p50` after the
-        export's warm-up requests.
+        with quartiles) and smaller (`_fewer_bytes`) the others are than `predict`. Of
+        `predict` also what `parts_of_request` finds. The first call of `rank` over its
+        median, both with their binding of inputs: `serve.cold_vs_p50` right after
+        loading, and `serve.warmed_vs_p50` after the export's warm-up requests.
 
     Raises:
         HomeError: If the export has no warm-up requests of both signatures.
@@ -69,6 +73,9 @@ def bench_serve(
         for name, inputs in requests.items():
             key = f"{name}_{number}"
             calls[key] = _graph_call(model, name, inputs)
+            if name == "predict":
+                parts = parts_of_request(export, inputs)
+                found |= {f"serve.{key}.{k}": value for k, value in parts.items()}
             found[f"serve.{key}.request_bytes"] = len(_serialized(name, inputs))
         calls[f"product_{number}"], _ = large_product(number, _FEATURES)
     calls["first"] = _rank_call(model, once, each, candidates[-1])
@@ -102,13 +109,21 @@ def _names_of_candidates(export: str | Path, once: Inputs) -> Inputs:
 
 def _share_of_product(model: Any) -> float:
     """Operations of the network's products with kernels, over the large product's."""
-    kernels = [
-        weight
-        for path, weight in model.network_weights.items()
-        if len(weight.shape) == 2 and "embeddings" not in path
-    ]
-    elements = sum(int(np.prod(kernel.shape)) for kernel in kernels)
+    graph = model.signatures["predict"].graph.as_graph_def()
+    elements = sum(map(_kernel_elements, graph.library.function))
     return elements / (_FEATURES * COLUMNS)
+
+
+def _kernel_elements(function: Any) -> int:
+    """The elements of the constants that a function multiplies its tensors with."""
+    shapes = {
+        node.name: node.attr["value"].tensor.tensor_shape.dim
+        for node in function.node_def
+        if node.op == "Const"
+    }
+    products = [node for node in function.node_def if node.op in _PRODUCTS]
+    kernels = [shapes.get(node.input[1].split(":")[0]) for node in products]
+    return sum(math.prod(size.size for size in dim) for dim in kernels if dim)
 
 
 def _first_call_after_warm_up(

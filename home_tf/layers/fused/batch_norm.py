@@ -1,5 +1,6 @@
-"""Batch normalisation as one operation of TensorFlow."""
+"""Batch normalisation as one operation of TensorFlow, or as none."""
 
+from home_tf.backend import ops
 from home_tf.types import Tensor
 
 
@@ -41,3 +42,24 @@ def batch_norm(
         rows = tf.cast(tf.shape(x)[0], x.dtype)
         variance *= (rows - 1.0) / rows
     return outputs, mean, variance
+
+
+def fold_batch_norm(
+    kernel: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    moments: tuple[Tensor, Tensor],
+    epsilon: float,
+) -> tuple[Tensor, Tensor]:
+    """The kernel and the bias of a product and the batch normalisation after it.
+
+    Args:
+        kernel: Of a product without a bias, `(features, channels)`.
+        gamma: The scale of each channel.
+        beta: The offset of each channel.
+        moments: The mean and the variance of each channel.
+        epsilon: Added to the variance.
+    """
+    mean, variance = map(ops.convert_to_tensor, moments)
+    scale = gamma / ops.sqrt(variance + epsilon)
+    return kernel * scale, beta - mean * scale

@@ -1,5 +1,6 @@
 """The values of several feature gates that read one input."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from home_tf.backend import ops
@@ -73,13 +74,19 @@ def _mean(downs: list[Tensor], ups: list[Tensor], logits: list[Tensor]) -> Tenso
     Returns:
         `([gates,] batch, |v|)`.
     """
-    *others, last = [
+    values = [
         ops.tanh(ops.matmul(down, up)) for down, up in zip(downs, ups, strict=True)
     ]
-    # The weights sum to 1, so that the last is not needed. Written so, it is 0 to
-    # the last bit where the maps are zero.
+    return weighted_mean(values, _weights_but_last(logits, values[-1].dtype))
+
+
+def weighted_mean(values: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    """The mean of values whose weights sum to 1, so that the last is not needed.
+
+    It is 0 to the last bit where the values are zero.
+    """
+    *others, last = values
     mean = last
-    weights = _weights_but_last(logits, last.dtype)
     for weight, value in zip(weights, others, strict=True):
         mean = mean + weight * (value - last)
     return mean

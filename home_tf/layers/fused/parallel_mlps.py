@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 
 from home_tf.backend import ops
+from home_tf.layers.fused.constant_weights import are_weights_constant
 from home_tf.layers.fused.shared_input import (
     LinearMap,
     SharedInput,
     linear,
     split_columns,
     tensor_of,
+)
+from home_tf.layers.fused.stacked import (
+    stack_bias,
+    stack_kernel,
+    stacked_mlps,
+    take_each,
 )
 from home_tf.types import Tensor, Weight
 
@@ -21,8 +28,9 @@ def parallel_mlps(
 ) -> Tensor:
     """Computes MLPs of one shape, with ReLU between their layers.
 
-    Those that read the same input are one matrix product; the others are plain products
-    on slices, which on a CPU are faster than one batched product.
+    Those that read the same input are one matrix product. The others are plain products
+    on slices, which on a CPU are faster than one batched product, unless the weights
+    are constants.
 
     Args:
         inputs: What they read, `(batch, features)` each.
@@ -33,6 +41,8 @@ def parallel_mlps(
     Returns:
         `(batch, mlps * units)`, the MLPs side by side.
     """
+    if are_weights_constant() and sum(readers) > 1:
+        return _batched(inputs, readers, kernels, biases)
     num_mlps = sum(readers)
     if len(inputs) == 1:
         outputs = linear(inputs[0], first_map(kernels, biases))
@@ -51,6 +61,31 @@ def parallel_mlps(
         bias = biases[depth] if depth < len(biases) else None
         outputs = _layer(outputs, readers, kernel, bias)
     return outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=-1)
+
+
+def _batched(
+    inputs: Sequence[Tensor | SharedInput],
+    readers: Sequence[int],
+    kernels: Sequence[Weight],
+    biases: Sequence[Weight],
+) -> Tensor:
+    """The same with a batched product for each layer, but the first of one input."""
+    number = sum(readers)
+    all_kernels = [stack_kernel(kernel, number) for kernel in kernels]
+    all_biases = [stack_bias(bias, number) for bias in biases]
+    if len(inputs) == 1:
+        x = linear(inputs[0], first_map(kernels, biases))[0]
+        if len(kernels) == 1:
+            return x
+        x = ops.reshape(x, (-1, number, x.shape[-1] // number))
+        x = ops.relu(ops.transpose(x, (1, 0, 2)))
+        outputs = stacked_mlps(x, all_kernels[1:], all_biases[1:])
+    else:
+        x = ops.stack([tensor_of(one) for one in inputs], axis=0)
+        each = [i for i, count in enumerate(readers) for _ in range(count)]
+        outputs = stacked_mlps(take_each(x, each), all_kernels, all_biases)
+    width = outputs.shape[-1]
+    return ops.reshape(ops.transpose(outputs, (1, 0, 2)), (-1, number * width))
 
 
 def first_map(kernels: Sequence[Weight], biases: Sequence[Weight]) -> LinearMap:

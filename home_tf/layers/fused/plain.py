@@ -6,6 +6,7 @@ What tests compare the merged forms with; nothing else uses it.
 from collections.abc import Iterable, Sequence
 
 from home_tf.backend import ops
+from home_tf.layers.fused.level import GatedExperts, Gates, Level
 from home_tf.layers.fused.mix import Term
 from home_tf.layers.fused.shared_input import LinearMap
 from home_tf.types import Tensor, Weight
@@ -79,6 +80,65 @@ def mix(terms: Iterable[Term]) -> Tensor:
             axis=1,
         )
     return total
+
+
+def level(inputs: Sequence[Tensor], parts: Level) -> list[Tensor]:
+    """Eq. 3 to 11 of a level, one group of experts and one gate at a time."""
+    experts = [e for group in parts.experts for e in _experts_of(inputs, group, parts)]
+    outputs = _mixed_by(parts.gates, inputs, experts)
+    if not parts.self_gates:
+        return outputs
+    own = _mixed_by(parts.self_gates, inputs, experts, is_self_gate=True)
+    return [one + other for one, other in zip(outputs, own, strict=True)]
+
+
+def _experts_of(
+    inputs: Sequence[Tensor], group: GatedExperts, parts: Level
+) -> list[Tensor]:
+    x, gates = inputs[group.reads], group.feature_gates
+    each = [x] * len(group.counts)
+    if gates is not None:
+        (down,) = linear(x, LinearMap(gates.down))
+        (logits,) = linear(x, gates.logits)
+        each = feature_gates(x, [down], gates.up, logits, len(group.counts))
+    outputs = parallel_mlps(each, group.counts, group.kernels, group.biases)
+    return ops.split(parts.activate(outputs), sum(group.counts), axis=-1)
+
+
+def _mixed_by(
+    kind: Sequence[Gates],
+    inputs: Sequence[Tensor],
+    experts: Sequence[Tensor],
+    is_self_gate: bool = False,
+) -> list[Tensor]:
+    mixed = []
+    for gates in kind:
+        x = ops.concatenate([inputs[number] for number in gates.reads], axis=-1)
+        (logits,) = linear(x, gates.logits)
+        each = ops.split(logits, len(gates.sees), axis=-1)
+        for of_gate, seen in zip(each, gates.sees, strict=True):
+            is_sigmoid = is_self_gate and len(seen) == 1
+            weights = ops.sigmoid(of_gate) if is_sigmoid else ops.softmax(of_gate)
+            mixed.append(
+                sum(weights[:, k, None] * experts[e] for k, e in enumerate(seen))
+            )
+    return mixed
+
+
+def fold_batch_norm(
+    kernel: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    moments: tuple[Tensor, Tensor],
+    epsilon: float,
+) -> tuple[Tensor, Tensor]:
+    """From its definition: what becomes of 0, and of each feature alone."""
+
+    def normalized(x: Tensor) -> Tensor:
+        return batch_norm(x, gamma, beta, moments, epsilon)[0]
+
+    zero = ops.zeros_like(kernel)
+    return normalized(kernel) - normalized(zero), normalized(zero)[0]
 
 
 def batch_norm(

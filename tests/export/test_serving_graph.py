@@ -1,0 +1,166 @@
+"""The graph of an export: its weights are constants, and its operations few."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from support.backends import randomize
+from support.serving_inputs import serving_inputs
+from tensorflow.core.protobuf import saved_model_pb2
+
+from home_tf.backend import IS_LEGACY
+from home_tf.config import load_config
+from home_tf.config.architecture import ARCHITECTURES
+from home_tf.export import ServingModel, serving_model
+from home_tf.export.frozen import freeze
+from home_tf.training import Experiment
+
+# With HoME's experts in all of them, and with every part of HoME.
+VARIANTS = {name: {"type": name} for name in ARCHITECTURES}
+VARIANTS["home with deep gates"] = {"type": "home", "gate_units": [4]}
+
+
+class Served:
+    """An untrained network of the small configuration, and its export."""
+
+    def __init__(self, records, config_file, folder, architecture, **settings):
+        expert = {"units": [8, 6], "activation": "swish", "batch_norm": True}
+        config = load_config(
+            config_file,
+            {
+                "model.architecture": {**architecture, "expert": expert},
+                "model.tower_units": [5],
+                "training.framework": "tfrs" if IS_LEGACY else "keras",
+                **settings,
+            },
+        )
+        experiment = Experiment.open(config, records)
+        self.network = experiment.make_network()
+        randomize(self.network, 0)
+        for table in self.network.features.weights:
+            table.assign(10.0 * table)  # else all rows are nearly the same
+        self.tasks = list(config.tasks)
+        self.model = ServingModel(
+            experiment.preprocessor, self.network, self.tasks, config.request_columns
+        )
+        self.folder = folder
+        signatures = {"predict": self.model.signatures()["predict"]}
+        tf.saved_model.save(self.model, str(folder), signatures=signatures)
+        self.batch = next(iter(experiment.data.read("test", batch_size=64)))
+        self.ids = experiment.preprocessor(self.batch)
+
+    def difference(self):
+        """Between what the export and the network predict, and the predictions."""
+        predict = tf.saved_model.load(str(self.folder)).signatures["predict"]
+        names = predict.structured_input_signature[1]
+        found = predict(**serving_inputs(self.batch, names))
+        logits = self.network(self.ids, training=False)
+        expected = np.stack([tf.sigmoid(logits[t])[:, 0] for t in self.tasks])
+        found = np.stack([found[task] for task in self.tasks])
+        assert np.ptp(expected, axis=1).max() > 1e-4  # the rows do differ
+        return np.abs(found - expected).max()
+
+    def nodes(self):
+        """The operations of the graph, and of all functions in it."""
+        model = saved_model_pb2.SavedModel()
+        model.ParseFromString((self.folder / "saved_model.pb").read_bytes())
+        graph = model.meta_graphs[0].graph_def
+        functions = (function.node_def for function in graph.library.function)
+        return [*graph.node, *(node for nodes in functions for node in nodes)]
+
+    def variables(self):
+        return [
+            name
+            for name, _ in tf.train.list_variables(
+                str(self.folder / "variables" / "variables")
+            )
+        ]
+
+
+@pytest.fixture(scope="module")
+def serve(trained, tmp_path_factory):
+    run, *_ = trained
+    folder = run.folder.parent
+
+    def make(architecture, **settings):
+        out = tmp_path_factory.mktemp("served") / "1"
+        records, config = folder / "records", folder / "config.yaml"
+        return Served(records, config, out, architecture, **settings)
+
+    return make
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_an_export_of_every_architecture_predicts_what_the_model_does(serve, name):
+    served = serve(VARIANTS[name])
+    assert served.difference() <= 1e-6
+    # Batch normalisation is a part of the kernels, and these are constants.
+    assert not [node for node in served.nodes() if "BatchNorm" in node.op]
+    names = served.variables()
+    assert [name for name in names if "embeddings" in name]
+    assert not [name for name in names if "kernel" in name or "batch_norm" in name]
+
+
+def test_half_precision_keeps_its_batch_normalisation(serve):
+    architecture = VARIANTS["home"]
+    served = serve(architecture, **{"training.mixed_precision": "mixed_bfloat16"})
+    assert served.difference() <= 3e-2
+    assert [node for node in served.nodes() if "BatchNorm" in node.op]
+
+
+def test_weights_too_large_for_a_graph_stay_variables(serve, monkeypatch):
+    monkeypatch.setattr(serving_model, "MAX_CONSTANT_BYTES", 100)
+    served = serve(VARIANTS["home"])
+    assert served.difference() <= 1e-6
+    assert [name for name in served.variables() if "kernel" in name]
+
+
+def test_all_signatures_share_the_constants(trained):
+    _, version, _, _ = trained
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((version / "saved_model.pb").read_bytes())
+    functions = model.meta_graphs[0].graph_def.library.function
+    names = [function.signature.name for function in functions]
+    assert len([name for name in names if "frozen" in name]) == 1
+
+
+def operations(function):
+    """The operations of a concrete function and of those that it calls."""
+    found = []
+    for one in function.graph.get_operations():
+        if one.type == "PartitionedCall":
+            called = function.graph.as_graph_def().library.function
+            (body,) = (f for f in called if f.signature.name == one.get_attr("f").name)
+            found += [node.op for node in body.node_def]
+        else:
+            found.append(one.type)
+    return found
+
+
+def test_the_graph_of_home_has_few_operations(serve):
+    served = serve(VARIANTS["home"])
+    found = operations(served.model.signatures()["predict"])
+    assert "PartitionedCall" not in found
+    assert len(found) <= 320
+    dense = served.model._dense
+    assert len(dense.graph.get_operations()) <= 160
+    assert "ReadVariableOp" not in operations(dense)
+
+
+def test_freezing_evaluates_what_does_not_depend_on_the_input():
+    large, table = tf.Variable(tf.random.normal((50, 60))), tf.Variable([[1.0], [2.0]])
+
+    def function(x):
+        parts = tf.split(tf.linalg.matmul(large, large, transpose_b=True), 2, axis=1)
+        rows = tf.gather(table, tf.cast(x[:, 0] > 0, tf.int32))
+        return tf.matmul(x, parts[0] + 1.0) * tf.matmul(x, parts[1]) + rows
+
+    frozen = freeze(function, tf.TensorSpec((None, 50)))
+    x = tf.random.normal((7, 50))
+    expected = function(x)
+    # What is not read as a whole stays a variable.
+    assert [one is table.handle for one in frozen.captured_inputs] == [True]
+    large.assign(tf.zeros_like(large))
+    np.testing.assert_allclose(frozen(x), expected, rtol=1e-5, atol=1e-5)
+    found = operations(frozen)
+    assert found.count("MatMul") == 2
+    assert not {"Split", "ReadVariableOp"} & set(found)

@@ -75,5 +75,5 @@ class TableStack(Layer):
 
             found = tf.gather(tf_variable(self.embeddings), rows)
         else:
-            found = ops.take(self.embeddings, rows, axis=0)  # type: ignore[attr-defined]
+            found = ops.take(self.embeddings, rows, axis=0)
         return ops.cast(found, self.compute_dtype)

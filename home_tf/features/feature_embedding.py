@@ -337,7 +337,7 @@ def _attention(query: Any, keys: Any, present: Any) -> Any:
     if keys.shape[0] == 1:
         scores = ops.matmul(query, ops.transpose(keys[0]))
     else:
-        scores = ops.einsum("bd,bld->bl", query, keys)
+        scores = ops.squeeze(ops.matmul(keys, ops.expand_dims(query, -1)), axis=-1)
     scores = ops.cast(scores / keys.shape[-1] ** 0.5, "float32")
     mask = ops.cast(present, "float32")
     weights = ops.softmax(scores + (mask - 1.0) * 1e9, axis=-1) * mask

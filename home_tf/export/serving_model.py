@@ -13,11 +13,14 @@ from home_tf.config.score_config import SCORE
 from home_tf.export.candidates import Candidates
 from home_tf.export.frozen import freeze
 from home_tf.export.quantized_tables import QuantizedTable
+from home_tf.export.slices import in_slices
 from home_tf.features import Preprocessor
 from home_tf.layers.fused import constant_weights
 
 # A graph ends at 2 GB.
 MAX_CONSTANT_BYTES = 2**30
+# Of the rows that go through experts and towers at once.
+MAX_ROWS = 256
 
 
 class ServingModel(tf.Module):
@@ -202,7 +205,9 @@ def _make_dense_part(network: Any, tasks: Sequence[str]) -> Any:
     if sum(map(_num_bytes, weights)) > MAX_CONSTANT_BYTES:
         return tf.function(logits, autograph=False).get_concrete_function(spec)
     # What is merged is rounded otherwise, which shows in half precision.
-    return freeze(merged_logits if spec.dtype == tf.float32 else logits, spec)
+    if spec.dtype != tf.float32:
+        return freeze(logits, spec)
+    return in_slices(freeze(merged_logits, spec), spec, rows=MAX_ROWS)
 
 
 def _num_bytes(weight: Any) -> int:

@@ -6,7 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+# The attributes of operations that name a function which they call.
+_CALLED = ("f", "cond", "body")
 PARTS = ("preprocessing", "embeddings", "experts_and_towers")
 
 
@@ -59,7 +60,7 @@ def parts_of_request(
 
 
 def _part_of(operation: str) -> str:
-    if "frozen" in operation:
+    if "frozen" in operation or "sliced" in operation:
         return "experts_and_towers"
     return "embeddings" if "embeddings/" in operation else "preprocessing"
 
@@ -73,8 +74,9 @@ def _durations(trace: Any) -> Iterator[tuple[str, int]]:
 def _operations(functions: Mapping[str, Any], name: str) -> Iterator[str]:
     """The operations of a function and, in their place, those of what it calls."""
     for node in functions[name].node_def:
-        called = node.attr["f"].func.name if node.op in _CALLS else ""
-        if called in functions:
-            yield from _operations(functions, called)
+        called = [node.attr[one].func.name for one in _CALLED if one in node.attr]
+        if any(one in functions for one in called):
+            for one in called:
+                yield from _operations(functions, one)
         else:
             yield f"{name}/{node.name}"

@@ -15,12 +15,14 @@ import os
 from pathlib import Path
 
 CANDIDATES = (1, 50, 500, 2000)
+ALL_THREADS = {"TF_NUM_INTRAOP_THREADS": str(os.cpu_count())}
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1"}
+ONEDNN, WITHOUT = {"TF_ENABLE_ONEDNN_OPTS": "1"}, {"TF_ENABLE_ONEDNN_OPTS": "0"}
 SETTINGS = {
-    "oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "1"},
-    "oneDNN, one thread an operation": {"TF_ENABLE_ONEDNN_OPTS": "1", **ONE_THREAD},
-    "without oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "0"},
-    "without, one thread": {"TF_ENABLE_ONEDNN_OPTS": "0", **ONE_THREAD},
+    "oneDNN": {**ONEDNN, **ALL_THREADS},
+    "oneDNN, one thread an operation": {**ONEDNN, **ONE_THREAD},
+    "without oneDNN": {**WITHOUT, **ALL_THREADS},
+    "without, one thread": {**WITHOUT, **ONE_THREAD},
 }
 
 

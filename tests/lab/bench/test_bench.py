@@ -21,9 +21,12 @@ from home_tf.layers import HoME
 SMALL = LayerSizes(batch=8, features=8, tasks=3, expert_units=(4, 2), lora_rank=(2, 1))
 
 
+BENCHES = ("layer", "input", "fit", "serve", "step")
+
+
 def test_every_kept_expectation_is_of_a_benchmark():
     # The tests of their figures compare the keys.
-    keys = [kept_keys(name) for name in ("layer", "input", "fit", "serve")]
+    keys = [kept_keys(name) for name in BENCHES]
     assert set().union(*keys) == load_expected(KEPT).keys()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import tensorflow as tf
-from support.benchmarks import is_ratio
+from support.benchmarks import is_ratio, kept_keys
 
 from home_tf.backend import IS_LEGACY
 from home_tf.lab.bench.step import PARTS, _products_of, bench_step, plot_step
@@ -20,6 +20,7 @@ def test_the_figures_of_a_step(small_config, prepared, tmp_path, jit_compile):
     names = ["ms", *(f"{n}_share" for n in (*PARTS, "products", "preprocessing"))]
     names += ["compiled_speedup"] if jit_compile else []
     assert all(is_ratio(found[f"step.{name}"]) for name in names)
+    assert kept_keys("step") <= found.keys()
     # Alone, a part takes no longer than the whole: measured with much to spare.
     assert all(found[f"step.{part}_share"]["low"] < 2.0 for part in PARTS)
     plot_step(found, tmp_path / "step.png")

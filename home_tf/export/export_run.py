@@ -51,9 +51,10 @@ def export_run(
 ) -> AnyPath:
     """Exports a run as the next version of a model.
 
-    The SavedModel is written aside, loaded in a process with only TensorFlow, compared
-    with the trained model (with the quantised tables, if there are) on validation rows,
-    and only then renamed into place. TF Serving never sees a half-written version.
+    The SavedModel is written to a temporary folder, loaded in a process with only
+    TensorFlow, compared with the trained model (with the quantised tables, if there
+    are) on validation rows, and only then renamed into place. TF Serving never sees a
+    half-written version.
 
     Its `assets.extra` has `tf_serving_warmup_requests`, validation rows that TF Serving
     replays before it serves the version, and `home_tf.json`, what it was made of.

@@ -1,4 +1,4 @@
-"""Exposures of a synthetic KuaiRand, and what users did."""
+"""Impressions of a synthetic KuaiRand, and what users did."""
 
 from typing import Any
 

@@ -73,11 +73,12 @@ class RankingMethods:
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: If there is a loss or loss weights, `metrics` is anything else,
-                or `jit_compile` is set under a strategy with several replicas.
+            ValueError: If there is a loss or loss weights, `metrics` or `jit_compile`
+                is anything else, or `jit_compile` is set under a strategy with several
+                replicas.
         """
         check_compile(kwargs)
-        _check_one_replica(jit_compile)
+        _check_jit_compile(jit_compile)
         named = name_metrics(self.tasks, metrics, self.ranking_metrics.names)
         in_part = jit_compile and comes_apart(self)
         self.compiled_step = CompiledStep(self) if in_part else None
@@ -219,7 +220,11 @@ def _check_no_class_weight(class_weight: Any) -> None:
         )
 
 
-def _check_one_replica(jit_compile: bool) -> None:
+def _check_jit_compile(jit_compile: bool) -> None:
+    if not isinstance(jit_compile, bool):
+        raise ValueError(
+            f"`jit_compile` must be True or False. Received: {jit_compile!r}"
+        )
     if jit_compile and num_replicas() > 1:
         raise ValueError(
             "`jit_compile` must be False under a strategy with several replicas: XLA "

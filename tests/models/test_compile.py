@@ -49,6 +49,7 @@ def make_data(rows=64):
             r"takes no `loss_weights`: RankingModel\(..., loss_weights=",
         ),
         ({"weighted_metrics": ["auc"]}, "takes no `weighted_metrics`: give them as"),
+        ({"jit_compile": "auto"}, "`jit_compile` must be True or False. .* 'auto'"),
         ({"metrics": ["auc"]}, r"`metrics` must be a dict .* Received: \['auc'\]"),
         ({"metrics": {"clik": []}}, r"which are \['click', 'like'\]. Received: .*clik"),
         ({"metrics": {"click": "auc"}}, "`metrics` must hold objects of .* 'auc'"),

@@ -207,7 +207,8 @@ def _make_dense_part(network: Any, tasks: Sequence[str]) -> Any:
     # What is merged is rounded otherwise, which shows in half precision.
     if spec.dtype != tf.float32:
         return freeze(logits, spec)
-    return in_slices(freeze(merged_logits, spec), spec, rows=MAX_ROWS)
+    frozen = freeze(merged_logits, spec)
+    return in_slices(frozen, spec, rows=MAX_ROWS, columns=len(tasks))
 
 
 def _num_bytes(weight: Any) -> int:

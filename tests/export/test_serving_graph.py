@@ -158,8 +158,9 @@ def test_slices_are_of_at_most_so_many_rows(rows):
         tf.numpy_function(lambda number: seen.append(int(number)), [tf.shape(x)[0]], [])
         return 2.0 * x
 
-    sliced = in_slices(look, tf.TensorSpec((None, 2)), rows=3)
+    sliced = in_slices(look, tf.TensorSpec((None, 2)), rows=3, columns=2)
     x = np.arange(2.0 * rows, dtype=np.float32).reshape(rows, 2)
+    assert sliced.output_shapes.as_list() == [None, 2]
     np.testing.assert_array_equal(sliced(tf.constant(x)), 2.0 * x)
     assert sum(seen) == rows
     assert max(seen) <= 3

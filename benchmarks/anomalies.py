@@ -99,8 +99,8 @@ class Regime:
         """A trainer of a model of the comparison."""
         from home_tf.config import override_config
         from home_tf.lab.comparison.contender import contenders
-        from home_tf.lab.comparison.fold_trainer import contender_config
         from home_tf.lab.comparison.network_trainer import NetworkTrainer
+        from home_tf.lab.comparison.plan import contender_config
 
         config = contender_config(self.config, contenders([model])[-1])
         if model.startswith("mmoe"):
@@ -116,7 +116,7 @@ class Regime:
             seed, after_epoch=lambda: epochs.append(trainer.measure_experts(test))
         )
         aucs = [epoch["score"] for epoch in fitted.history]
-        return {"best_epoch": fitted.best_epoch, "AUC": aucs, "epochs": epochs}
+        return {"best_epoch": int(fitted.best_epoch), "AUC": aucs, "epochs": epochs}
 
 
 def generate_logs(arguments, work):

@@ -28,4 +28,7 @@ def evaluate(
     metrics = evaluate_run(found, data=data, splits=splits)
     for name in splits:
         console.print(metrics_table(metrics[name], title=name))
+    method = metrics["calibration_method"]
+    if method != "none":
+        console.print(f"probabilities as served: `serving.calibration: {method}`")
     report_written(found.metrics_file)

@@ -39,6 +39,10 @@ def export(
             metavar="TASK=WEIGHT,...",
         ),
     ] = None,
+    calibration: Annotated[
+        Literal["none", "platt", "isotonic"] | None,
+        typer.Option(help="Correct probabilities by what the validation rows had."),
+    ] = None,
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Withdraw the current version instead.")
     ] = False,
@@ -65,6 +69,7 @@ def export(
             tables=tables,
             max_auc_loss=max_auc_loss,
             score_weights=weights,
+            calibration=calibration,
             on_check=_report_check,
             on_auc_changes=_report_auc_changes,
         )

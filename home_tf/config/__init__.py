@@ -11,6 +11,7 @@ from home_tf.extras import extra
 
 with extra("pipeline"):
     from home_tf.config.read_yaml import peek_framework as peek_framework
+    from home_tf.config.read_yaml import read_yaml as read_yaml
 
 if TYPE_CHECKING:
     from home_tf.config.architecture import ARCHITECTURES as ARCHITECTURES
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from home_tf.config.load import override_config as override_config
     from home_tf.config.model_config import ModelConfig as ModelConfig
     from home_tf.config.score_config import ScoreConfig as ScoreConfig
+    from home_tf.config.serving_config import Calibration as Calibration
     from home_tf.config.serving_config import ServingConfig as ServingConfig
     from home_tf.config.split_config import SplitConfig as SplitConfig
     from home_tf.config.table_config import TableConfig as TableConfig
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "ARCHITECTURES": "architecture",
     "Architecture": "architecture",
+    "Calibration": "serving_config",
     "CandidatesConfig": "candidates_config",
     "ColumnConfig": "column_config",
     "Config": "config",

@@ -1,5 +1,6 @@
 """Reading, changing and writing a configuration."""
 
+import fnmatch
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +22,8 @@ def load_config(path: PathLike, overrides: Mapping[str, Any] | None = None) -> C
     Args:
         path: The YAML file.
         overrides: Values to set instead of the file's, by dotted key, such as
-            `{"training.epochs": 3}`.
+            `{"training.epochs": 3}`. A `*` in it stands for any letters of keys that
+            are there: `features.*_rate.transform`.
 
     Returns:
         The checked configuration.
@@ -112,11 +114,34 @@ def _checked(
 
 def _set(values: dict[str, Any], key: str, value: Any, *, where: object) -> None:
     *sections, last = key.split(".")
+    found = [values]
     for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise HomeError(
-                f"{where}: `{key}` cannot be set: `{section}` must be a mapping. "
-                f"Received: {shown(values)}"
-            )
-    values[last] = value
+        inner = [
+            one.setdefault(name, {})
+            for one in found
+            for name in _matching(one, section, key, where=where)
+        ]
+        for one in inner:
+            if not isinstance(one, dict):
+                raise HomeError(
+                    f"{where}: `{key}` cannot be set: `{section}` must be a mapping. "
+                    f"Received: {shown(one)}"
+                )
+        found = inner
+    for one in found:
+        for name in _matching(one, last, key, where=where):
+            one[name] = value
+
+
+def _matching(
+    values: Mapping[str, Any], pattern: str, key: str, *, where: object
+) -> list[str]:
+    if "*" not in pattern:
+        return [pattern]
+    found = fnmatch.filter(values, pattern)
+    if not found:
+        raise HomeError(
+            f"{where}: `{key}` cannot be set: nothing there is like `{pattern}`. "
+            f"There are: {', '.join(values) or 'none'}"
+        )
+    return found

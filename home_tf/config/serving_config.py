@@ -1,9 +1,13 @@
 """The section `serving`: what a request for a ranking sends."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from home_tf.config.candidates_config import CandidatesConfig
 from home_tf.config.score_config import ScoreConfig
+from home_tf.hints import check_fields
+
+Calibration = Literal["none", "platt", "isotonic"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,9 +20,16 @@ class ServingConfig:
             `rank` takes their columns once. Without any there is no such signature.
         candidates: Candidates that an export holds, below, which the signature
             `rank_by_id` looks up; without it there is no such signature.
+        calibration: How probabilities are corrected by what was observed on the
+            validation rows: `platt` or `isotonic`, by task, or `none`. The order of the
+            rows by a task stays; that by `score`, which combines tasks, may change.
         score: The output `score` of all signatures, below; without it there is none.
     """
 
     request_features: tuple[str, ...] = ()
     candidates: CandidatesConfig | None = None
+    calibration: Calibration = "none"
     score: ScoreConfig | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)

@@ -86,7 +86,8 @@ class ColumnStatistics:
             raise HomeError(
                 f"{self._place('mean')} must be the share of ones, between 0 and 1. "
                 f"Received: mean {mean:g}, lowest {lowest:g}. Leave missing labels "
-                "(NaN or -1) out of its statistics, or set `initial_rates: false`"
+                "(NaN or -1) out of its statistics, or set "
+                "`model.prior_initialization: false`"
             )
         return min(max(mean, 1e-6), 1 - 1e-6)
 

@@ -49,7 +49,7 @@ def diagnose_run(
     experiment.check_rows(split, needed_by="a diagnosis")
     network = experiment.load_network(folder)
     figures = _measure(experiment, network, split, progress).result()
-    (predictions,) = experiment.predict(network, split)
+    (predictions,) = experiment.predict_calibrated(network, split)
     found = {
         "format": FORMAT,
         "version": VERSION,
@@ -80,7 +80,7 @@ def _measure(
     inspector = Inspector(network)
     widths = {
         **network.features.widths,
-        **dict.fromkeys(experiment.preprocessor.numeric_features, 1),
+        **experiment.preprocessor.numeric_widths,
     }
     figures, done = Figures(widths), 0
     total = experiment.data.split(split).rows

@@ -13,4 +13,6 @@ from home_tf.evaluation.proportions import wilson_interval as wilson_interval
 from home_tf.evaluation.ranking import auc as auc
 from home_tf.evaluation.ranking import gauc as gauc
 from home_tf.evaluation.ranking import per_group_auc as per_group_auc
+from home_tf.evaluation.recalibration import Calibrator as Calibrator
+from home_tf.evaluation.recalibration import fit_calibrators as fit_calibrators
 from home_tf.evaluation.report import evaluate_tasks as evaluate_tasks

@@ -9,7 +9,7 @@ from typing import get_args
 
 import tensorflow as tf
 
-from home_tf.config import history_features, override_config
+from home_tf.config import Calibration, history_features, override_config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError, check_at_least
 from home_tf.export.candidates import read_candidates
@@ -46,6 +46,7 @@ def export_run(
     tables: TableType = "float32",
     max_auc_loss: float | None = None,
     score_weights: Mapping[str, float] | None = None,
+    calibration: Calibration | None = None,
     on_check: Callable[[float], None] | None = None,
     on_auc_changes: Callable[[AucChanges], None] | None = None,
 ) -> AnyPath:
@@ -70,6 +71,8 @@ def export_run(
             with `float16` or `int8`; by default by 0.001.
         score_weights: Weights of the combined score, `{task: weight}`, instead of those
             in the configuration. Without `serving.score` there, the score is a product.
+        calibration: `platt`, `isotonic` or `none`, instead of `serving.calibration` of
+            the configuration.
         on_check: Called with the largest difference that the comparison found.
         on_auc_changes: Called with what `check_auc_changes` returns, for `float16` or
             `int8` tables.
@@ -90,6 +93,8 @@ def export_run(
     if score_weights is not None:
         override = {"serving.score.weights": dict(score_weights)}
         config = override_config(config, override)
+    if calibration is not None:
+        config = override_config(config, {"serving.calibration": calibration})
     experiment = Experiment.open(config, run.open_data(data))
     with experiment.explain_broken_records(*experiment.data.schema.splits):
         network = experiment.load_network(best)
@@ -100,7 +105,9 @@ def export_run(
             max_auc_loss=limit,
         )
         candidates = read_candidates(experiment)
-        requests = Requests.read(experiment, network, candidates)
+        # Of the network with quantised tables, if it has some.
+        calibrators = experiment.fit_calibrators(network)
+        requests = Requests.read(experiment, network, candidates, calibrators)
     if auc_changes and on_auc_changes is not None:
         on_auc_changes(auc_changes)
     model = ServingModel(
@@ -110,6 +117,7 @@ def export_run(
         config.request_columns,
         score=config.serving.score,
         candidates=candidates,
+        calibrators=calibrators,
         tables=quantized,
     )
     made = collect_provenance()
@@ -123,6 +131,7 @@ def export_run(
             for column, feature in history_features(config).items()
         },
         "score": config.serving.score and asdict(config.serving.score),
+        "calibration": {task: asdict(one) for task, one in calibrators.items()},
         "embedding_tables": tables,
         "auc_changes": auc_changes,
     }

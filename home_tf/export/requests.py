@@ -13,6 +13,7 @@ from home_tf.config import ScoreConfig
 from home_tf.config.score_config import SCORE
 from home_tf.data import Column
 from home_tf.data.encode_examples import encode_examples
+from home_tf.evaluation import Calibrator
 from home_tf.training.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -48,7 +49,11 @@ class Requests:
 
     @classmethod
     def read(
-        cls, experiment: Experiment, network: Any, candidates: "Candidates | None"
+        cls,
+        experiment: Experiment,
+        network: Any,
+        candidates: "Candidates | None",
+        calibrators: Mapping[str, Calibrator],
     ) -> "Requests":
         """The first validation rows as requests.
 
@@ -56,13 +61,14 @@ class Requests:
             experiment: The experiment that is exported.
             network: Its network, from features to logits `{task: (rows, 1)}`.
             candidates: Those that the export holds, if it does.
+            calibrators: Those of the tasks that are calibrated.
         """
         config, columns = experiment.config, list(experiment.preprocessor.columns)
         dataset = experiment.data.read(
             "validation", batch_size=_CHECKED_ROWS, columns=columns
         )
         rows: Columns = next(dataset.as_numpy_iterator())
-        expected = _answer(experiment, network, rows)
+        expected = _answer(experiment, network, rows, calibrators)
         score = config.serving.score
         return cls(
             to_inputs(rows),
@@ -156,17 +162,26 @@ def to_inputs(rows: Columns) -> Columns:
     }
 
 
-def _answer(experiment: Experiment, network: Any, rows: Columns) -> dict[str, Floats]:
+def _answer(
+    experiment: Experiment,
+    network: Any,
+    rows: Columns,
+    calibrators: Mapping[str, Calibrator],
+) -> dict[str, Floats]:
     """Preprocessing and network, run eagerly; the rest by NumPy."""
     tensors = {name: tf.constant(values) for name, values in rows.items()}
     logits = network(experiment.preprocessor(tensors), training=False)
-    answers = {task: _sigmoid(logits[task]) for task in experiment.config.tasks}
+    answers = {}
+    for task in experiment.config.tasks:
+        found = logits[task].numpy()
+        calibrate = calibrators.get(task)
+        answers[task] = _sigmoid(found if calibrate is None else calibrate(found))
     score = experiment.config.serving.score
     return answers if score is None else {**answers, SCORE: _scored(score, answers)}
 
 
 def _sigmoid(logits: Any) -> Floats:
-    return 1 / (1 + np.exp(-logits.numpy().ravel().astype(np.float64)))
+    return 1 / (1 + np.exp(-logits.ravel().astype(np.float64)))
 
 
 def _scored(score: ScoreConfig, probabilities: Mapping[str, Floats]) -> Floats:

@@ -10,6 +10,8 @@ from home_tf.backend.checked import checked
 from home_tf.backend.variables import named_weights, tf_variable
 from home_tf.config import ScoreConfig
 from home_tf.config.score_config import SCORE
+from home_tf.evaluation import Calibrator
+from home_tf.export.calibration import make_calibration
 from home_tf.export.candidates import Candidates
 from home_tf.export.frozen import freeze
 from home_tf.export.quantized_tables import QuantizedTable
@@ -53,6 +55,7 @@ class ServingModel(tf.Module):
         request_columns: Columns that are the same for all candidates of a request.
         score: How the tasks become one score, if they do.
         candidates: The candidates that `rank_by_id` looks up.
+        calibrators: Those of tasks whose probabilities are corrected.
         tables: The quantised tables that the network looks its embeddings up in; its
             own are then left out of the module.
     """
@@ -65,6 +68,7 @@ class ServingModel(tf.Module):
         request_columns: Collection[str] = (),
         score: ScoreConfig | None = None,
         candidates: Candidates | None = None,
+        calibrators: Mapping[str, Calibrator] | None = None,
         tables: Sequence[QuantizedTable] = (),
     ) -> None:
         super().__init__(name="serving_model")
@@ -81,6 +85,7 @@ class ServingModel(tf.Module):
         self.network_weights = _used_weights(
             network, self._dense, quantized=bool(tables)
         )
+        self._calibrate = make_calibration(calibrators or {}, self.tasks)
         self._columns = preprocessor.columns
         self._request_columns = set(request_columns)
         self._score = score
@@ -165,11 +170,12 @@ class ServingModel(tf.Module):
         return self._logits(tf.io.parse_example(examples, self._example_features))
 
     def _logits(self, columns: Mapping[str, Any]) -> Any:
-        """Logits of all tasks, `(batch, tasks)`."""
+        """Logits of all tasks, `(batch, tasks)`, calibrated if they are to be."""
         ids = self.preprocessor(columns)
         with tf.name_scope("embeddings"):
             v = self._features(ids)
-        return self._dense(v)
+        with tf.name_scope("calibration"):
+            return self._calibrate(self._dense(v))
 
     def _outputs(self, logits: Any, weights: Any = None) -> dict[str, Any]:
         probabilities = tf.unstack(tf.sigmoid(logits), num=len(self.tasks), axis=1)
@@ -193,7 +199,7 @@ def _make_dense_part(network: Any, tasks: Sequence[str]) -> Any:
     """
 
     def logits(v: Any) -> Any:
-        found = network.towers(network.representations(v, training=False))
+        found = network.logits_of(v, training=False)
         return tf.concat([found[task] for task in tasks], axis=1)
 
     def merged_logits(v: Any) -> Any:
@@ -201,7 +207,7 @@ def _make_dense_part(network: Any, tasks: Sequence[str]) -> Any:
             return logits(v)
 
     spec = tf.TensorSpec((None, network.features.width), network.compute_dtype)
-    weights = [*network.representations.weights, *network.towers.weights]
+    weights = [weight for part in network.dense_parts for weight in part.weights]
     if sum(map(_num_bytes, weights)) > MAX_CONSTANT_BYTES:
         return tf.function(logits, autograph=False).get_concrete_function(spec)
     # What is merged is rounded otherwise, which shows in half precision.
@@ -219,10 +225,9 @@ def _num_bytes(weight: Any) -> int:
 def _used_weights(network: Any, dense: Any, *, quantized: bool) -> dict[str, Any]:
     """The weights that have not become constants."""
     captured = set(map(id, dense.captured_inputs))
-    parts = [network.representations, network.towers]
     found = {
         f"{part.name}/{path}": tf_variable(weight)
-        for part in parts
+        for part in network.dense_parts
         for path, weight in named_weights(part).items()
         if id(tf_variable(weight).handle) in captured
     }

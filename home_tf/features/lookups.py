@@ -10,6 +10,7 @@ from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.features.categorical_feature import CategoricalFeature
 from home_tf.features.numeric_feature import NumericFeature
+from home_tf.features.quantile_bounds import quantile_bounds
 from home_tf.features.vocabularies import Vocabulary
 from home_tf.types import KerasLayer, Tensor
 
@@ -20,13 +21,23 @@ class Bucketing:
 
     Attributes:
         boundaries: Where a bucket begins, ascending; below the first is bucket 0.
+        nullable: Whether there is one more bucket, the last, of missing numbers.
     """
 
     boundaries: Sequence[float]
+    nullable: bool = False
+
+    @property
+    def num_ids(self) -> int:
+        """Number of buckets."""
+        return len(self.boundaries) + 1 + self.nullable
 
     def __call__(self, x: Tensor) -> Tensor:
         """Numbers of any shape to int32 of that shape."""
-        return tf.raw_ops.Bucketize(input=x, boundaries=list(self.boundaries))
+        found = tf.raw_ops.Bucketize(input=x, boundaries=list(self.boundaries))
+        if not self.nullable:
+            return found
+        return tf.where(tf.math.is_nan(x), self.num_ids - 1, found)
 
 
 def make_hashing(column: str, buckets: int, data: DatasetDirectory) -> KerasLayer:
@@ -68,17 +79,12 @@ def make_bucketing(
     """Cuts numbers into buckets that hold equal shares of the training rows."""
     assert feature.buckets is not None  # the feature has checked it
     statistics = data.statistics(feature.column or name, needed_by=f"feature `{name}`")
-    quantiles = statistics.quantiles
-    last = len(quantiles) - 1
-    at = [round(i * last / feature.buckets) for i in range(1, feature.buckets)]
-    boundaries = sorted({quantiles[i] for i in at})
-    return Bucketing(boundaries)
+    bounds = quantile_bounds(statistics.quantiles, feature.buckets)
+    return Bucketing(sorted(set(bounds[1:-1])), feature.nullable)
 
 
 def count_ids(lookup: KerasLayer | Vocabulary) -> int:
     """The number of ids that a lookup gives: the size of its embedding table."""
-    if isinstance(lookup, Vocabulary):
+    if isinstance(lookup, Vocabulary | Bucketing):
         return lookup.num_ids
-    if isinstance(lookup, keras.layers.Hashing):
-        return int(lookup.num_bins)
-    return len(lookup.boundaries) + 1
+    return int(lookup.num_bins)

@@ -45,7 +45,9 @@ class Preprocessor(tf.Module):
         data: The dataset directory.
         tables: `{table: EmbeddingTable}` for `FeatureEmbedding`.
         embedded_features: `{feature: EmbeddedFeature}` for `FeatureEmbedding`.
-        numeric_features: Names of the normalised numeric features, in their order.
+        numeric_widths: `{feature: width}` of the numbers beside the embeddings, in
+            their order; a feature that may be missing is there twice, as `price` and
+            as `price is missing`.
 
     Raises:
         HomeError: If features do not fit together, a column is missing or has the
@@ -73,7 +75,7 @@ class Preprocessor(tf.Module):
         self.embedded_features = self._make_embedded_features()
         numeric = {k: f for k, f in features.items() if isinstance(f, NumericFeature)}
         self._numeric = NumericColumns(numeric, data)
-        self.numeric_features = self._numeric.normalized
+        self.numeric_widths = self._numeric.widths
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -96,7 +98,7 @@ class Preprocessor(tf.Module):
             tf.errors.InvalidArgumentError: If a number is infinite, or NaN in a feature
                 that is not `nullable`; the message names the column.
         """
-        normalized, numbers = self._numeric(columns)
+        encoded, numbers = self._numeric(columns)
         values = {
             name: numbers[name]
             if name in numbers
@@ -108,8 +110,8 @@ class Preprocessor(tf.Module):
             rest = {name: x for name, x in values.items() if name not in found}
             found |= self._together(rest)
         outputs = {name: found[name] for name in self._embedded}
-        if normalized is not None:
-            outputs[NUMERIC_FEATURES] = normalized
+        if encoded is not None:
+            outputs[NUMERIC_FEATURES] = encoded
         return outputs
 
     def _find_lookups(self) -> dict[str, KerasLayer | Vocabulary]:
@@ -131,9 +133,9 @@ class Preprocessor(tf.Module):
     ) -> KerasLayer | Vocabulary | None:
         """The lookup of a feature with a table of its own; None of a plain number."""
         if isinstance(feature, NumericFeature):
-            if feature.encoding == "normalized":
-                return None
-            return make_bucketing(name, feature, self.data)
+            if feature.encoding == "bucketized":
+                return make_bucketing(name, feature, self.data)
+            return None
         column = feature.column or name
         if feature.buckets is not None:
             return make_hashing(column, feature.buckets, self.data)

@@ -10,14 +10,13 @@ _EXPERTS = {20_000: [32], 2_000_000: [64, 32], 10**12: [128, 64]}
 _RANKS = {20_000: 8, 2_000_000: 16, 10**12: 32}
 _BATCHES = {20_000: 128, 100_000: 512, 5_000_000: 1024, 10**12: 4096}
 _EPOCHS = {20_000: 10, 200_000: 5, 5_000_000: 3, 10**12: 1}
-# Below this share of ones, towers start at the rates; so many ones in a tenth of the
-# rows make an AUC that can choose an epoch.
-_RARE, _LEAST_ONES = 0.05, 100
+# So many ones in a tenth of the rows make an AUC that can choose an epoch.
+_LEAST_ONES = 100
 
 
-def model_for(rows: int, labels: Sequence[Label]) -> dict[str, Any]:
+def model_for(rows: int) -> dict[str, Any]:
     """The section `model` for so many rows."""
-    model: dict[str, Any] = {
+    return {
         "architecture": {
             "type": "home",
             "expert": {"units": _of(_EXPERTS, rows), "batch_norm_initial_scale": 0.1},
@@ -25,9 +24,6 @@ def model_for(rows: int, labels: Sequence[Label]) -> dict[str, Any]:
         },
         "tower_units": [16],
     }
-    if any(label.rate < _RARE for label in labels):
-        model["initial_rates"] = True
-    return model
 
 
 def training_for(rows: int, labels: Sequence[Label]) -> dict[str, Any]:

@@ -168,11 +168,9 @@ def _tasks(draft: Draft) -> CommentedMap:
 
 
 def _model(draft: Draft) -> CommentedMap:
-    model = _nested(model_for(draft.rows, draft.labels), depth=2)
+    model = _nested(model_for(draft.rows), depth=2)
     expert = _EXPERTS.format(rows=draft.rows)
     _above(model["architecture"], "expert", expert, indent=4)
-    if "initial_rates" in model:
-        _beside(model, "initial_rates", "some tasks are rare")
     return model
 
 

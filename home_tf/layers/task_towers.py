@@ -19,7 +19,7 @@ class TaskTowers(Layer):
     Args:
         tasks: Names of the tasks.
         hidden_units: Widths of the hidden ReLU layers of each tower.
-        initial_rates: `{task: rate}`, the share of positive labels of every task: its
+        prior_rates: `{task: rate}`, the share of positive labels of every task: its
             tower's bias starts at their log-odds. By default a tower starts near a
             probability of 0.5, and one of a rare task takes long to come down.
         kernel_initializer: Initialiser of the kernels; every tower draws its own
@@ -34,7 +34,7 @@ class TaskTowers(Layer):
 
     Raises:
         ValueError: If a task is named twice or missing from the input, the tasks'
-            widths differ, or `initial_rates` lacks a task or is not between 0 and 1.
+            widths differ, or `prior_rates` lacks a task or is not between 0 and 1.
 
     Example:
         >>> logits = TaskTowers(["click", "like"], hidden_units=(32,))(representations)
@@ -50,7 +50,7 @@ class TaskTowers(Layer):
         tasks: Sequence[str],
         *,
         hidden_units: Sequence[int] = (32,),
-        initial_rates: Mapping[str, float] | None = None,
+        prior_rates: Mapping[str, float] | None = None,
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
@@ -66,7 +66,7 @@ class TaskTowers(Layer):
                 f"{tasks!r}"
             )
         self.hidden_units = check_units("hidden_units", hidden_units)
-        self.initial_rates = self._check_rates(initial_rates)
+        self.prior_rates = self._check_rates(prior_rates)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.mlps = ParallelMLPs(
             len(self.tasks),
@@ -82,15 +82,15 @@ class TaskTowers(Layer):
             return None
         if set(rates) != set(self.tasks) or not all(0 < r < 1 for r in rates.values()):
             raise ValueError(
-                "`initial_rates` must give every task a rate between 0 and 1, neither "
+                "`prior_rates` must give every task a rate between 0 and 1, neither "
                 f"included. Received: {dict(rates)} for tasks {list(self.tasks)}"
             )
         return {task: float(rates[task]) for task in self.tasks}
 
     def _bias_initializer(self) -> Any:
-        if self.initial_rates is None:
+        if self.prior_rates is None:
             return "zeros"
-        rates = np.array(list(self.initial_rates.values()))
+        rates = np.array(list(self.prior_rates.values()))
         log_odds = np.log(rates) - np.log1p(-rates)
         return keras.initializers.Constant(log_odds.tolist())
 
@@ -132,6 +132,6 @@ class TaskTowers(Layer):
             **super().get_config(),
             "tasks": list(self.tasks),
             "hidden_units": list(self.hidden_units),
-            "initial_rates": self.initial_rates,
+            "prior_rates": self.prior_rates,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }

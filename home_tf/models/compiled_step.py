@@ -108,8 +108,7 @@ class CompiledStep:
             logits = model.network.logits_of(v, training=True)
             losses = model.weighted_losses(labels, logits, sample_weights)
             loss = model.loss_weighting.combine(losses) + sum(
-                added_loss(part)
-                for part in (model.network.representations, model.network.towers)
+                added_loss(part) for part in model.network.dense_parts
             )
         of_v, of_weights = tape.gradient(loss, (v, weights), output_gradients=scale)
         return logits, of_v, of_weights

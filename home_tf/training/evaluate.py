@@ -24,8 +24,9 @@ def evaluate_run(
 
     Returns:
         What `metrics.json` holds: `{split: {"auc": {task: value}, ...}}` as
-        `home_tf.evaluation.evaluate_tasks` defines it, and `examples_per_second` of the
-        training.
+        `home_tf.evaluation.evaluate_tasks` defines it, of probabilities as they are
+        served; `calibration_method`, the `serving.calibration` that they have; and
+        `examples_per_second` of the training.
 
     Raises:
         HomeError: If the run has no checkpoint, or one of the other Keras, or the data
@@ -34,11 +35,12 @@ def evaluate_run(
     config, folder = run.load_config(), run.find_best()
     experiment = Experiment.open(config, run.open_data(data))
     network = experiment.load_network(folder)
-    predictions = experiment.predict(network, *splits)
+    predictions = experiment.predict_calibrated(network, *splits)
     metrics: dict[str, Any] = {
         split: found.evaluate(config)
         for split, found in zip(splits, predictions, strict=True)
     }
+    metrics["calibration_method"] = config.serving.calibration
     metrics["examples_per_second"] = run.load_state().get("examples_per_second")
     write_json(run.metrics_file, metrics)
     return metrics

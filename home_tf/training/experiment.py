@@ -13,9 +13,10 @@ from home_tf.backend.variables import find_not_finite, named_variables
 from home_tf.config import Config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
+from home_tf.evaluation import Calibrator, fit_calibrators
 from home_tf.features import FeatureEmbedding, Preprocessor
 from home_tf.files import AnyPath, PathLike, explain_no_answer
-from home_tf.layers import TaskTowers
+from home_tf.layers import CrossNetwork, TaskTowers
 from home_tf.loss_weighting import GradNorm
 from home_tf.models import RankingNetwork
 from home_tf.optimizers import Adam, LazyAdam
@@ -196,13 +197,13 @@ class Experiment:
                 number of LoRAs does not divide.
         """
         model, dtype = self.config.model, self.config.training.mixed_precision
-        rates = self._initial_rates() if model.initial_rates else None
+        rates = self._positive_rates() if model.prior_initialization else None
         try:
             representations = self._make_representations()
             features = FeatureEmbedding(
                 self.preprocessor.tables,
                 self.preprocessor.embedded_features,
-                num_numeric=len(self.preprocessor.numeric_features),
+                num_numeric=sum(self.preprocessor.numeric_widths.values()),
                 embedding_l2=model.embedding_l2,
                 dtype=dtype,
                 name="features",
@@ -210,12 +211,24 @@ class Experiment:
             towers = TaskTowers(
                 representations.tasks,
                 hidden_units=model.tower_units,
-                initial_rates=rates,
+                prior_rates=rates,
                 dtype=dtype,
                 name="towers",
             )
+            cross = (
+                CrossNetwork(
+                    model.cross_layers, rank=model.cross_rank, dtype=dtype, name="cross"
+                )
+                if model.cross_layers
+                else None
+            )
             network = RankingNetwork(
-                features, representations, towers, dropout=model.dropout, dtype=dtype
+                features,
+                representations,
+                towers,
+                cross=cross,
+                dropout=model.dropout,
+                dtype=dtype,
             )
             network.build(None)
         except HomeError:
@@ -232,7 +245,7 @@ class Experiment:
             name=architecture.type,
         )
 
-    def _initial_rates(self) -> dict[str, float]:
+    def _positive_rates(self) -> dict[str, float]:
         """Each task's share of ones among the training rows' labels."""
         return {
             name: self.data.statistics(
@@ -339,7 +352,7 @@ class Experiment:
             )
 
     def predict(self, network: Any, *splits: str) -> list[Predictions]:
-        """A network's predictions on splits.
+        """A network's predictions on splits, as its logits are.
 
         Args:
             network: From features to logits `{task: (batch, 1)}`.
@@ -354,6 +367,33 @@ class Experiment:
             with self.explain_broken_records(split):
                 found.append(predictor.predict(self.read(split)))
         return found
+
+    def predict_calibrated(self, network: Any, *splits: str) -> list[Predictions]:
+        """A network's predictions on splits, by `serving.calibration` as served.
+
+        Args:
+            network: From features to logits `{task: (batch, 1)}`.
+            *splits: Names of the splits.
+
+        Raises:
+            HomeError: As in `predict`, or if scikit-learn is missing.
+        """
+        calibrators = self.fit_calibrators(network)
+        found = self.predict(network, *splits)
+        return [predictions.calibrate(calibrators) for predictions in found]
+
+    def fit_calibrators(self, network: Any) -> dict[str, Calibrator]:
+        """What `serving.calibration` makes of the validation rows; nothing without it.
+
+        Args:
+            network: From features to logits `{task: (batch, 1)}`.
+        """
+        method = self.config.serving.calibration
+        if method == "none":
+            return {}
+        self.check_rows("validation", needed_by="`serving.calibration`")
+        (validation,) = self.predict(network, "validation")
+        return fit_calibrators(validation.labels, validation.probabilities, method)
 
 
 def _find_column(message: str) -> str | None:

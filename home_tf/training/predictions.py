@@ -1,6 +1,7 @@
 """A model's predictions on a split, as arrays."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from home_tf.config import Config
-from home_tf.evaluation import evaluate_tasks
+from home_tf.evaluation import Calibrator, evaluate_tasks
 
 Array = npt.NDArray[Any]
 
@@ -26,6 +27,18 @@ class Predictions:
     labels: dict[str, Array]
     probabilities: dict[str, Array]
     groups: Array | None
+
+    def calibrate(self, calibrators: Mapping[str, Calibrator]) -> "Predictions":
+        """The predictions with calibrated probabilities.
+
+        Args:
+            calibrators: Those of tasks that are calibrated.
+        """
+        calibrated = {
+            task: one.of_probabilities(self.probabilities[task])
+            for task, one in calibrators.items()
+        }
+        return replace(self, probabilities={**self.probabilities, **calibrated})
 
     def evaluate(self, config: Config) -> dict[str, Any]:
         """The exact metrics of `home_tf.evaluation`, with bootstrap intervals."""

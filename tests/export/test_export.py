@@ -12,6 +12,7 @@ from support.serving_inputs import example_of, serving_inputs
 
 from home_tf.config import ScoreConfig, dump_config, override_config
 from home_tf.errors import HomeError
+from home_tf.evaluation import Calibrator, calibration
 from home_tf.export import ServingModel, Versions, export_run
 from home_tf.export.quantized_tables import (
     QuantizedTable,
@@ -96,6 +97,70 @@ def test_the_score_may_be_a_sum(trained):
     found = signatures["predict"](**inputs)["score"]
     wanted = 2 * expected["long_view"] - expected["is_like"]
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("isotonic", [False, True])
+def test_calibrated_probabilities_are_served(trained, isotonic):
+    """By hand: a line, or a line that is bent at -1 and at 0, and a task as it is."""
+    run, _, batch, expected = trained
+    experiment = Experiment.open(run.load_config(), run.open_data())
+    calibrators = {"is_click": Calibrator("platt", (), (0.5,), (-1.0,))}
+    if isotonic:
+        bent = Calibrator("isotonic", (-1.0, 0.0), (1.0, 2.0, 0.5), (0.0, 1.0, 1.0))
+        calibrators["long_view"] = bent
+    model = ServingModel(
+        experiment.preprocessor,
+        experiment.load_network(run.find_best()),
+        TASKS,
+        score=ScoreConfig(form="sum", weights={"long_view": 1.0, "is_click": 1.0}),
+        calibrators=calibrators,
+    )
+    signatures = model.signatures()
+    x = {task: np.log(p / (1 - p)) for task, p in expected.items()}
+    x["is_click"] = 0.5 * x["is_click"] - 1
+    if isotonic:
+        x["long_view"] = np.interp(
+            x["long_view"], [-9.0, -1.0, 0.0, 8.0], [-9.0, -1.0, 1.0, 5.0]
+        )
+    wanted = {task: 1 / (1 + np.exp(-logits)) for task, logits in x.items()}
+    wanted["score"] = wanted["long_view"] + wanted["is_click"]
+    found = signatures["predict"](**serving_inputs(batch, model.preprocessor.columns))
+    for name, values in wanted.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-5)
+    examples = tf.constant([example_of(batch, row) for row in range(5)])
+    scores = np.stack([wanted[task][:5] for task in TASKS], axis=1)
+    found = signatures["classify"](inputs=examples)["scores"]
+    np.testing.assert_allclose(found, scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_an_export_answers_what_evaluate_measures(trained, tmp_path, method):
+    """Both fit the calibration on the validation rows, and say what they did."""
+    run, _, batch, expected = trained
+    version = export_run(run, tmp_path / "model", calibration=method)
+    manifest = json.loads((version / "assets.extra" / "home_tf.json").read_text())
+    assert set(manifest["calibration"]) == set(TASKS)
+    config = override_config(run.load_config(), {"serving.calibration": method})
+    experiment = Experiment.open(config, run.open_data())
+    network = experiment.load_network(run.find_best())
+    (validation,) = experiment.predict(network, "validation")
+    (wanted,) = experiment.predict_calibrated(network, "test")
+    signatures = tf.saved_model.load(str(version)).signatures
+    inputs = serving_inputs(batch, signatures["predict"].structured_input_signature[1])
+    found = signatures["predict"](**inputs)
+    for task in TASKS:
+        np.testing.assert_allclose(
+            found[task], wanted.probabilities[task][:64], atol=1e-5
+        )
+        # Not as it was, and on the rows that it was fitted on with as many positives.
+        assert np.abs(found[task] - expected[task]).max() > 1e-3
+    (served,) = experiment.predict_calibrated(network, "validation")
+    before, after = (
+        [abs(calibration(p.labels[t], p.probabilities[t]) - 1) for t in TASKS]
+        for p in (validation, served)
+    )
+    assert max(after) < 0.1
+    assert sum(after) < sum(before)
 
 
 def test_classify_and_regress_answer_in_the_terms_of_tf_serving(trained, loaded):

@@ -98,7 +98,8 @@ def test_numbers_have_mean_zero_and_variance_one_over_the_training_rows(
         for batch in DatasetDirectory(prepared).read("train", batch_size=1000)
     ]
     numbers = np.concatenate(parts).astype(np.float64)
-    assert preprocessor.numeric_features == ["video_impressions", "user_is_click_rate"]
+    widths = {"video_impressions": 1, "user_is_click_rate": 1}
+    assert preprocessor.numeric_widths == widths
     np.testing.assert_allclose(numbers.mean(0), 0, atol=1e-3)
     np.testing.assert_allclose(numbers.var(0), 1, atol=1e-3)
 
@@ -261,7 +262,8 @@ def test_rates_of_labels_that_are_not_zero_or_one(with_statistics, values, recei
     assert str(error.value) == (
         f"{folder / 'statistics.json'}: `is_like.mean`, which task `like` needs, must "
         f"be the share of ones, between 0 and 1. Received: {received}. Leave missing "
-        "labels (NaN or -1) out of its statistics, or set `initial_rates: false`"
+        "labels (NaN or -1) out of its statistics, or set "
+        "`model.prior_initialization: false`"
     )
 
 
@@ -277,13 +279,23 @@ def test_the_rate_of_a_label_needs_no_more_than_its_mean(with_statistics):
 
 
 def numbers_of(config, folder, **columns):
-    """The numeric features of a batch with other columns, by the feature's name."""
+    """The numeric features of a batch with other columns, by the feature's name.
+
+    One of several columns is `(rows, width)`.
+    """
     preprocessor = make_preprocessor(config, folder)
     data = DatasetDirectory(folder)
     batch = next(iter(data.read("test", batch_size=3))) if columns else {}
     batch = {**batch, **{n: tf.constant(x, tf.float32) for n, x in columns.items()}}
     found = preprocessor(batch)["numeric_features"].numpy()
-    return dict(zip(preprocessor.numeric_features, found.T, strict=True))
+    widths = preprocessor.numeric_widths
+    ends = np.cumsum([*widths.values()])
+    assert ends[-1] == found.shape[1]
+    parts = np.split(found, ends[:-1], axis=1)
+    return {
+        n: np.squeeze(x, 1) if x.shape[1] == 1 else x
+        for n, x in zip(widths, parts, strict=True)
+    }
 
 
 def with_records(folder, prepared):
@@ -322,28 +334,118 @@ def test_small_numbers_are_scaled_as_any(small_config, prepared, with_statistics
 
 
 @pytest.mark.parametrize("graph", [False, True])
-def test_a_missing_number_is_the_mean_where_it_may_be_missing(
+def test_a_missing_number_is_the_mean_and_is_told_where_it_may_be_missing(
     small_config, prepared, graph
 ):
-    config = small_config(
-        features__user_is_click_rate__nullable=True,
-        features__duration_ms__nullable=True,
-    )
+    config = small_config(features__user_is_click_rate__nullable=True)
     preprocessor = make_preprocessor(config, prepared)
     call = tf.function(preprocessor) if graph else preprocessor
     batch = {name: values[:2] for name, values in first_batch(prepared).items()}
     batch["user_is_click_rate"] = tf.constant([np.nan, 0.3])
-    mean = DatasetDirectory(prepared).statistics("duration_ms").mean
-    batch["duration_ms"] = tf.constant([np.nan, mean])
-    found = call(batch)
-    column = preprocessor.numeric_features.index("user_is_click_rate")
-    assert found["numeric_features"][0, column] == 0.0
-    assert found["duration_ms"][0] == found["duration_ms"][1]
+    found = call(batch)["numeric_features"].numpy()
+    assert list(preprocessor.numeric_widths) == [
+        "video_impressions",
+        "user_is_click_rate",
+        "user_is_click_rate is missing",
+    ]
+    assert found[0, 1] == 0.0
+    np.testing.assert_array_equal(found[:, 2], [1.0, 0.0])
     batch["video_impressions"] = tf.constant([1.0, np.nan])
     with pytest.raises(
         tf.errors.InvalidArgumentError, match="column `video_impressions` of the feat"
     ):
         call(batch)
+
+
+def test_missing_numbers_have_a_bucket_of_their_own(small_config, prepared):
+    preprocessor = make_preprocessor(
+        small_config(features__duration_ms__nullable=True), prepared
+    )
+    batch = {name: values[:3] for name, values in first_batch(prepared).items()}
+    quantiles = DatasetDirectory(prepared).statistics("duration_ms").quantiles
+    batch["duration_ms"] = tf.constant([np.nan, quantiles[0], quantiles[-1]])
+    found = preprocessor(batch)["duration_ms"].numpy()
+    assert len(set(found)) == 3
+    assert found[0] == preprocessor.tables["duration_ms"].size - 1
+
+
+def test_missing_numbers_of_one_row_beside_those_of_many(small_config, prepared):
+    """As in serving, where what is of the request has a single row."""
+    config = small_config(
+        features__user_is_click_rate={
+            "type": "numeric",
+            "nullable": True,
+            "encoding": "piecewise_linear",
+            "buckets": 4,
+        },
+        features__video_impressions__nullable=True,
+    )
+    preprocessor = make_preprocessor(config, prepared)
+    batch = {name: values[:2] for name, values in first_batch(prepared).items()}
+    for rate in (0.3, np.nan):
+        both = {**batch, "user_is_click_rate": tf.constant([rate, rate])}
+        both["video_impressions"] = tf.constant([np.nan, 7.0])
+        once = {**both, "user_is_click_rate": tf.constant([rate])}
+        np.testing.assert_array_equal(
+            preprocessor(once)["numeric_features"],
+            preprocessor(both)["numeric_features"],
+        )
+
+
+def test_pieces_are_those_of_the_paper(small_config, prepared, with_statistics):
+    """Eq. 1 of arXiv 2203.05556, written down once more."""
+    bounds = [0.0, 1.0, 1.0, 5.0, 9.0]
+    folder = with_statistics("user_is_click_rate", quantiles=bounds)
+    with_records(folder, prepared)
+    feature = {"type": "numeric", "encoding": "piecewise_linear", "buckets": 4}
+    config = small_config(features__user_is_click_rate=feature)
+    x = [-1.0, 0.25, 1.0, 2.0, 7.0, 100.0]
+    found = [
+        numbers_of(config, folder, user_is_click_rate=part)["user_is_click_rate"]
+        for part in (x[:3], x[3:])
+    ]
+    # One bucket is empty, for a quarter of the rows have the same number.
+    expected = [
+        [
+            min(max((value - low) / (high - low), 0), 1)
+            for low, high in ((0, 1), (1, 5), (5, 9))
+        ]
+        for value in x
+    ]
+    np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-6)
+
+
+def test_pieces_of_a_constant_column_are_one_zero(
+    small_config, prepared, with_statistics
+):
+    folder = with_statistics("user_is_click_rate", quantiles=[2.5] * 5)
+    with_records(folder, prepared)
+    feature = {"type": "numeric", "encoding": "piecewise_linear", "buckets": 4}
+    config = small_config(features__user_is_click_rate=feature)
+    found = numbers_of(config, folder, user_is_click_rate=[2.5, 0.0, 9.0])
+    np.testing.assert_array_equal(found["user_is_click_rate"], 0.0)
+
+
+def test_log_odds_are_normalised(small_config, prepared):
+    config = small_config(features__user_is_click_rate__transform="logit")
+    preprocessor = make_preprocessor(config, prepared)
+    rows = list(DatasetDirectory(prepared).read("train", batch_size=1000))
+    found = np.concatenate([preprocessor(b)["numeric_features"][:, 1] for b in rows])
+    rates = np.concatenate([b["user_is_click_rate"] for b in rows]).astype(np.float64)
+    np.testing.assert_allclose(found.mean(), 0, atol=0.05)
+    np.testing.assert_allclose(found.std(), 1, atol=0.05)
+    rates = np.clip(rates, 1e-6, 1 - 1e-6)
+    odds = np.log(rates / (1 - rates))
+    assert np.corrcoef(found, odds)[0, 1] > 1 - 1e-6
+
+
+def test_log_odds_of_zero_and_one_are_finite(small_config, prepared, with_statistics):
+    folder = with_statistics("user_is_click_rate", quantiles=[0.0, 0.5, 1.0])
+    with_records(folder, prepared)
+    config = small_config(features__user_is_click_rate__transform="logit")
+    found = numbers_of(config, folder, user_is_click_rate=[0.0, 0.5, 1.0])
+    last = 1.5**0.5  # of three numbers -1, 0 and 1
+    np.testing.assert_allclose(found["user_is_click_rate"], [-last, 0, last], atol=1e-2)
 
 
 def test_the_value_of_keras_own_token_is_one_like_any(small_config, prepared, copy):

@@ -39,9 +39,7 @@ def test_towers_start_different():
 @pytest.mark.parametrize("hidden_units", [(), (4,)])
 def test_towers_start_at_the_given_rates(hidden_units):
     rates = {"like": 0.01, "click": 0.25}
-    towers = TaskTowers(
-        ["click", "like"], hidden_units=hidden_units, initial_rates=rates
-    )
+    towers = TaskTowers(["click", "like"], hidden_units=hidden_units, prior_rates=rates)
     nothing = {task: np.zeros_like(x) for task, x in X.items()}
     for layer in (towers, TaskTowers.from_config(towers.get_config())):
         for task, logits in to_numpy(layer(nothing)).items():
@@ -51,9 +49,9 @@ def test_towers_start_at_the_given_rates(hidden_units):
 @pytest.mark.parametrize(
     "rates", [{"click": 0.5}, {"click": 0.5, "like": 0.0}, {"click": 1.0, "like": 0.5}]
 )
-def test_initial_rates_are_checked(rates):
-    with pytest.raises(ValueError, match=r"`initial_rates` must give .*Received: {'c"):
-        TaskTowers(["click", "like"], initial_rates=rates)
+def test_prior_rates_are_checked(rates):
+    with pytest.raises(ValueError, match=r"`prior_rates` must give .*Received: {'c"):
+        TaskTowers(["click", "like"], prior_rates=rates)
 
 
 @pytest.mark.parametrize("tasks", [[], ["click", "click"], "click"])

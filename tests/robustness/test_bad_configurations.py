@@ -185,7 +185,11 @@ RANK = "must be a whole number greater than 0, 'paper' or a list of 2. Received:
         ("model.dropout", -0.1, "must be at least 0. Received: -0.1"),
         ("model.embedding_l2", -1, "must be at least 0. Received: -1"),
         ("model.tower_units", [0], "must be greater than 0. Received: 0"),
-        ("model.initial_rates", "yes please", "must be true or false. Received: 'yes"),
+        (
+            "model.prior_initialization",
+            "yes please",
+            "must be true or false. Received: 'yes",
+        ),
         ("tasks.is_like.loss_weight", -1, "must be at least 0. Received: -1"),
         ("tasks.is_like.sample_weight", 1, f"{TEXT} 1"),
         ("features.user_id.width", 0, "must be greater than 0. Received: 0"),

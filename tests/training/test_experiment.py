@@ -28,11 +28,13 @@ def test_the_network_has_the_architecture_of_the_configuration(small_config, nam
     arguments = ARCHITECTURES[name]
     (kind,) = (one for one, layer in TYPES.items() if layer.__name__ == name)
     section = {"type": kind, "expert": {"units": [4]}, **arguments}
-    config = small_config(model__architecture=section)
+    config = small_config(
+        model__architecture=section, model__prior_initialization=False
+    )
     preprocessor = SimpleNamespace(
         tables={"user": EmbeddingTable(9, 4)},
         embedded_features={"user": EmbeddedFeature("user")},
-        numeric_features=["duration"],
+        numeric_widths={"duration": 1},
     )
     network = Experiment(config, preprocessor).make_network()
     layer = network.representations
@@ -51,14 +53,12 @@ def test_the_network_has_the_architecture_of_the_configuration(small_config, nam
 
 
 def test_towers_start_at_the_rates_of_their_labels(small_config):
-    config = small_config(
-        model__initial_rates=True, tasks__is_like={"group": "inter", "label": "liked"}
-    )
+    config = small_config(tasks__is_like={"group": "inter", "label": "liked"})
     rates = {"long_view": 0.3, "is_click": 0.4, "liked": 0.02}
     preprocessor = SimpleNamespace(
         tables={"user": EmbeddingTable(9, 4)},
         embedded_features={"user": EmbeddedFeature("user")},
-        numeric_features=[],
+        numeric_widths={},
         data=SimpleNamespace(
             statistics=lambda label, needed_by: SimpleNamespace(
                 positive_rate=rates[label]
@@ -66,4 +66,4 @@ def test_towers_start_at_the_rates_of_their_labels(small_config):
         ),
     )
     towers = Experiment(config, preprocessor).make_network().towers
-    assert towers.initial_rates == {"long_view": 0.3, "is_click": 0.4, "is_like": 0.02}
+    assert towers.prior_rates == {"long_view": 0.3, "is_click": 0.4, "is_like": 0.02}

@@ -100,8 +100,7 @@ class _Step:
         model, network = self._model, self._model.network
         inputs, labels, weights = unpack_batch(batch, model.tasks)
         tables = network.features.trainable_variables
-        others = network.representations.trainable_variables
-        others = [*others, *network.towers.trainable_variables]
+        others = [w for part in network.dense_parts for w in part.trainable_variables]
 
         def embed(of_v: Any) -> Any:
             with tf.GradientTape() as tape:

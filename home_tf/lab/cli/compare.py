@@ -1,8 +1,9 @@
 """`home-tf compare`."""
 
+import re
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +15,7 @@ from home_tf.extras import require_extra
 from home_tf.lab.cli.find_source import find_source
 
 # Enough steps on tens of thousands of rows to learn more than a single feature says.
+_CHANGE_NAME = re.compile(r"[\w-]+", re.ASCII)
 _QUICK_TRAINING = {"training.epochs": 4, "training.batch_size": 128}
 
 
@@ -27,6 +29,10 @@ def compare(
     architectures: Annotated[
         str, typer.Option(help="Names with commas between; home is always there.")
     ] = "plain",
+    changes: Annotated[
+        Path | None,
+        local_option(help="YAML of changes to the configuration, to compare, too."),
+    ] = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Number of seeds: 5; with --quick 1.")
     ] = None,
@@ -68,7 +74,8 @@ def compare(
     from home_tf.lab.comparison import contenders
 
     names = architectures.split(",")
-    contenders(names)  # tells an unknown one before logs are generated
+    found = _read_changes(changes)
+    contenders(names, found)  # tells an unknown one before logs are generated
     generate = partial(_generate_logs, out) if quick else None
     source = find_source(config, loaded, source, generate)
     kept = f"{out} has what is finished. Run the same command again to go on"
@@ -78,6 +85,7 @@ def compare(
             source,
             out,
             architectures=names,
+            changes=found,
             seeds=_default(seeds, 1 if quick else 5),
             folds=1 if quick and folds is None else folds,
             trials=_default(trials, 0 if quick else 8),
@@ -93,6 +101,25 @@ def compare(
             f"{len(missing)} cells have no result (see {out / 'table.md'}). Run the "
             "same command again to try them again"
         )
+
+
+def _read_changes(file: Path | None) -> dict[str, dict[str, Any]]:
+    """`{name: {dotted key: value}}`."""
+    from home_tf.config import read_yaml
+
+    found = {} if file is None else read_yaml(file)
+    for name, change in found.items():
+        if not isinstance(name, str) or not _CHANGE_NAME.fullmatch(name):
+            raise HomeError(
+                f"{file}: a change must be named with letters, digits, `_` and `-`. "
+                f"Received: {name!r}"
+            )
+        if not isinstance(change, dict) or not change:
+            raise HomeError(
+                f"{file}: the change {name!r} must be a mapping of dotted keys, such "
+                f"as `training.epochs: 3`. Received: {change!r}"
+            )
+    return found
 
 
 def _default(given: int | None, usual: int) -> int:

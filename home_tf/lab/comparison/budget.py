@@ -39,10 +39,9 @@ def network_size(config: Config, preprocessor: Preprocessor) -> Size:
 
 def count_weights(network: Any) -> int:
     """The trainable weights of a network without its embedding tables."""
-    parts = (network.representations, network.towers)
     return sum(
         int(np.prod(weight.shape))
-        for part in parts
+        for part in network.dense_parts
         for weight in part.trainable_weights
     )
 

@@ -1,6 +1,6 @@
 """A cell of the comparison: one contender, one fold, one seed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -118,11 +118,16 @@ class Cell:
         return content
 
 
-def cells_in(out: Path) -> list[Cell]:
-    """The cells that were run in a comparison's folder, finished or failed."""
+def cells_in(out: Path, changes: Collection[str] = ()) -> list[Cell]:
+    """The cells that were run in a comparison's folder, finished or failed.
+
+    Args:
+        out: The folder.
+        changes: Names of the changes that contenders may have.
+    """
     found = {
         Cell(
-            contender=contender_of_folder(path.parts[-3]),
+            contender=contender_of_folder(path.parts[-3], changes),
             fold=int(path.parts[-2].removeprefix("fold-")),
             seed=int(path.stem.removeprefix("seed-")),
             out=out,

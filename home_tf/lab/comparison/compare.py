@@ -1,10 +1,11 @@
 """The comparison from a log to tables: folds, choices, cells, results."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from home_tf.config import Config
+from home_tf.config import Config, override_config
 from home_tf.errors import HomeError, check_at_least
 from home_tf.files import locked
 from home_tf.lab.comparison.budget import Budget
@@ -16,6 +17,8 @@ from home_tf.lab.comparison.plan import Plan, contender_file
 from home_tf.lab.comparison.results import write_results
 
 Say = Callable[[str], None]
+# Sections of the configuration that a change may touch.
+_CHANGEABLE = ("features", "model", "training")
 
 
 def compare(
@@ -24,6 +27,7 @@ def compare(
     out: str | Path,
     *,
     architectures: Sequence[str],
+    changes: Mapping[str, Mapping[str, Any]] | None = None,
     seeds: int = 5,
     folds: int | None = None,
     trials: int = 8,
@@ -45,6 +49,9 @@ def compare(
             configuration.
         out: The folder of the comparison.
         architectures: Names, as `contenders` takes them; HoME is always among them.
+        changes: Changes to the configuration by name, each by dotted key, as in
+            `home_tf.config.load_config`, of which `architectures` may name some. They
+            may set keys of `features`, `model` and `training`.
         seeds: Number of seeds, which are 0, 1, ...
         folds: Number of folds; by default 3, or 1 where `data.split` is by time or by
             a column.
@@ -73,7 +80,9 @@ def compare(
     }.items():
         check_at_least(name, value, 1)
     check_at_least("trials", trials, 0)
-    chosen = contenders(architectures)
+    changes = dict(changes or {})
+    chosen = contenders(architectures, changes)
+    _check_changes(config, changes)
     _check_groups(config, metric)
     out = Path(out).absolute()
     source = _folder(config, source)
@@ -87,6 +96,7 @@ def compare(
         budget=budget,
         metric=metric,
         replicates=replicates,
+        changes=changes,
     )
     if not plan.is_in(out):
         # What is wrong with the data is told before there is a comparison of it.
@@ -97,7 +107,7 @@ def compare(
         for fold in made:
             prepare_fold(fold, config, source, say)
         # What earlier calls ran stays in the tables.
-        earlier = cells_in(out)
+        earlier = cells_in(out, Plan.load(out).changes)
         threads = max(1, (os.cpu_count() or 1) // jobs)
         unchosen = _choose(out, chosen, threads, jobs, say)
         cells = [
@@ -109,6 +119,20 @@ def compare(
         _train(cells, unchosen, threads, jobs, say)
         say(write_results(plan, list(dict.fromkeys([*cells, *earlier]))))
     return [cell for cell in cells if not cell.is_finished]
+
+
+def _check_changes(config: Config, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, change in changes.items():
+        wrong = [k for k in change if k.split(".")[0] not in _CHANGEABLE]
+        if wrong:
+            raise HomeError(
+                f"the change {name!r} sets `{wrong[0]}`. Changes may set keys of "
+                f"{', '.join(_CHANGEABLE)}: all models have the same rows and tasks"
+            )
+        try:
+            override_config(config, change)
+        except HomeError as error:
+            raise HomeError(f"the change {name!r}: {error}") from None
 
 
 def _check_groups(config: Config, metric: str) -> None:
@@ -137,8 +161,18 @@ def _choose(
             say(f"FAILED to tune {job.contender.name}: {reason}")
         return []
 
-    new = [one for one in chosen if not contender_file(out, one).is_file()]
-    run_jobs([Job(out, one, threads) for one in new], at_once=at_once, on_end=on_end)
+    # Others take over what was chosen for the plain architectures.
+    plain = list(dict.fromkeys(one.plain for one in chosen))
+    for step in (plain, [one for one in chosen if one not in plain]):
+        for one in step:
+            if one.plain in failed:
+                failed[one] = failed[one.plain]
+        new = [
+            Job(out, one, threads)
+            for one in step
+            if one not in failed and not contender_file(out, one).is_file()
+        ]
+        run_jobs(new, at_once=at_once, on_end=on_end)
     return failed
 
 

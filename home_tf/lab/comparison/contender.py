@@ -2,8 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,16 +45,39 @@ class Contender:
         name: As on the command line, such as `mmoe*`.
         architecture: The `type` of the configured architecture, or `lightgbm`.
         variant: What is special about it; empty for the plain architecture.
+        changes: Names of changes to the configuration, such as `rates` of `mmoe+rates`,
+            joined by `+`.
     """
 
     name: str
     architecture: str
     variant: str = ""
+    changes: str = ""
 
     @property
     def is_baseline(self) -> bool:
         """Whether HoME is to beat it: another network, not a variant of HoME."""
-        return self.architecture not in (HOME, LIGHTGBM)
+        return self.architecture not in (HOME, LIGHTGBM) and not self.changes
+
+    @property
+    def plain(self) -> "Contender":
+        """The architecture without anything special; itself, if it is that."""
+        return Contender(self.architecture, self.architecture)
+
+    @property
+    def unchanged(self) -> "Contender":
+        """The contender without the changes to the configuration."""
+        name = self.name.removesuffix(f"+{self.changes}") if self.changes else self.name
+        return replace(self, name=name, changes="")
+
+    def overrides(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """What the changes set, by dotted key; of two that set a key, the last.
+
+        Args:
+            changes: All changes, by name.
+        """
+        names = self.changes.split("+") if self.changes else []
+        return {key: v for name in names for key, v in changes[name].items()}
 
     @property
     def folder_name(self) -> str:
@@ -109,12 +132,12 @@ def _home_variant(variant: str, values: dict[str, Any]) -> dict[str, Any]:
     return {"num_loras": int(number)} if what == "LoRAs" else {}
 
 
-def contender_of_folder(folder_name: str) -> Contender:
-    """The contender whose `folder_name` this is."""
-    return contenders([folder_name.replace(_STAR_IN_FOLDERS, "*")])[-1]
+def contender_of_folder(folder_name: str, changes: Collection[str] = ()) -> Contender:
+    """The contender whose `folder_name` this is, where there are such changes."""
+    return contenders([folder_name.replace(_STAR_IN_FOLDERS, "*")], changes)[-1]
 
 
-def contenders(names: Sequence[str]) -> list[Contender]:
+def contenders(names: Sequence[str], changes: Collection[str] = ()) -> list[Contender]:
     """Looks contenders up by name.
 
     Args:
@@ -123,7 +146,9 @@ def contenders(names: Sequence[str]) -> list[Contender]:
             `home-fg-sg-mask`; with other experts: `home-swish`, `home-relu`; with N
             experts of each kind, or N LoRAs in a feature gate: `home-expertsN`,
             `home-lorasN`; `lightgbm`. Or of several at once: `plain` (without a star),
-            `baselines`, `ablations`, `scaling`.
+            `baselines`, `ablations`, `scaling`. Behind any of them one or more changes
+            to the configuration: `mmoe+rates`, or `home+*` for each change alone.
+        changes: Names of the changes that there are.
 
     Returns:
         The contenders, each once, HoME first: all others are compared with it.
@@ -131,12 +156,28 @@ def contenders(names: Sequence[str]) -> list[Contender]:
     Raises:
         HomeError: If a name is unknown.
     """
-    found = [
-        _contender(one)
-        for name in (HOME, *names)
-        for one in _several().get(name.strip(), [name.strip()])
-    ]
+    found = []
+    for name in (HOME, *names):
+        several, plus, changed = name.strip().partition("+")
+        each = changes if changed == "*" else [changed]
+        found += [
+            _change(_contender(one), f"{plus}{change}", changes)
+            for one in _several().get(several, [several])
+            for change in each
+        ]
     return list(dict.fromkeys(found))
+
+
+def _change(one: Contender, text: str, changes: Collection[str]) -> Contender:
+    names = text.split("+")[1:]
+    unknown = [name for name in names if name not in changes]
+    if unknown:
+        known = ", ".join(changes) or "none; `--changes` names a file of them"
+        raise HomeError(
+            f"`architectures` names an unknown change. Received: {unknown[0]!r} in "
+            f"{one.name + text!r}. Known: {known}"
+        )
+    return replace(one, name=one.name + text, changes="+".join(names))
 
 
 def _several() -> dict[str, list[str]]:

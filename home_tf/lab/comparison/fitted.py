@@ -18,10 +18,12 @@ class Fitted:
     """The result of a training.
 
     Attributes:
-        score: Of the best epoch on the validation rows; picks epochs and trials. NaN
-            where it is undefined.
-        best_epoch: Counted from 1; of LightGBM the mean number of trees a task.
-        history: A dict for each epoch: `loss` and `score`. Empty for LightGBM.
+        score: Of the best validation; picks epochs and trials. NaN where it is
+            undefined.
+        best_epoch: How many epochs had been trained then, by `training.validate_every`
+            not always a whole number; of LightGBM the mean number of trees a task.
+        history: A dict for each validation: the `epoch`, so counted, `loss` and
+            `score`. Empty for LightGBM.
         examples_per_second: Training rows per second, or None if too few to tell.
         params: Trainable weights without embedding tables; leaves of LightGBM.
     """

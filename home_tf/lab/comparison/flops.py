@@ -27,7 +27,7 @@ def flops_per_example(network: RankingNetwork) -> int:
 
     @tf.function(autograph=False)
     def forward(v: Tensor) -> dict[str, Tensor]:
-        return network.towers(network.representations(v, training=False))
+        return network.logits_of(v, training=False)
 
     v = tf.TensorSpec((1, network.features.width), network.compute_dtype)
     graph = forward.get_concrete_function(v).graph

@@ -1,4 +1,4 @@
-"""Trainers of all contenders on one fold, whose data is read once."""
+"""Trainers of a contender on one fold, whose data is read once."""
 
 from typing import Any
 
@@ -21,14 +21,15 @@ class FoldTrainers:
 
     Args:
         plan: The comparison.
+        config: The configuration, with the features that are read.
         fold: The fold. Its training and validation rows are read, no others.
         threads: Number of threads of a trainer.
     """
 
-    def __init__(self, plan: Plan, fold: Fold, threads: int) -> None:
-        self._plan, self._threads = plan, threads
+    def __init__(self, plan: Plan, config: Config, fold: Fold, threads: int) -> None:
+        self._plan, self._config, self._threads = plan, config, threads
         self._data = DatasetDirectory(fold.folder)
-        self.preprocessor = Preprocessor(plan.config.features, self._data)
+        self.preprocessor = Preprocessor(config.features, self._data)
         self.made_by = {
             **collect_provenance(),
             "data_sha256": self._data.fingerprint,
@@ -38,7 +39,7 @@ class FoldTrainers:
 
     def load(self, split: str) -> SplitData:
         """Reads a split of the fold."""
-        return SplitData.load(self._plan.config, self._data, split, self.preprocessor)
+        return SplitData.load(self._config, self._data, split, self.preprocessor)
 
     def single_feature_auc(self, test: SplitData) -> dict[str, float | None]:
         """The AUC of ranking the rows of the test split by a single feature."""
@@ -63,14 +64,3 @@ class FoldTrainers:
                 config, *data, parameters=parameters, threads=self._threads
             )
         return NetworkTrainer(override_config(config, parameters), *data)
-
-
-def contender_config(config: Config, contender: Contender) -> Config:
-    """The configuration of a network, trained with Keras 3."""
-    return override_config(
-        config,
-        {
-            "model.architecture": contender.arguments(config),
-            "training.framework": "keras",
-        },
-    )

@@ -1,6 +1,6 @@
 """Trains a network of a configuration several times with one traced graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -77,9 +77,11 @@ class NetworkTrainer:
         speed = Speed(training.batch_size)
         history: list[dict[str, float]] = []
         best, best_weights = BestValidation(training.patience), self._weights()
-        for epoch in range(training.epochs):
-            history.append(self._one_epoch(seed, epoch, speed))
-            if after_epoch is not None:
+        for epoch, first, end in self._parts():
+            loss = self._train_steps(seed, epoch, first, end, speed)
+            done = round(epoch + end / self._steps, 3)
+            history.append({"epoch": done, "loss": loss, "score": self._score()})
+            if end == self._steps and after_epoch is not None:
                 after_epoch()
             if best.add(history[-1]["score"]):
                 best_weights = self._weights()
@@ -88,32 +90,44 @@ class NetworkTrainer:
         self._set_weights(best_weights)
         return Fitted(
             score=best.score,
-            best_epoch=best.number,
+            best_epoch=history[best.number - 1]["epoch"],
             history=history,
             examples_per_second=speed.examples_per_second,
             params=count_weights(self._model.network),
         )
 
-    def _one_epoch(self, seed: int, epoch: int, speed: Speed) -> dict[str, float]:
+    def _parts(self) -> Iterator[tuple[int, int, int]]:
+        """The epoch, the first step and the last from one validation to the next."""
+        every = self._config.training.validate_every or self._steps
+        for epoch in range(self._config.training.epochs):
+            for first in range(0, self._steps, every):
+                yield epoch, first, min(first + every, self._steps)
+
+    def _train_steps(
+        self, seed: int, epoch: int, first: int, end: int, speed: Speed
+    ) -> float:
+        """Trains some steps of an epoch; returns their mean loss."""
         # The order depends on the seed and the epoch alone: all networks see the same.
         order = np.random.default_rng([seed, epoch]).permutation(self._train.rows)
-        dataset = self._train.batches(self._config.training.batch_size, order)
+        batch_size = self._config.training.batch_size
         logs = self._model.fit(
-            dataset.take(self._steps),
+            self._train.batches(batch_size, order[first * batch_size :]),
             epochs=1,
-            steps_per_epoch=self._steps,
+            steps_per_epoch=end - first,
             callbacks=[speed],
             shuffle=False,
             verbose=0,
         ).history
-        score = validation_score(
+        return float(logs["loss"][-1])
+
+    def _score(self) -> float:
+        return validation_score(
             self._config,
             self._validation.labels,
             self.predict(self._validation),
             self._validation.groups,
             self._metric,
         )
-        return {"loss": float(logs["loss"][-1]), "score": score}
 
     def predict(self, split: SplitData) -> Probabilities:
         """Probabilities of the best epoch of the last fit."""

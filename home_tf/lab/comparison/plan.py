@@ -2,15 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from home_tf.config import Config, differing_keys, dump_config, load_config
+from home_tf.config import (
+    Config,
+    differing_keys,
+    dump_config,
+    load_config,
+    override_config,
+)
 from home_tf.errors import HomeError
 from home_tf.files import atomic_directory, read_json, write_json
 from home_tf.lab.comparison.budget import Budget
-from home_tf.lab.comparison.contender import Contender
+from home_tf.lab.comparison.contender import LIGHTGBM, Contender
 from home_tf.lab.comparison.fold import Fold, folds_of
 
 
@@ -28,6 +34,8 @@ class Plan:
             `same-params` or `same-flops`.
         metric: `auc` or `gauc`; its validation mean picks epochs and trials.
         replicates: Draws of the bootstrap.
+        changes: Changes to the configuration by name, each by dotted key, of which
+            contenders may have some.
     """
 
     config: Config
@@ -38,6 +46,7 @@ class Plan:
     budget: Budget
     metric: str
     replicates: int
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -57,12 +66,18 @@ class Plan:
     def is_in(self, out: Path) -> bool:
         """Whether a folder holds this comparison; False if it is new or empty.
 
+        Changes may be added to one that is there.
+
         Raises:
             HomeError: If the folder holds a comparison with other settings, or
                 something else.
         """
         if (out / "plan.json").is_file():
-            self._check_same(Plan.load(out), out)
+            found = Plan.load(out)
+            self._check_same(found, out)
+            # Those of earlier calls stay, for their cells do.
+            both = replace(self, changes={**found.changes, **self.changes})
+            write_json(out / "plan.json", both._settings())
             return True
         if out.is_dir() and any(out.iterdir()):
             raise HomeError(
@@ -86,7 +101,12 @@ class Plan:
 
     def _check_same(self, found: "Plan", out: Path) -> None:
         mine, theirs = self._settings(), found._settings()
-        different = [key for key in mine if mine[key] != theirs[key]]
+        different = [k for k in mine if k != "changes" and mine[k] != theirs[k]]
+        different += [
+            f"the change {name!r}"
+            for name in self.changes
+            if found.changes.get(name, self.changes[name]) != self.changes[name]
+        ]
         different += differing_keys(found.config, self.config)
         if different:
             raise HomeError(
@@ -114,9 +134,31 @@ class Plan:
         splits = tuple(settings.pop("splits"))
         return cls(config=load_config(out / "config.yaml"), splits=splits, **settings)
 
+    def config_of(self, contender: Contender) -> Config:
+        """The configuration of a contender; of a network, trained with Keras 3.
+
+        Changes are made to the configuration before the contender takes from it what
+        the architectures have in common.
+        """
+        config = override_config(self.config, contender.overrides(self.changes))
+        if contender.architecture == LIGHTGBM:
+            return config
+        return contender_config(config, contender)
+
     def make_folds(self, out: Path) -> list[Fold]:
         """The folds, where `out` has them."""
         return folds_of(self.splits, out / "folds")
+
+
+def contender_config(config: Config, contender: Contender) -> Config:
+    """The configuration of a network, trained with Keras 3."""
+    return override_config(
+        config,
+        {
+            "model.architecture": contender.arguments(config),
+            "training.framework": "keras",
+        },
+    )
 
 
 def contender_file(out: Path, contender: Contender) -> Path:

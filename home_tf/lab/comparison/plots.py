@@ -163,7 +163,7 @@ def _quality(summary: Summary) -> Figure:
 
 
 def _learning_curves(summary: Summary) -> Figure:
-    """Validation score and training loss after each epoch, of the earliest fold."""
+    """Validation score and training loss at each validation of the earliest fold."""
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     axes = figure.subplots(1, 2)
     labels = {
@@ -181,10 +181,9 @@ def _learning_curves(summary: Summary) -> Figure:
             continue
         line, color = next(styles)
         for ax, key in zip(axes, labels, strict=True):
-            means = _mean_curve(histories, key)
             ax.plot(
-                range(1, len(means) + 1),
-                means,
+                _mean_curve(histories, "epoch"),
+                _mean_curve(histories, key),
                 f"o{line}",
                 color=color,
                 label=row.contender.name,

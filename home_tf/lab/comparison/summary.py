@@ -65,7 +65,7 @@ class Row:
         """How many cells had their best epoch where; of LightGBM nothing."""
         networks = [c for c in self.contents.values() if c["history"]]
         found = Counter(content["best_epoch"] for content in networks)
-        return {str(epoch): found[epoch] for epoch in sorted(found)}
+        return {f"{epoch:g}": found[epoch] for epoch in sorted(found)}
 
     @property
     def verdicts(self) -> dict[str, tuple[int, int]]:

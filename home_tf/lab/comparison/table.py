@@ -42,6 +42,8 @@ def markdown_table(summary: Summary) -> str:
             continue
         parts.append(f"## {metric.upper()} of each task, minus {_name(opponent)}")
         parts.append(_by_task(summary, differences, signed=True))
+    if any(row.contender.changes for row in summary.rows):
+        parts += ["## What the changes to the configuration change", _changes(summary)]
     parts += ["## Anomalies of the experts", _anomalies(summary)]
     missing = [
         f"- {cell}: {why}" for row in summary.rows for cell, why in row.errors.items()
@@ -67,13 +69,12 @@ def _protocol(summary: Summary) -> str:
         if plan.trials
         else "no tuning"
     )
-    drawn = "rows" if plan.group_by is None else f"the values of `{plan.group_by}`"
     text = (
         f"{describe_folds(plan.splits, has_time=has_time)}; budget {plan.budget}; "
         f"{tuned}. "
         "Values are means over folds and seeds, with 95 % intervals of a bootstrap "
-        f"over {drawn} ({plan.replicates} draws); a dash is a metric that is not "
-        "defined. Differences are paired."
+        f"over {_drawn(summary)} ({plan.replicates} draws); a dash is a metric that is "
+        "not defined. Differences are paired."
     )
     if summary.seeds > 1:
         text += " Those in % have a second interval, of a bootstrap over seeds, too."
@@ -84,6 +85,11 @@ def _protocol(summary: Summary) -> str:
         f"{text} Monitored tasks, those of `training.monitor_tasks`, have enough "
         f"positives to tell models apart: {monitored}."
     )
+
+
+def _drawn(summary: Summary) -> str:
+    group_by = summary.plan.group_by
+    return "rows" if group_by is None else f"the values of `{group_by}`"
 
 
 def _means(summary: Summary) -> str:
@@ -150,6 +156,51 @@ def _by_task(
         cells = [_with_interval(found[i], signed=signed) for _, found in rows]
         lines.append(_line([name, *cells]))
     return "\n".join(lines)
+
+
+def _changes(summary: Summary) -> str:
+    """Each changed row minus the same without the changes, and what they are."""
+    metrics = summary.plan.metrics
+    header = ["", *(f"{m.upper()} of monitored tasks" for m in metrics)]
+    header += ["examples/s, times"]
+    lines = [_line(header), _line(["---"] + ["---:"] * (len(header) - 1))]
+    rows = {row.contender: row for row in summary.rows}
+    for row in summary.rows:
+        before = rows.get(row.contender.unchanged)
+        if not row.contender.changes or before is None:
+            continue
+        lines.append(
+            _line(
+                [
+                    _name(row),
+                    *(_gain(summary, row, before, metric) for metric in metrics),
+                    _times(row.examples_per_second, before.examples_per_second),
+                ]
+            )
+        )
+    named = [
+        f"- `{name}`: " + ", ".join(f"`{key}: {value}`" for key, value in one.items())
+        for name, one in summary.plan.changes.items()
+    ]
+    explained = (
+        "Each minus the same without the change: the first interval over "
+        f"{_drawn(summary)}, the second over seeds, too."
+    )
+    return "\n".join([explained, "", *lines, "", *named])
+
+
+def _gain(summary: Summary, row: Row, before: Row, metric: str) -> str:
+    mine, theirs = (
+        one.results[metric].of_tasks(summary.monitored) for one in (row, before)
+    )
+    found = mine.differences(theirs)[-1]
+    with_seeds = (found.low_with_seeds, found.high_with_seeds)
+    text = _with_interval(found, signed=True)
+    return f"{text} {_interval(*with_seeds, digits=4, signed=True)}".strip()
+
+
+def _times(mine: float | None, theirs: float | None) -> str:
+    return f"{mine / theirs:.2f}" if mine and theirs else "-"
 
 
 def _anomalies(summary: Summary) -> str:

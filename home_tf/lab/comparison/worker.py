@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from home_tf.config import override_config
+from home_tf.config import Config, override_config
 from home_tf.errors import HomeError
 from home_tf.files import read_json, write_json
 from home_tf.lab.comparison import search_space
@@ -16,7 +16,7 @@ from home_tf.lab.comparison.budget import Size, fit_to_budget, network_size
 from home_tf.lab.comparison.cell import Cell, run_cell
 from home_tf.lab.comparison.contender import HOME, LIGHTGBM, Contender
 from home_tf.lab.comparison.fitted import Trainer
-from home_tf.lab.comparison.fold_trainer import FoldTrainers, contender_config
+from home_tf.lab.comparison.fold_trainer import FoldTrainers
 from home_tf.lab.comparison.plan import Plan, contender_file
 from home_tf.lab.comparison.tune import tune
 
@@ -45,29 +45,54 @@ def choose(out: Path, contender: Contender, *, threads: int = 1) -> None:
     """Sizes a contender and tunes it on the earliest fold, without its test split.
 
     The validation rows of later folds are test rows of earlier ones; those of the
-    earliest fold are not.
+    earliest fold are not. A contender with something special takes what was chosen for
+    its plain architecture, so that nothing else is different.
 
     Args:
         out: The folder of the comparison.
-        contender: The contender.
+        contender: The contender. The plain one has been chosen for.
         threads: Number of threads.
     """
     plan = Plan.load(out)
-    trainers = FoldTrainers(plan, plan.make_folds(out)[0], threads)
-    config, size, units = plan.config, Size(params=0, flops=0), None
+    config, fold = plan.config_of(contender), plan.make_folds(out)[0]
+    trainers = FoldTrainers(plan, config, fold, threads)
+    size, units = Size(params=0, flops=0), None
+    if contender.architecture != LIGHTGBM:
+        config = _fit_to_budget(plan, contender, config, trainers)
+        size = network_size(config, trainers.preprocessor)
+        units = list(config.model.architecture.arguments["expert"].units)
+    if contender == contender.plain:
+        parameters = _tune(out, plan, contender, config, trainers)
+    else:
+        parameters = _take_over(out, plan, contender)
+    write_json(
+        contender_file(out, contender),
+        {**asdict(size), "units": units, "parameters": parameters},
+    )
+    _say(f"{contender.name}: chose {_short(parameters)}")
+
+
+def _fit_to_budget(
+    plan: Plan, contender: Contender, config: Config, trainers: FoldTrainers
+) -> Config:
+    if contender.architecture == HOME:
+        return config
+    home = Contender(HOME, HOME, changes=contender.changes)
+    return fit_to_budget(
+        config, plan.config_of(home), plan.budget, trainers.preprocessor
+    )
+
+
+def _tune(
+    out: Path, plan: Plan, contender: Contender, config: Config, trainers: FoldTrainers
+) -> dict[str, Any]:
+    file = contender_file(out, contender)
     defaults: dict[str, Any] = search_space.LIGHTGBM_DEFAULTS
     suggest: Any = search_space.suggest_lightgbm
     if contender.architecture != LIGHTGBM:
-        config = contender_config(plan.config, contender)
-        if contender.is_baseline:
-            home = contender_config(plan.config, Contender(HOME, HOME))
-            config = fit_to_budget(config, home, plan.budget, trainers.preprocessor)
-        size = network_size(config, trainers.preprocessor)
-        units = list(config.model.architecture.arguments["expert"].units)
         defaults = search_space.network_defaults(config)
         suggest = search_space.suggest_network
-    file = contender_file(out, contender)
-    best = tune(
+    return tune(
         file.with_name(f"{contender.folder_name}-trials.json"),
         trials=plan.trials,
         defaults=defaults,
@@ -76,8 +101,13 @@ def choose(out: Path, contender: Contender, *, threads: int = 1) -> None:
             trainers.make(contender, config, p), plan.tuning_seeds
         ),
     )
-    write_json(file, {**asdict(size), "units": units, "parameters": best})
-    _say(f"{contender.name}: chose {_short(best)}")
+
+
+def _take_over(out: Path, plan: Plan, contender: Contender) -> dict[str, Any]:
+    """What was chosen for the plain architecture, but for what the changes set."""
+    chosen = read_json(contender_file(out, contender.plain))["parameters"]
+    own = contender.overrides(plan.changes)
+    return {key: value for key, value in chosen.items() if key not in own}
 
 
 def _score(trainer: Trainer, seeds: int) -> float:
@@ -103,11 +133,11 @@ def train_cells(
     """
     plan = Plan.load(out)
     chosen = read_json(contender_file(out, contender))
-    trainers = FoldTrainers(plan, plan.make_folds(out)[fold], threads)
-    config = plan.config
+    config = plan.config_of(contender)
+    trainers = FoldTrainers(plan, config, plan.make_folds(out)[fold], threads)
     if contender.architecture != LIGHTGBM:
         units = {"model.architecture.expert.units": chosen["units"]}
-        config = override_config(contender_config(config, contender), units)
+        config = override_config(config, units)
     trainer = trainers.make(contender, config, chosen["parameters"])
     test = trainers.load("test")
     origin = {

@@ -46,7 +46,7 @@ class StubTrainer:
     def fit(self, seed):
         StubTrainer.fits.append(seed)
         self.random = np.random.default_rng(seed)
-        history = [{"loss": 1.0, "score": 0.6}]
+        history = [{"epoch": 1.0, "loss": 1.0, "score": 0.6}]
         return Fitted(0.6, 1, history, 1000.0, 7)
 
     def predict(self, split):
@@ -64,7 +64,7 @@ class StubTrainers:
 
     revision = "abc123"
 
-    def __init__(self, plan, fold, threads):
+    def __init__(self, plan, config, fold, threads):
         self.preprocessor = None
         self.made_by = {
             "versions": {"home_tf": "1.0", "tensorflow": "2.21.0"},
@@ -157,14 +157,14 @@ def test_the_last_fold_is_the_configured_split(small_config, logs, tmp_path):
 
 def test_finished_cells_are_not_run_again(start, stub, tmp_path):
     assert start() == []
-    # Two contenders, each with two trials and two folds of two seeds.
-    assert len(stub.fits) == 2 * (2 + 4)
+    # Two trials, of HoME, and two contenders with two folds of two seeds.
+    assert len(stub.fits) == 2 + 2 * 4
     assert start() == []
-    assert len(stub.fits) == 12
+    assert len(stub.fits) == 10
     assert start(seeds=3) == []
-    assert len(stub.fits) == 12 + 2 * 2
+    assert len(stub.fits) == 10 + 2 * 2
     assert start(architectures=["home-mask", "home-fg"], seeds=3) == []
-    assert len(stub.fits) == 16 + 2 + 6
+    assert len(stub.fits) == 14 + 6
     assert not list((tmp_path / "out").rglob("*.partial"))
 
 
@@ -232,7 +232,7 @@ def test_a_killed_comparison_goes_on_where_it_was(start, stub, tmp_path, monkeyp
     usual = StubTrainer.predict
 
     def die(self, split):
-        if len(StubTrainer.fits) == 2 * 2 + 3:  # in the third cell
+        if len(StubTrainer.fits) == 2 + 3:  # in the third cell
             raise KeyboardInterrupt
         return usual(self, split)
 
@@ -247,6 +247,104 @@ def test_a_killed_comparison_goes_on_where_it_was(start, stub, tmp_path, monkeyp
     assert start() == []
     assert len(StubTrainer.fits) == 8 - 2
     assert {path: path.stat().st_mtime_ns for path in finished} == before
+
+
+CHANGES = {
+    "fast": {"training.learning_rate": 0.05},
+    "deep": {"model.tower_units": [8, 8], "training.learning_rate": 0.01},
+}
+
+
+def test_what_is_special_takes_over_what_was_tuned(start, stub, tmp_path):
+    """So that nothing else is different; but for what a change itself sets."""
+    start(architectures=["mmoe*+fast"], changes=CHANGES, trials=3)
+    chosen = {
+        name: json.loads((tmp_path / "out" / "contenders" / file).read_text())
+        for name, file in (
+            ("mmoe", "mmoe.json"),
+            ("mmoe*+fast", "mmoe-star+fast.json"),
+        )
+    }
+    tuned = chosen["mmoe"]["parameters"]
+    del tuned["training.learning_rate"]
+    assert chosen["mmoe*+fast"]["parameters"] == tuned
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    # MMoE itself was tuned, and not trained.
+    assert list(summary["architectures"]) == ["home", "mmoe*+fast"]
+
+
+def test_a_change_is_one_to_the_configuration(start, stub, tmp_path):
+    start(architectures=["home+*", "mmoe+fast+deep"], changes=CHANGES, seeds=1)
+    plan = Plan.load(tmp_path / "out")
+    names = ["home", "home+fast", "home+deep", "mmoe+fast+deep"]
+    found = contenders(["home+*", "mmoe+fast+deep"], CHANGES)
+    assert [one.name for one in found] == names
+    rates = [plan.config_of(one).training.learning_rate for one in found]
+    assert rates == [plan.config.training.learning_rate, 0.05, 0.01, 0.01]
+    units = [list(plan.config_of(one).model.tower_units) for one in found]
+    assert units == [list(plan.config.model.tower_units)] * 2 + [[8, 8], [8, 8]]
+    assert plan.config_of(found[-1]).model.architecture.type == "mmoe"
+
+
+def test_changes_are_compared_with_what_they_change(start, stub, tmp_path):
+    start(architectures=["home+*", "mmoe", "mmoe+fast"], changes=CHANGES)
+    table = (tmp_path / "out" / "table.md").read_text()
+    section = table[table.index("## What the changes") :].split("\n## ")[0]
+    rows = [line.split(" | ")[0] for line in section.splitlines() if "+0.0000" in line]
+    assert rows == ["| home+fast", "| home+deep", "| mmoe+fast"]
+    assert "`fast`: `training.learning_rate: 0.05`" in section
+    # A changed baseline is not the best one, which the tables compare with.
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["best_baseline"] == "mmoe"
+
+
+def test_changes_may_be_added_and_stay_what_they_are(start, stub, tmp_path):
+    start(architectures=["home+fast"], changes={"fast": CHANGES["fast"]}, seeds=1)
+    start(architectures=["home+deep"], changes={"deep": CHANGES["deep"]}, seeds=1)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert list(summary["architectures"]) == ["home", "home+deep", "home+fast"]
+    with pytest.raises(HomeError, match=r"which differs in the change 'fast'\. "):
+        start(changes={"fast": {"training.epochs": 9}}, seeds=1)
+
+
+@pytest.mark.parametrize(
+    ("names", "changes", "message"),
+    [
+        (
+            ["home+slow"],
+            CHANGES,
+            r"unknown change. Received: 'slow' in 'home\+slow'. K",
+        ),
+        (["home+fast"], {}, r"Known: none; `--changes` names a file"),
+        ([], {"a": {"tasks.x.group": "b"}}, r"the change 'a' sets `tasks.x.group`. Ch"),
+        ([], {"a": {"training.rate": 1}}, r"the change 'a': .*`training.rate`"),
+        (
+            [],
+            {"a": {"features.*_ratio.transform": "logit"}},
+            r"the change 'a': .*nothing there is like `\*_ratio`\. There are: user_id",
+        ),
+    ],
+)
+def test_changes_that_are_none_are_told(start, tmp_path, names, changes, message):
+    with pytest.raises(HomeError, match=message):
+        start(architectures=names, changes=changes)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a+b: {training.epochs: 3}", r"must be named with letters.*: 'a\+b'"),
+        ("fast: 3", r"'fast' must be a mapping of dotted keys.*Received: 3"),
+        ("fast: {}", r"'fast' must be a mapping"),
+        ("- fast", r"changes.yaml: "),
+    ],
+)
+def test_a_file_of_changes_that_is_none_is_told(write_config, tmp_path, text, message):
+    file = tmp_path / "changes.yaml"
+    file.write_text(text)
+    with pytest.raises(HomeError, match=message):
+        compare_command(write_config(), tmp_path / "out", changes=file)
 
 
 def test_a_failed_cell_does_not_stop_the_others(start, stub, tmp_path, monkeypatch):

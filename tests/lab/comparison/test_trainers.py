@@ -8,7 +8,8 @@ import pytest
 from home_tf.config import override_config
 from home_tf.evaluation import auc
 from home_tf.lab.comparison.contender import contenders
-from home_tf.lab.comparison.fold_trainer import FoldTrainers, contender_config
+from home_tf.lab.comparison.fold_trainer import FoldTrainers
+from home_tf.lab.comparison.plan import contender_config
 from home_tf.lab.comparison.target_statistics import TargetStatistics
 from home_tf.lab.comparison.worker import _score
 from home_tf.training import train
@@ -31,7 +32,7 @@ def fold(start_comparison, tmp_path_factory):
 @pytest.fixture(scope="module")
 def trainers(fold):
     plan, first = fold
-    return plan, FoldTrainers(plan, first, threads=1)
+    return plan, FoldTrainers(plan, plan.config, first, threads=1)
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,9 @@ class TrainingConfig:
             batch looks up, so that a step does not slow down with the vocabulary; or
             `adam`.
         learning_rate: Of the optimizer.
+        reset_embeddings: Whether embedding tables start anew with each epoch after the
+            first, while the rest of the network trains on. Without it ids are learnt by
+            heart, and a second epoch makes most models worse.
         learning_rate_decay: `cosine` to zero over all epochs, or `none`.
         clip_norm: Largest norm of the gradient of all weights, summed over all
             replicas; by default none.
@@ -83,6 +86,7 @@ class TrainingConfig:
     batch_size: Size = 1024
     optimizer: Literal["lazy_adam", "adam"] = "lazy_adam"
     learning_rate: Positive = 1e-3
+    reset_embeddings: bool = False
     learning_rate_decay: Literal["none", "cosine"] = "none"
     clip_norm: Positive | None = None
     shuffle_rows: Annotated[int, Bounds(at_least=0, below=2**31)] = 65536

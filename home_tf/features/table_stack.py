@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-from home_tf.backend import IS_LEGACY, IS_TENSORFLOW, ops
+from home_tf.backend import IS_LEGACY, IS_TENSORFLOW, keras, ops
 from home_tf.backend.names import scope_name
 from home_tf.backend.table_rows import TableRows, name_tables
 from home_tf.backend.variables import tf_variable
@@ -67,6 +67,12 @@ class TableStack(Layer):
     def rows_of(self, table: str) -> TableRows:
         """The rows of a table, to read or assign, `(size, width)`."""
         return TableRows(tf_variable(self.embeddings), *self._place(table))
+
+    def draw_anew(self, seed: int) -> None:
+        """Gives all rows the initial values that a seed stands for."""
+        initializer = keras.initializers.RandomUniform(seed=seed)
+        values = initializer((self.num_rows, self.width), dtype=self.embeddings.dtype)
+        self.embeddings.assign(values)
 
     def call(self, rows: Any) -> Any:
         """Rows of any shape to their embeddings."""

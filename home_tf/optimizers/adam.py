@@ -85,6 +85,15 @@ class Adam(ClipsByGlobalNorm, keras.optimizers.Adam):
             grad=tf.cast(gradient, dtype),
         )
 
+    def forget(self, variable: Any) -> None:
+        """Sets both moments of a variable to zero, as if it had not been trained.
+
+        Args:
+            variable: A variable that the optimizer was built for.
+        """
+        for moment in self._moments(variable):
+            moment.assign(tf.zeros_like(moment))
+
     def _moments(self, variable: Any) -> tuple[Any, Any]:
         """The TensorFlow variables of a variable's two moments."""
         if IS_LEGACY:

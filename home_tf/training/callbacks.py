@@ -30,6 +30,7 @@ from home_tf.training.experiment import Experiment
 from home_tf.training.interruption import Interruption
 from home_tf.training.journal import Journal, open_journal
 from home_tf.training.predictions import Predictor
+from home_tf.training.reset_tables import reset_tables
 from home_tf.training.workers import Workers
 
 WARM_UP_STEPS = 5
@@ -148,10 +149,23 @@ class Milestones(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Prepares what every validation uses again."""
         self._validation = Validation(self._experiment, self.model.network)
+        # A checkpoint at the end of an epoch has the tables of this epoch.
+        done = max(self._checkpoints.step - 1, 0)
+        self._epoch = done // self._experiment.steps_per_epoch
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Goes on with the metrics of the epoch, which Keras has just reset."""
         self._checkpoints.restore_metrics()
+
+    def on_train_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Resets the embedding tables where an epoch begins, if that is wanted."""
+        training, step = self._experiment.config.training, self._checkpoints.step
+        epoch = step // self._experiment.steps_per_epoch
+        if training.reset_embeddings and epoch > self._epoch:
+            reset_tables(self.model, seed=training.seed, epoch=epoch)
+        self._epoch = epoch
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None

@@ -18,6 +18,7 @@ from home_tf.training.callbacks import Speed
 from home_tf.training.epoch_steps import steps_per_epoch
 from home_tf.training.experiment import Experiment
 from home_tf.training.predictions import Predictor
+from home_tf.training.reset_tables import reset_tables
 
 
 class NetworkTrainer:
@@ -78,6 +79,8 @@ class NetworkTrainer:
         history: list[dict[str, float]] = []
         best, best_weights = BestValidation(training.patience), self._weights()
         for epoch, first, end in self._parts():
+            if training.reset_embeddings and epoch and first == 0:
+                reset_tables(self._model, seed=seed, epoch=epoch)
             loss = self._train_steps(seed, epoch, first, end, speed)
             done = round(epoch + end / self._steps, 3)
             history.append({"epoch": done, "loss": loss, "score": self._score()})

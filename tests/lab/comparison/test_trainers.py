@@ -75,6 +75,22 @@ def test_a_fit_keeps_its_best_epoch(trainers, network):
     assert fitted.score == pytest.approx(np.mean(aucs), abs=1e-6)
 
 
+def test_validations_within_an_epoch_change_when_it_stops_alone(trainers, config):
+    settings = {"training.epochs": 2, "training.patience": 99, "model.dropout": 0.0}
+    found = []
+    for every in (None, 2):
+        one = override_config(config, {**settings, "training.validate_every": every})
+        found.append(trainers[1].make(HOME, one, {}).fit(0).history)
+    plain, within = found
+    assert [entry["epoch"] for entry in plain] == [1.0, 2.0]
+    epochs = [entry["epoch"] for entry in within]
+    assert epochs == sorted(epochs)
+    assert len(epochs) > 2
+    ends = {entry["epoch"]: entry["score"] for entry in within}
+    for entry in plain:
+        assert ends[entry["epoch"]] == pytest.approx(entry["score"], abs=1e-6)
+
+
 def test_the_experts_are_those_of_the_weights_in_place(trainers, network):
     validation = trainers[1].load("validation")
     epochs = []

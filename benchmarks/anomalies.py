@@ -21,6 +21,14 @@ PEERS = ("mmoe", "cgc", "ple")
 PARTS = ("home-fg", "home-sg", "home-mask", "home-fg-sg-mask")
 ALL = ("mmoe", "home", "home-relu", "cgc", "ple", *PARTS, "mmoe*")
 MMOE_EXPERTS = {"model.architecture.num_experts": 6}
+# Those of the experiment, which the defaults have left since.
+SETTINGS = {
+    "model.prior_initialization": False,
+    "training.epochs": 3,
+    "training.learning_rate": 0.001,
+    "training.patience": 1,
+    "training.reset_embeddings": False,
+}
 # Six epochs without early stopping, at five times the learning rate.
 HARSH = {
     "training.epochs": 6,
@@ -58,7 +66,7 @@ class Regime:
         self.name, self.folder = name, work / folder_name(name)
         source = data if generated is None else generate_logs(generated, work)
         yaml = Path(__file__).parents[1] / "pipelines" / "kuairand.yaml"
-        self.config = load_config(yaml, settings)
+        self.config = load_config(yaml, {**SETTINGS, **settings})
         records = work / f"{source.name}-records"
         fold = make_folds(self.config, source, records, 1)[0]
         prepare_fold(fold, self.config, source, print)

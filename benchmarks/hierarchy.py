@@ -17,7 +17,13 @@ import numpy as np
 CORRELATIONS = (-0.8, 0.0, 0.5, 1.0)
 DENSITY_GAPS = (0.25, 1.0, 4.0)
 OTHERS = {"home-mask": "HoME without the mask", "mmoe*": "MMoE with HoME's experts"}
-SETTINGS = {"training.learning_rate": 0.005, "training.epochs": 2}
+SETTINGS = {
+    "model.prior_initialization": False,
+    "training.epochs": 2,
+    "training.learning_rate": 0.005,
+    "training.patience": 1,
+    "training.reset_embeddings": False,
+}
 LOGS = {"users": 1000, "videos": 500, "days": 5, "rows": 60_000}
 COLUMNS = ("group_correlation", "density_gap", "architecture", "seed", "task", "auc")
 # Left out of the curves: with some tens of positives their AUC is mostly noise.

@@ -15,7 +15,7 @@ from home_tf.extras import require_extra
 from home_tf.lab.cli.find_source import find_source
 
 # Enough steps on tens of thousands of rows to learn more than a single feature says.
-_CHANGE_NAME = re.compile(r"[\w-]+", re.ASCII)
+_CHANGE_NAME = re.compile(r"[\w.-]+", re.ASCII)
 _QUICK_TRAINING = {"training.epochs": 4, "training.batch_size": 128}
 
 
@@ -111,7 +111,7 @@ def _read_changes(file: Path | None) -> dict[str, dict[str, Any]]:
     for name, change in found.items():
         if not isinstance(name, str) or not _CHANGE_NAME.fullmatch(name):
             raise HomeError(
-                f"{file}: a change must be named with letters, digits, `_` and `-`. "
+                f"{file}: a change must be named with letters, digits, `_`, `.` and `-`. "
                 f"Received: {name!r}"
             )
         if not isinstance(change, dict) or not change:

@@ -57,8 +57,9 @@ class TrainingConfig:
             `adam`.
         learning_rate: Of the optimizer.
         reset_embeddings: Whether embedding tables start anew with each epoch after the
-            first, while the rest of the network trains on. Without it ids are learnt by
-            heart, and a second epoch makes most models worse.
+            first, while the rest of the network trains on. Otherwise ids are learnt by
+            heart, and a second epoch makes most models worse. It takes an epoch of at
+            least a hundred steps, in which tables are learnt.
         learning_rate_decay: `cosine` to zero over all epochs, or `none`.
         clip_norm: Largest norm of the gradient of all weights, summed over all
             replicas; by default none.
@@ -85,7 +86,7 @@ class TrainingConfig:
     gradnorm_alpha: NotNegative | None = None
     batch_size: Size = 1024
     optimizer: Literal["lazy_adam", "adam"] = "lazy_adam"
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 2e-3
     reset_embeddings: bool = False
     learning_rate_decay: Literal["none", "cosine"] = "none"
     clip_norm: Positive | None = None

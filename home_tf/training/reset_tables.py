@@ -7,9 +7,8 @@ from typing import Any
 def reset_tables(model: Any, *, seed: int, epoch: int) -> None:
     """Draws the embedding tables of a model anew, and forgets their moments.
 
-    Ids that a training has seen again and again are learnt by heart, so that a second
-    epoch makes a model worse; fresh embeddings meet experts and towers that know already
-    how to use them.
+    Ids that are seen again are learnt by heart, so that a second epoch makes a model
+    worse. Fresh embeddings meet experts and towers that already know how to use them.
 
     Args:
         model: A ranking model of this package, its optimizer built.

@@ -111,8 +111,8 @@ def _read_changes(file: Path | None) -> dict[str, dict[str, Any]]:
     for name, change in found.items():
         if not isinstance(name, str) or not _CHANGE_NAME.fullmatch(name):
             raise HomeError(
-                f"{file}: a change must be named with letters, digits, `_`, `.` and `-`. "
-                f"Received: {name!r}"
+                f"{file}: a change must be named with letters, digits, `_`, `.` and "
+                f"`-`. Received: {name!r}"
             )
         if not isinstance(change, dict) or not change:
             raise HomeError(

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
 
 from home_tf.config.architecture import Architecture
-from home_tf.errors import HomeError
-from home_tf.hints import Bounds, NotNegative, Share, Size, check_fields
+from home_tf.hints import NotNegative, Share, check_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +14,6 @@ class ModelConfig:
     Attributes:
         architecture: The layer from the features to the tasks' representations: its
             `type` and arguments, below; without a `type` it is `home`.
-        cross_layers: Number of cross layers (DCN-v2) between the features and the
-            architecture; 0 for none.
-        cross_rank: Width between the two kernels of a cross layer; by default it has
-            one kernel, of the width of the features squared.
         tower_units: Widths of the hidden layers of every task's tower.
         prior_initialization: Whether the towers' biases start at the log-odds of their
             tasks' positive rates in the training rows, and not at 0, which is a
@@ -29,8 +23,6 @@ class ModelConfig:
     """
 
     architecture: Architecture = field(default_factory=Architecture.of)
-    cross_layers: Annotated[int, Bounds(at_least=0)] = 0
-    cross_rank: Size | None = None
     tower_units: Sequence[int] = (32,)
     prior_initialization: bool = True
     embedding_l2: NotNegative = 0.0
@@ -38,5 +30,3 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.cross_rank is not None and not self.cross_layers:
-            raise HomeError("`cross_rank` goes with `cross_layers`, and only with it")

@@ -1,7 +1,7 @@
 """Numbers from record columns: checked, bounded and encoded."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -52,7 +52,9 @@ class NumericColumns:
             for (name, one), column in zip(chosen.items(), self._columns, strict=True)
         ]
         self._nullable = np.array([one.nullable for one in chosen.values()], bool)
-        self._transforms = [one.transform for one in chosen.values()]
+        self._use_log1p = np.array(
+            [one.transform == "log1p" for one in chosen.values()], bool
+        )
         self._low, self._high, self._fill = (
             np.array([getattr(one, name) for one in scales], np.float32)
             for name in ("low", "high", "fill")
@@ -141,10 +143,10 @@ class NumericColumns:
         self, x: Tensor, missing: Tensor | None, dense: Sequence[int]
     ) -> Tensor:
         """Columns `(rows, n)` as their pieces, and whether each is missing."""
-        for name, apply in _TRANSFORMS.items():
-            chosen = np.array([self._transforms[number] == name for number in dense])
-            if chosen.any():
-                x = tf.where(chosen, apply(x), x)
+        use_log1p = self._use_log1p[np.array(dense)]
+        if use_log1p.any():
+            # log1p has no value below -1: a negative count is no more than none at all.
+            x = tf.where(use_log1p, tf.math.log1p(tf.maximum(x, 0.0)), x)
         pieces = [self._pieces[number] for number in dense]
         if any(len(each) > 1 for each in pieces):
             repeats = np.repeat(np.arange(len(dense)), [len(p) for p in pieces])
@@ -200,18 +202,6 @@ def _in_order(blocks: list[Tensor], numbers: list[int]) -> Tensor | None:
     return tf.gather(tf.concat([once, each], axis=1), np.argsort(numbers), axis=1)
 
 
-# From a least and a greatest rate on, log-odds grow without end.
-_SMALLEST_RATE = 1e-6
-
-
-def _logit(x: Tensor) -> Tensor:
-    x = tf.clip_by_value(x, _SMALLEST_RATE, 1 - _SMALLEST_RATE)
-    return tf.math.log(x) - tf.math.log1p(-x)
-
-
-# log1p has no value below -1: a negative count is no more than none at all.
-_TRANSFORMS = {"log1p": lambda x: tf.math.log1p(tf.maximum(x, 0.0)), "logit": _logit}
-
 # What is taken away, what it is divided by, and the bounds of what comes out.
 _Piece = tuple[float, float, float, float]
 
@@ -233,23 +223,26 @@ class _Scale:
 
     @classmethod
     def of(cls, feature: NumericFeature, statistics: ColumnStatistics) -> "_Scale":
+        log1p = feature.transform == "log1p"
         quantiles = statistics.quantiles
-        mean, variance = _moments(feature.transform, statistics)
-        fill = _BACK[feature.transform](mean)
-        apply = _FORTH[feature.transform]
+        mean = statistics.log1p_mean if log1p else statistics.mean
         if feature.encoding == "piecewise_linear":
             assert feature.buckets is not None  # the feature has checked it
-            bounds = map(apply, quantile_bounds(quantiles, feature.buckets))
+            bounds = quantile_bounds(quantiles, feature.buckets)
             pieces = [
                 (first, second - first, 0.0, 1.0)
-                for first, second in pairwise(dict.fromkeys(bounds))
+                for first, second in pairwise(
+                    dict.fromkeys(_transformed(x, log1p) for x in bounds)
+                )
             ] or [(quantiles[0], 1.0, 0.0, 1.0)]
-        else:
-            size = max(
-                abs(mean), *(abs(apply(x)) for x in quantiles[:: len(quantiles) - 1])
-            )
-            scale = _not_zero(math.sqrt(variance), size)
+        elif feature.encoding == "normalized":
+            variance = statistics.log1p_variance if log1p else statistics.variance
+            ends = (_transformed(x, log1p) for x in (quantiles[0], quantiles[-1]))
+            scale = _not_zero(math.sqrt(variance), max(abs(mean), *map(abs, ends)))
             pieces = [(mean, scale, -math.inf, math.inf)]
+        else:
+            pieces = []
+        fill = math.expm1(mean) if log1p else mean
         return cls(quantiles[0], quantiles[-1], fill, pieces)
 
 
@@ -258,27 +251,5 @@ def _not_zero(scale: float, size: float) -> float:
     return scale if scale > _ROUNDING * abs(size) else 1.0
 
 
-def _moments(transform: str, statistics: ColumnStatistics) -> tuple[float, float]:
-    if transform == "log1p":
-        return statistics.log1p_mean, statistics.log1p_variance
-    if transform == "none":
-        return statistics.mean, statistics.variance
-    values = [_FORTH[transform](x) for x in statistics.quantiles]
-    return float(np.mean(values)), float(np.var(values))
-
-
-def _plain_logit(rate: float) -> float:
-    rate = min(max(rate, _SMALLEST_RATE), 1 - _SMALLEST_RATE)
-    return math.log(rate) - math.log1p(-rate)
-
-
-_FORTH: dict[str, Callable[[float], float]] = {
-    "none": float,
-    "log1p": lambda x: math.log1p(max(x, 0.0)),
-    "logit": _plain_logit,
-}
-_BACK: dict[str, Callable[[float], float]] = {
-    "none": float,
-    "log1p": math.expm1,
-    "logit": lambda x: 1 / (1 + math.exp(-x)),
-}
+def _transformed(number: float, log1p: bool) -> float:
+    return math.log1p(max(number, 0.0)) if log1p else number

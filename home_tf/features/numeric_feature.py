@@ -20,9 +20,7 @@ class NumericFeature:
             training rows, beside one more number that is 1 where it is missing and 0
             elsewhere; or it has a bucket of its own (`bucketized`). Without it NaN is
             an error, as infinity always is.
-        transform: What is applied first: `log1p`, for counts; `logit`, the log-odds
-            `log(x / (1 - x))`, for rates, which are bounded to 1e-6 and 1 - 1e-6; or
-            `none`.
+        transform: `log1p` is applied first, or `none`.
         encoding: `normalized` to mean 0 and variance 1 over the training rows;
             `piecewise_linear`, as many numbers as there are buckets, each of which
             grows from 0 to 1 inside its bucket and is constant outside of it;
@@ -40,7 +38,7 @@ class NumericFeature:
 
     column: str | None = None
     nullable: bool = False
-    transform: Literal["none", "log1p", "logit"] = "none"
+    transform: Literal["none", "log1p"] = "none"
     encoding: Literal["normalized", "piecewise_linear", "bucketized"] = "normalized"
     buckets: Size | None = None
     width: Size | None = None

@@ -2,7 +2,6 @@
 
 from home_tf.layers.adatt import AdaTT as AdaTT
 from home_tf.layers.cgc import CGC as CGC
-from home_tf.layers.cross_network import CrossNetwork as CrossNetwork
 from home_tf.layers.expert import Expert as Expert
 from home_tf.layers.expert_bank import ExpertBank as ExpertBank
 from home_tf.layers.expert_gate import ExpertGate as ExpertGate

@@ -7,7 +7,7 @@ from home_tf.backend import IS_LEGACY, keras
 from home_tf.layers.layer import Layer
 from home_tf.models.saved_parts import deserialize_parts, serialize_parts
 
-_PARTS = ("features", "cross", "representations", "towers")
+_PARTS = ("features", "representations", "towers")
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
@@ -19,8 +19,6 @@ class RankingNetwork(Layer):
         representations: Layer from `(batch, width)` to `{task: (batch, D)}`: `HoME`, or
             any other with its contract.
         towers: Layer from there to logits `{task: (batch, 1)}`: `TaskTowers`.
-        cross: Layer from `(batch, width)` to the same, between the features and the
-            representations: `CrossNetwork`. By default none.
         dropout: Rate of the dropout on the concatenated features.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -43,13 +41,11 @@ class RankingNetwork(Layer):
         representations: Any,
         towers: Any,
         *,
-        cross: Any = None,
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.features = features
-        self.cross = cross
         self.representations = representations
         self.towers = towers
         # By default the random numbers of legacy Keras have no state to be saved.
@@ -61,8 +57,6 @@ class RankingNetwork(Layer):
         shape = (None, self.features.width)
         _build(self.features, input_shape)
         _build(self.dropout, shape)
-        if self.cross is not None:
-            _build(self.cross, shape)
         _build(self.representations, shape)
         _build(self.towers, self.representations.compute_output_shape(shape))
         self.built = True
@@ -85,16 +79,13 @@ class RankingNetwork(Layer):
 
     def logits_of(self, v: Any, training: bool | None = None) -> dict[str, Any]:
         """The second half: `v`, `(batch, width)`, to logits `{task: (batch, 1)}`."""
-        if self.cross is not None:
-            v = self.cross(v)
         logits: dict[str, Any] = self.towers(self.representations(v, training=training))
         return logits
 
     @property
     def dense_parts(self) -> list[Any]:
         """The layers of the second half, by which `logits_of` comes."""
-        parts = [self.cross, self.representations, self.towers]
-        return [part for part in parts if part is not None]
+        return [self.representations, self.towers]
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the layer."""

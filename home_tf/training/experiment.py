@@ -16,7 +16,7 @@ from home_tf.errors import HomeError
 from home_tf.evaluation import Calibrator, fit_calibrators
 from home_tf.features import FeatureEmbedding, Preprocessor
 from home_tf.files import AnyPath, PathLike, explain_no_answer
-from home_tf.layers import CrossNetwork, TaskTowers
+from home_tf.layers import TaskTowers
 from home_tf.loss_weighting import GradNorm
 from home_tf.models import RankingNetwork
 from home_tf.optimizers import Adam, LazyAdam
@@ -215,20 +215,8 @@ class Experiment:
                 dtype=dtype,
                 name="towers",
             )
-            cross = (
-                CrossNetwork(
-                    model.cross_layers, rank=model.cross_rank, dtype=dtype, name="cross"
-                )
-                if model.cross_layers
-                else None
-            )
             network = RankingNetwork(
-                features,
-                representations,
-                towers,
-                cross=cross,
-                dropout=model.dropout,
-                dtype=dtype,
+                features, representations, towers, dropout=model.dropout, dtype=dtype
             )
             network.build(None)
         except HomeError:

@@ -426,28 +426,6 @@ def test_pieces_of_a_constant_column_are_one_zero(
     np.testing.assert_array_equal(found["user_is_click_rate"], 0.0)
 
 
-def test_log_odds_are_normalised(small_config, prepared):
-    config = small_config(features__user_is_click_rate__transform="logit")
-    preprocessor = make_preprocessor(config, prepared)
-    rows = list(DatasetDirectory(prepared).read("train", batch_size=1000))
-    found = np.concatenate([preprocessor(b)["numeric_features"][:, 1] for b in rows])
-    rates = np.concatenate([b["user_is_click_rate"] for b in rows]).astype(np.float64)
-    np.testing.assert_allclose(found.mean(), 0, atol=0.05)
-    np.testing.assert_allclose(found.std(), 1, atol=0.05)
-    rates = np.clip(rates, 1e-6, 1 - 1e-6)
-    odds = np.log(rates / (1 - rates))
-    assert np.corrcoef(found, odds)[0, 1] > 1 - 1e-6
-
-
-def test_log_odds_of_zero_and_one_are_finite(small_config, prepared, with_statistics):
-    folder = with_statistics("user_is_click_rate", quantiles=[0.0, 0.5, 1.0])
-    with_records(folder, prepared)
-    config = small_config(features__user_is_click_rate__transform="logit")
-    found = numbers_of(config, folder, user_is_click_rate=[0.0, 0.5, 1.0])
-    last = 1.5**0.5  # of three numbers -1, 0 and 1
-    np.testing.assert_allclose(found["user_is_click_rate"], [-last, 0, last], atol=1e-2)
-
-
 def test_the_value_of_keras_own_token_is_one_like_any(small_config, prepared, copy):
     file = copy / "vocabularies" / "user_active_degree.csv"
     file.write_text(file.read_text() + "[UNK],1\n")

@@ -5,7 +5,6 @@ import pytest
 from support.layer_test import run_layer_test
 
 from home_tf.layers import (
-    CrossNetwork,
     Expert,
     ExpertBank,
     ExpertGate,
@@ -71,8 +70,6 @@ CASES = {
         [V],
         (6,),
     ),
-    "cross-network": (lambda **k: CrossNetwork(2, **k), [V], (6,)),
-    "cross-network-of-a-rank": (lambda **k: CrossNetwork(3, rank=2, **k), [V], (6,)),
     "home": (home(), [V], HOME_SHAPES),
     "towers": (
         lambda **k: TaskTowers(TASKS, hidden_units=(8,), **k),

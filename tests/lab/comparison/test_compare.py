@@ -320,7 +320,7 @@ def test_changes_may_be_added_and_stay_what_they_are(start, stub, tmp_path):
         ([], {"a": {"training.rate": 1}}, r"the change 'a': .*`training.rate`"),
         (
             [],
-            {"a": {"features.*_ratio.transform": "logit"}},
+            {"a": {"features.*_ratio.transform": "log1p"}},
             r"the change 'a': .*nothing there is like `\*_ratio`\. There are: user_id",
         ),
     ],

@@ -23,7 +23,7 @@ def load_config(path: PathLike, overrides: Mapping[str, Any] | None = None) -> C
         path: The YAML file.
         overrides: Values to set instead of the file's, by dotted key, such as
             `{"training.epochs": 3}`. A `*` in it stands for any letters of keys that
-            are there: `features.*_rate.encoding`.
+            are there: `features.*_id.width`.
 
     Returns:
         The checked configuration.

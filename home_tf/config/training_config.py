@@ -57,9 +57,9 @@ class TrainingConfig:
             `adam`.
         learning_rate: Of the optimizer.
         reset_embeddings: Whether embedding tables start anew with each epoch after the
-            first, while the rest of the network trains on. Otherwise ids are learnt by
-            heart, and a second epoch makes most models worse. It takes an epoch of at
-            least a hundred steps, in which tables are learnt.
+            first, while the rest of the network trains on. It pays where most ids are
+            in few rows, such as ten: these are learnt by heart, and a second epoch
+            makes the model worse. It takes epochs of at least a hundred steps.
         learning_rate_decay: `cosine` to zero over all epochs, or `none`.
         clip_norm: Largest norm of the gradient of all weights, summed over all
             replicas; by default none.

@@ -10,7 +10,6 @@ from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.features.categorical_feature import CategoricalFeature
 from home_tf.features.numeric_feature import NumericFeature
-from home_tf.features.quantile_bounds import quantile_bounds
 from home_tf.features.vocabularies import Vocabulary
 from home_tf.types import KerasLayer, Tensor
 
@@ -79,8 +78,10 @@ def make_bucketing(
     """Cuts numbers into buckets that hold equal shares of the training rows."""
     assert feature.buckets is not None  # the feature has checked it
     statistics = data.statistics(feature.column or name, needed_by=f"feature `{name}`")
-    bounds = quantile_bounds(statistics.quantiles, feature.buckets)
-    return Bucketing(sorted(set(bounds[1:-1])), feature.nullable)
+    quantiles = statistics.quantiles
+    last = len(quantiles) - 1
+    at = [round(i * last / feature.buckets) for i in range(1, feature.buckets)]
+    return Bucketing(sorted({quantiles[i] for i in at}), feature.nullable)
 
 
 def count_ids(lookup: KerasLayer | Vocabulary) -> int:

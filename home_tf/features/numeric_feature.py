@@ -1,4 +1,4 @@
-"""Numbers that are normalised, cut into pieces, or bucketised and embedded."""
+"""Numbers that are normalised, or bucketised and embedded."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ from home_tf.hints import Size, check_fields
 
 @dataclass(frozen=True, kw_only=True)
 class NumericFeature:
-    """A number in each row.
+    """A number in each row, normalised, or bucketised and embedded.
 
     Numbers below the least and above the greatest of the training rows are taken for
     these.
@@ -21,38 +21,28 @@ class NumericFeature:
             elsewhere; or it has a bucket of its own (`bucketized`). Without it NaN is
             an error, as infinity always is.
         transform: `log1p` is applied first, or `none`.
-        encoding: `normalized` to mean 0 and variance 1 over the training rows;
-            `piecewise_linear`, as many numbers as there are buckets, each of which
-            grows from 0 to 1 inside its bucket and is constant outside of it;
-            `bucketized` and embedded. Buckets hold equal shares of the training rows.
-        buckets: Number of buckets (`piecewise_linear`, `bucketized`).
+        encoding: `normalized` to mean 0 and variance 1 over the training rows, or
+            `bucketized` at the quantiles of the training rows and embedded.
+        buckets: Number of buckets (`bucketized`).
         width: Width of the embedding (`bucketized`).
 
     Raises:
         HomeError: If a field is out of its range, or two do not go together.
-
-    References:
-        Piecewise-linear encoding: Gorishniy et al., "On Embeddings for Numerical
-        Features in Tabular Deep Learning" (arXiv 2203.05556), eq. 1.
     """
 
     column: str | None = None
     nullable: bool = False
     transform: Literal["none", "log1p"] = "none"
-    encoding: Literal["normalized", "piecewise_linear", "bucketized"] = "normalized"
+    encoding: Literal["normalized", "bucketized"] = "normalized"
     buckets: Size | None = None
     width: Size | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if (self.buckets is None) != (self.encoding == "normalized"):
+        given = (self.buckets is not None, self.width is not None)
+        if given != (self.encoding == "bucketized",) * 2:
             raise HomeError(
-                "`buckets` goes with `encoding: bucketized` or `piecewise_linear`, and "
-                "only with them"
-            )
-        if (self.width is None) != (self.encoding != "bucketized"):
-            raise HomeError(
-                "`width` goes with `encoding: bucketized`, and only with it"
+                "`buckets` and `width` go with `encoding: bucketized`, and only with it"
             )
         if self.encoding == "bucketized" and self.transform != "none":
             raise HomeError(

@@ -10,8 +10,6 @@ _EXPERTS = {20_000: [32], 2_000_000: [64, 32], 10**12: [128, 64]}
 _RANKS = {20_000: 8, 2_000_000: 16, 10**12: 32}
 _BATCHES = {20_000: 128, 100_000: 512, 5_000_000: 1024, 10**12: 4096}
 _EPOCHS = {20_000: 10, 200_000: 6, 5_000_000: 3, 10**12: 1}
-# Steps of an epoch from which on embeddings are learnt within one.
-_LEAST_STEPS = 100
 # So many ones in a tenth of the rows make an AUC that can choose an epoch.
 _LEAST_ONES = 100
 
@@ -21,7 +19,7 @@ def model_for(rows: int) -> dict[str, Any]:
     return {
         "architecture": {
             "type": "home",
-            "expert": {"units": _of(_EXPERTS, rows), "batch_norm_initial_scale": 0.1},
+            "expert": {"units": _of(_EXPERTS, rows)},
             "lora_rank": _of(_RANKS, rows),
         },
         "tower_units": [16],
@@ -30,16 +28,14 @@ def model_for(rows: int) -> dict[str, Any]:
 
 def training_for(rows: int, labels: Sequence[Label]) -> dict[str, Any]:
     """The section `training` for so many rows."""
-    epochs, batch_size = _of(_EPOCHS, rows), _of(_BATCHES, rows)
+    epochs = _of(_EPOCHS, rows)
     training = {
         "framework": "tfrs",
         "epochs": epochs,
         "patience": 2 if epochs > 3 else 1,
-        "batch_size": batch_size,
+        "batch_size": _of(_BATCHES, rows),
         "learning_rate": 0.002,
     }
-    if epochs > 1 and rows >= _LEAST_STEPS * batch_size:
-        training["reset_embeddings"] = True
     frequent = [one.name for one in labels if 0.1 * one.ones >= _LEAST_ONES]
     if 0 < len(frequent) < len(labels):
         training["monitor_tasks"] = frequent

@@ -178,8 +178,6 @@ def _training(draft: Draft) -> CommentedMap:
     training = _nested(training_for(draft.rows, draft.labels), depth=1)
     _beside(training, "framework", "tfrs is legacy Keras, keras is Keras 3")
     _beside(training, "epochs", "at most: the best on the validation rows counts")
-    if "reset_embeddings" in training:
-        _beside(training, "reset_embeddings", "ids are not learnt by heart")
     if "monitor_tasks" in training:
         _beside(training, "monitor_tasks", "the AUC of rarer ones is noise")
     return training

@@ -34,10 +34,9 @@ class Expert:
             expert and each of its dimensions on its own.
         batch_norm_momentum: Momentum of the moving averages. Keras's own default of
             0.99 lags for hundreds of steps, and an early evaluation suffers from it.
-        batch_norm_initial_scale: What the scales (gamma) start at. With 1, the output
-            is at first several times larger than that of an expert without batch
-            normalisation; a smaller one, such as 0.1, makes rare tasks over-fit less on
-            small data.
+        batch_norm_initial_scale: What the scales (gamma) start at. With 0.1 the output
+            is at first as large as that of an expert without batch normalisation. With
+            Keras's 1 it is several times larger, and tasks with few positives over-fit.
         batch_norm_epsilon: Added to the variance.
         kernel_initializer: Initialiser of one expert's kernels. Every expert draws its
             own values, also when a seed is given.
@@ -56,7 +55,7 @@ class Expert:
     activation: Activation
     batch_norm: bool
     batch_norm_momentum: float = 0.9
-    batch_norm_initial_scale: float = 1.0
+    batch_norm_initial_scale: float = 0.1
     batch_norm_epsilon: float = 1e-3
     kernel_initializer: Initializer = "glorot_uniform"
 

@@ -77,7 +77,7 @@ def test_an_expert_is_written_with_all_its_keys(small_config, tmp_path):
         "activation": "relu",
         "batch_norm": False,
         "batch_norm_momentum": 0.9,
-        "batch_norm_initial_scale": 1.0,
+        "batch_norm_initial_scale": 0.1,
         "batch_norm_epsilon": 0.001,
     }
 

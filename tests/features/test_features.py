@@ -18,15 +18,8 @@ from home_tf.features import CategoricalFeature, NumericFeature, check_reference
         ),
         (CategoricalFeature, {"width": 2, "buckets": 9}, "`buckets` goes with"),
         (NumericFeature, {"transform": "sqrt"}, "`transform` must be 'none' or"),
-        (NumericFeature, {"buckets": 3}, "`buckets` goes with"),
-        (NumericFeature, {"encoding": "piecewise_linear"}, "`buckets` goes with"),
-        (NumericFeature, {"width": 3}, "`width` goes with"),
-        (NumericFeature, {"encoding": "bucketized", "buckets": 3}, "`width` goes"),
-        (
-            NumericFeature,
-            {"encoding": "piecewise_linear", "buckets": 3, "width": 2},
-            "`width` goes",
-        ),
+        (NumericFeature, {"buckets": 3}, "`buckets` and `width` go with"),
+        (NumericFeature, {"width": 3}, "`buckets` and `width` go with"),
     ],
 )
 def test_a_wrong_feature_is_told(kind, arguments, message):

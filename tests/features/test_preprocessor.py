@@ -279,23 +279,13 @@ def test_the_rate_of_a_label_needs_no_more_than_its_mean(with_statistics):
 
 
 def numbers_of(config, folder, **columns):
-    """The numeric features of a batch with other columns, by the feature's name.
-
-    One of several columns is `(rows, width)`.
-    """
+    """The numeric features of a batch with other columns, by the feature's name."""
     preprocessor = make_preprocessor(config, folder)
     data = DatasetDirectory(folder)
     batch = next(iter(data.read("test", batch_size=3))) if columns else {}
     batch = {**batch, **{n: tf.constant(x, tf.float32) for n, x in columns.items()}}
     found = preprocessor(batch)["numeric_features"].numpy()
-    widths = preprocessor.numeric_widths
-    ends = np.cumsum([*widths.values()])
-    assert ends[-1] == found.shape[1]
-    parts = np.split(found, ends[:-1], axis=1)
-    return {
-        n: np.squeeze(x, 1) if x.shape[1] == 1 else x
-        for n, x in zip(widths, parts, strict=True)
-    }
+    return dict(zip(preprocessor.numeric_widths, found.T, strict=True))
 
 
 def with_records(folder, prepared):
@@ -372,12 +362,7 @@ def test_missing_numbers_have_a_bucket_of_their_own(small_config, prepared):
 def test_missing_numbers_of_one_row_beside_those_of_many(small_config, prepared):
     """As in serving, where what is of the request has a single row."""
     config = small_config(
-        features__user_is_click_rate={
-            "type": "numeric",
-            "nullable": True,
-            "encoding": "piecewise_linear",
-            "buckets": 4,
-        },
+        features__user_is_click_rate__nullable=True,
         features__video_impressions__nullable=True,
     )
     preprocessor = make_preprocessor(config, prepared)
@@ -390,40 +375,6 @@ def test_missing_numbers_of_one_row_beside_those_of_many(small_config, prepared)
             preprocessor(once)["numeric_features"],
             preprocessor(both)["numeric_features"],
         )
-
-
-def test_pieces_are_those_of_the_paper(small_config, prepared, with_statistics):
-    """Eq. 1 of arXiv 2203.05556, written down once more."""
-    bounds = [0.0, 1.0, 1.0, 5.0, 9.0]
-    folder = with_statistics("user_is_click_rate", quantiles=bounds)
-    with_records(folder, prepared)
-    feature = {"type": "numeric", "encoding": "piecewise_linear", "buckets": 4}
-    config = small_config(features__user_is_click_rate=feature)
-    x = [-1.0, 0.25, 1.0, 2.0, 7.0, 100.0]
-    found = [
-        numbers_of(config, folder, user_is_click_rate=part)["user_is_click_rate"]
-        for part in (x[:3], x[3:])
-    ]
-    # One bucket is empty, for a quarter of the rows have the same number.
-    expected = [
-        [
-            min(max((value - low) / (high - low), 0), 1)
-            for low, high in ((0, 1), (1, 5), (5, 9))
-        ]
-        for value in x
-    ]
-    np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-6)
-
-
-def test_pieces_of_a_constant_column_are_one_zero(
-    small_config, prepared, with_statistics
-):
-    folder = with_statistics("user_is_click_rate", quantiles=[2.5] * 5)
-    with_records(folder, prepared)
-    feature = {"type": "numeric", "encoding": "piecewise_linear", "buckets": 4}
-    config = small_config(features__user_is_click_rate=feature)
-    found = numbers_of(config, folder, user_is_click_rate=[2.5, 0.0, 9.0])
-    np.testing.assert_array_equal(found["user_is_click_rate"], 0.0)
 
 
 def test_the_value_of_keras_own_token_is_one_like_any(small_config, prepared, copy):

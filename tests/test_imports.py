@@ -20,7 +20,7 @@ FLOORS = {
     "metrics": {"backend", "errors", "losses"},
     "optimizers": {"backend"},
     "loss_weighting": {"backend", "errors"},
-    "evaluation": {"errors"},
+    "evaluation": {"errors", "extras"},
     "report": set(),
 }
 

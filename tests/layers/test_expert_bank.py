@@ -13,7 +13,10 @@ X = np.random.default_rng(2).normal(1, 3, size=(64, 10)).astype(np.float32)
 
 def test_normalised_outputs_have_mean_zero_and_variance_one_in_each_dimension():
     """In training mode and before the activation, whatever the input's scale is."""
-    bank = ExpertBank(3, Expert.home(units=(16, 8), batch_norm_epsilon=1e-12))
+    expert = Expert.home(
+        units=(16, 8), batch_norm_initial_scale=1.0, batch_norm_epsilon=1e-12
+    )
+    bank = ExpertBank(3, expert)
     bank(X)
     before = []
     normalise = bank.batch_norm.call

@@ -105,7 +105,7 @@ def _fit_platt(labels: Floats, logits: Floats) -> Calibrator:
     targets = np.where(
         labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2)
     )
-    model = LogisticRegression(C=np.inf, max_iter=1000, tol=1e-8)
+    model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8)
     model.fit(
         np.tile(logits, 2)[:, None],
         np.repeat([1, 0], len(labels)),

@@ -59,7 +59,9 @@ def test_a_run_leaves_what_its_documentation_says(config, trained):
     assert {"loss", "val_mean_auc", "val_is_click_gauc"} <= set(rows[0])
     assert list((run.folder / "logs").rglob("events.out.tfevents.*"))
     assert json.loads(run.metrics_file.read_text()) == metrics
-    assert set(metrics) == {"validation", "test", "examples_per_second"}
+    more = {"calibration_method", "examples_per_second"}
+    assert set(metrics) == {"validation", "test", *more}
+    assert metrics["calibration_method"] == "none"
     for name in ("auc", "gauc", "log_loss", "calibration", "auc_interval"):
         assert list(metrics["test"][name]) == ["long_view", "is_click", "is_like"]
 

@@ -104,7 +104,13 @@ class _Bench:
         columns = sizes.records.columns
         write_records(folder, "packed", sizes.records, make_rows(sizes.records))
         normal = {"mean": 0.0, "variance": 1.0, "quantiles": [-10.0, 10.0]}
-        statistics = {name: normal for name in columns if name.startswith("float")}
+        kinds = {"float": normal, "label": {"mean": 0.5}}
+        statistics = {
+            name: kinds[kind]
+            for name in columns
+            for kind in kinds
+            if name.startswith(kind)
+        }
         (folder / "statistics.json").write_text(json.dumps(statistics))
         self._data = DatasetDirectory(folder)
         self._config = self.config()

@@ -98,13 +98,16 @@ class NumericColumns:
             if not alike:
                 continue
             x, missing = self._read(columns, np.array(alike))
+            if missing is not None and self._nullable[cut].any():
+                is_cut = np.arange(len(alike)) >= len(plain)
+                x = tf.where(missing & is_cut, np.nan, x)
+            to_normalize, to_cut = _split(x, len(plain), len(cut))
             if plain:
-                blocks.append(self._normalize(x[:, : len(plain)], missing, plain))
+                blocks.append(self._normalize(to_normalize, missing, plain))
                 told = [self._indicators[n] for n in plain if n in self._indicators]
                 places += [*plain, *told]
             if cut:
-                x = x if missing is None else tf.where(missing, np.nan, x)
-                each = tf.unstack(x[:, len(plain) :], num=len(cut), axis=1)
+                each = tf.unstack(to_cut, num=len(cut), axis=1)
                 names = [self._names[number] for number in cut]
                 bucketized |= zip(names, each, strict=True)
         return _in_order(blocks, places), bucketized
@@ -161,6 +164,14 @@ def _check(valid: Tensor, names: Sequence[str]) -> tf.Operation | None:
         ]
     )
     return tf.raw_ops.Assert(condition=tf.reduce_all(valid), data=[message])
+
+
+def _split(x: Tensor, first: int, second: int) -> tuple[Tensor, Tensor]:
+    """Columns in two parts, of which one may be empty, and is then any tensor."""
+    if not first or not second:
+        return x, x
+    one, other = tf.split(x, [first, second], axis=1)
+    return one, other
 
 
 def _in_order(blocks: list[Tensor], numbers: list[int]) -> Tensor | None:

@@ -21,9 +21,10 @@ from typer.main import get_command
 
 from home_tf.__main__ import make_app
 from home_tf.backend import IS_LEGACY
-from home_tf.config import load_config
+from home_tf.config import load_config, override_config
 from home_tf.data import DatasetDirectory
 from home_tf.features import Preprocessor
+from home_tf.lab.comparison import contenders
 from home_tf.prepare import prepare
 from home_tf.training import Experiment
 
@@ -122,8 +123,10 @@ def test_the_script_without_a_server_runs_on_the_export(demo):
 
 
 # The blocks of the docs, each with a test below; those of the README run in processes
-# of their own, for they pick a Keras. A tutorial runs as a whole, in test_tutorials.py.
+# of their own, for they pick a Keras. A tutorial runs as a whole, in test_tutorials.py;
+# what is in docs/results was written by `home-tf compare`.
 BLOCKS = {
+    "docs/comparison.md": ["yaml"],
     "docs/config.md": ["yaml"],
     "docs/data.md": ["yaml", "yaml", "python", "python", "yaml", "python"],
     "docs/diagnosis.md": ["python"],
@@ -141,7 +144,7 @@ def test_every_block_of_the_docs_has_a_test():
     found = {}
     for path in sorted((ROOT / "docs").rglob("*.md")):
         languages = re.findall(r"^```(\w+)$", path.read_text("utf-8"), re.MULTILINE)
-        if languages and path.parent.name != "tutorials":
+        if languages and not {"tutorials", "results"} & set(path.parts):
             found[str(path.relative_to(ROOT))] = languages
     assert found == BLOCKS
 
@@ -279,6 +282,19 @@ def test_the_parts_of_a_configuration_fit_that_of_the_demo(tmp_path, file):
             demo[section] = {**demo.get(section, {}), **values}
     yaml.dump(demo, tmp_path / "config.yaml")
     load_config(tmp_path / "config.yaml")
+
+
+def test_the_changes_of_the_comparison_page_fit_the_demo():
+    (text,) = blocks("docs/comparison.md", "yaml")
+    changes = YAML(typ="safe").load(text)
+    config = load_config(ROOT / "pipelines" / "kuairand.yaml")
+    names = "home+*,mmoe,mmoe+narrow,mmoe+fast+small"
+    assert names in (ROOT / "docs" / "comparison.md").read_text()
+    assert len(contenders(names.split(","), changes)) == 7
+    narrow = override_config(config, changes["narrow"]).features
+    assert {narrow[n].width for n in ("user_id", "video_id", "author_id")} == {8}
+    for change in changes.values():
+        override_config(config, change)
 
 
 def test_the_client_of_the_serving_page_ranks(demo):

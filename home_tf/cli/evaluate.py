@@ -30,5 +30,5 @@ def evaluate(
         console.print(metrics_table(metrics[name], title=name))
     method = metrics["calibration_method"]
     if method != "none":
-        console.print(f"probabilities as served: `serving.calibration: {method}`")
+        console.print(f"calibrated as in an export: serving.calibration is {method}")
     report_written(found.metrics_file)

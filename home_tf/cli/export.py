@@ -41,7 +41,7 @@ def export(
     ] = None,
     calibration: Annotated[
         Literal["none", "platt", "isotonic"] | None,
-        typer.Option(help="Correct probabilities by what the validation rows had."),
+        typer.Option(help="Calibrate probabilities on the validation rows."),
     ] = None,
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Withdraw the current version instead.")

@@ -15,9 +15,9 @@ class ModelConfig:
         architecture: The layer from the features to the tasks' representations: its
             `type` and arguments, below; without a `type` it is `home`.
         tower_units: Widths of the hidden layers of every task's tower.
-        prior_initialization: Whether the towers' biases start at the log-odds of their
-            tasks' positive rates in the training rows, and not at 0, which is a
-            probability of 0.5, from where rare tasks have far to go.
+        prior_initialization: Whether each tower's bias starts at the log-odds of its
+            task's positive rate in the training rows. Otherwise towers start at a
+            probability of 0.5, and rare tasks spend much of the training coming down.
         embedding_l2: Factor of the mean squared norm of a row's embeddings in the loss.
         dropout: Rate of the dropout on the concatenated features, in training.
     """

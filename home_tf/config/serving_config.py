@@ -20,9 +20,9 @@ class ServingConfig:
             `rank` takes their columns once. Without any there is no such signature.
         candidates: Candidates that an export holds, below, which the signature
             `rank_by_id` looks up; without it there is no such signature.
-        calibration: How probabilities are corrected by what was observed on the
-            validation rows: `platt` or `isotonic`, by task, or `none`. The order of the
-            rows by a task stays; that by `score`, which combines tasks, may change.
+        calibration: How each task's probabilities are calibrated on the validation
+            rows: `platt`, `isotonic` or `none`. The ranking by a single task stays the
+            same; that by `score`, which combines tasks, may change.
         score: The output `score` of all signatures, below; without it there is none.
     """
 

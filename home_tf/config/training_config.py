@@ -56,10 +56,11 @@ class TrainingConfig:
             batch looks up, so that a step does not slow down with the vocabulary; or
             `adam`.
         learning_rate: Of the optimizer.
-        reset_embeddings: Whether embedding tables start anew with each epoch after the
-            first, while the rest of the network trains on. It pays where most ids are
-            in few rows, such as ten: these are learnt by heart, and a second epoch
-            makes the model worse. It takes epochs of at least a hundred steps.
+        reset_embeddings: Whether each epoch after the first begins with
+            re-initialised embedding tables, while the rest of the network keeps its
+            weights. It helps if most ids appear in a few rows only, which tables
+            memorise, so that a second epoch over-fits; and it needs epochs of at least
+            a hundred steps.
         learning_rate_decay: `cosine` to zero over all epochs, or `none`.
         clip_norm: Largest norm of the gradient of all weights, summed over all
             replicas; by default none.

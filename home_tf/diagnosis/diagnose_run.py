@@ -80,7 +80,7 @@ def _measure(
     inspector = Inspector(network)
     widths = {
         **network.features.widths,
-        **experiment.preprocessor.numeric_widths,
+        **dict.fromkeys(experiment.preprocessor.numeric_features, 1),
     }
     figures, done = Figures(widths), 0
     total = experiment.data.split(split).rows

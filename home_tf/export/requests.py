@@ -61,7 +61,7 @@ class Requests:
             experiment: The experiment that is exported.
             network: Its network, from features to logits `{task: (rows, 1)}`.
             candidates: Those that the export holds, if it does.
-            calibrators: Those of the tasks that are calibrated.
+            calibrators: `{task: Calibrator}` of the tasks that are calibrated.
         """
         config, columns = experiment.config, list(experiment.preprocessor.columns)
         dataset = experiment.data.read(

@@ -55,7 +55,7 @@ class ServingModel(tf.Module):
         request_columns: Columns that are the same for all candidates of a request.
         score: How the tasks become one score, if they do.
         candidates: The candidates that `rank_by_id` looks up.
-        calibrators: Those of tasks whose probabilities are corrected.
+        calibrators: `{task: Calibrator}` of the tasks that are calibrated.
         tables: The quantised tables that the network looks its embeddings up in; its
             own are then left out of the module.
     """

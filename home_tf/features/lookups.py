@@ -20,7 +20,7 @@ class Bucketing:
 
     Attributes:
         boundaries: Where a bucket begins, ascending; below the first is bucket 0.
-        nullable: Whether there is one more bucket, the last, of missing numbers.
+        nullable: Whether the last bucket is one more, for missing numbers.
     """
 
     boundaries: Sequence[float]

@@ -28,8 +28,8 @@ class NumericColumns:
         data: The dataset directory with their statistics.
 
     Attributes:
-        widths: `{feature: width}` of the features that stay numbers, in their order;
-            and `{"price is missing": 1}` of those that are nullable.
+        names: What the columns of the output are: the normalised features, in their
+            order, and `price is missing` for each that is nullable.
         bucketized: Names of those that are cut into buckets.
     """
 
@@ -54,7 +54,7 @@ class NumericColumns:
             np.array([getattr(m, name) for m in moments], np.float32)
             for name in ("low", "high", "fill", "mean", "scale")
         )
-        # Where it says of a normalised feature whether it is missing.
+        # The output column of each normalised feature's missing-value indicator.
         self._indicators = {
             number: place
             for place, number in enumerate(
@@ -62,8 +62,8 @@ class NumericColumns:
                 start=len(normalized),
             )
         }
-        told = [f"{self._names[number]} is missing" for number in self._indicators]
-        self.widths = dict.fromkeys([*normalized, *told], 1)
+        indicators = [f"{normalized[number]} is missing" for number in self._indicators]
+        self.names = [*normalized, *indicators]
 
     def __call__(
         self, columns: Mapping[str, Tensor]
@@ -75,10 +75,10 @@ class NumericColumns:
                 holds for all.
 
         Returns:
-            `(rows, sum of widths)`: the normalised numbers, after their transforms,
-            with mean 0 and variance 1 in training, and 1 or 0 for each that may be
-            missing; None if there are none. And `{feature: (rows,)}`, the bounded
-            numbers of the bucketized features, NaN where they are missing. In float32.
+            `(rows, names)`: the normalised numbers, after their transforms, with mean 0
+            and variance 1 in training, and the missing-value indicators, 0 or 1; None
+            if there are none. And `{feature: (rows,)}`, the bounded numbers of the
+            bucketized features, NaN where missing. In float32.
 
         Raises:
             tf.errors.InvalidArgumentError: If a number is NaN or infinite that must not
@@ -104,8 +104,8 @@ class NumericColumns:
             to_normalize, to_cut = _split(x, len(plain), len(cut))
             if plain:
                 blocks.append(self._normalize(to_normalize, missing, plain))
-                told = [self._indicators[n] for n in plain if n in self._indicators]
-                places += [*plain, *told]
+                places += plain
+                places += [self._indicators[n] for n in plain if n in self._indicators]
             if cut:
                 each = tf.unstack(to_cut, num=len(cut), axis=1)
                 names = [self._names[number] for number in cut]
@@ -115,9 +115,9 @@ class NumericColumns:
     def _read(
         self, columns: Mapping[str, Tensor], chosen: npt.NDArray[np.int_]
     ) -> tuple[Tensor, Tensor | None]:
-        """Some columns side by side, inside the bounds, and where they are missing.
+        """Stacks some columns, bounded and filled, and finds where they are missing.
 
-        What is missing is filled. None if nothing may be.
+        The second is None if none of them is nullable.
         """
         names = [self._columns[number] for number in chosen]
         x = tf.stack([tf.cast(columns[name], tf.float32) for name in names], axis=1)
@@ -138,7 +138,7 @@ class NumericColumns:
     def _normalize(
         self, x: Tensor, missing: Tensor | None, plain: Sequence[int]
     ) -> Tensor:
-        """The first columns normalised, and behind them which of them are missing."""
+        """Normalises columns, and appends their missing-value indicators."""
         chosen = np.array(plain)
         use_log1p = self._use_log1p[chosen]
         if use_log1p.any():
@@ -148,8 +148,8 @@ class NumericColumns:
         nullable = np.flatnonzero(self._nullable[chosen])
         if missing is None or not nullable.size:
             return x
-        told = tf.cast(tf.gather(missing, nullable, axis=1), tf.float32)
-        return tf.concat([x, told], axis=1)
+        indicators = tf.cast(tf.gather(missing, nullable, axis=1), tf.float32)
+        return tf.concat([x, indicators], axis=1)
 
 
 def _check(valid: Tensor, names: Sequence[str]) -> tf.Operation | None:

@@ -16,10 +16,10 @@ class NumericFeature:
 
     Attributes:
         column: The record column; by default the feature's name.
-        nullable: Whether a number may be missing, NaN. It is then the mean of the
-            training rows, beside one more number that is 1 where it is missing and 0
-            elsewhere; or it has a bucket of its own (`bucketized`). Without it NaN is
-            an error, as infinity always is.
+        nullable: Whether a number may be missing, NaN. It is then replaced by the mean
+            of the training rows, and a missing-value indicator, 1 or 0, is added; a
+            bucketized feature has a bucket for missing numbers. Otherwise NaN is an
+            error, as infinity always is.
         transform: `log1p` is applied first, or `none`.
         encoding: `normalized` to mean 0 and variance 1 over the training rows, or
             `bucketized` at the quantiles of the training rows and embedded.

@@ -45,9 +45,8 @@ class Preprocessor(tf.Module):
         data: The dataset directory.
         tables: `{table: EmbeddingTable}` for `FeatureEmbedding`.
         embedded_features: `{feature: EmbeddedFeature}` for `FeatureEmbedding`.
-        numeric_widths: `{feature: width}` of the numbers beside the embeddings, in
-            their order; a feature that may be missing is there twice, as `price` and
-            as `price is missing`.
+        numeric_features: Names of the numbers beside the embeddings, in their order:
+            the normalised features, and `price is missing` for each nullable one.
 
     Raises:
         HomeError: If features do not fit together, a column is missing or has the
@@ -75,7 +74,7 @@ class Preprocessor(tf.Module):
         self.embedded_features = self._make_embedded_features()
         numeric = {k: f for k, f in features.items() if isinstance(f, NumericFeature)}
         self._numeric = NumericColumns(numeric, data)
-        self.numeric_widths = self._numeric.widths
+        self.numeric_features = self._numeric.names
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -98,10 +97,10 @@ class Preprocessor(tf.Module):
             tf.errors.InvalidArgumentError: If a number is infinite, or NaN in a feature
                 that is not `nullable`; the message names the column.
         """
-        encoded, numbers = self._numeric(columns)
+        numbers, to_bucketize = self._numeric(columns)
         values = {
-            name: numbers[name]
-            if name in numbers
+            name: to_bucketize[name]
+            if name in to_bucketize
             else columns[self.features[name].column or name]
             for name in self._embedded
         }
@@ -110,8 +109,8 @@ class Preprocessor(tf.Module):
             rest = {name: x for name, x in values.items() if name not in found}
             found |= self._together(rest)
         outputs = {name: found[name] for name in self._embedded}
-        if encoded is not None:
-            outputs[NUMERIC_FEATURES] = encoded
+        if numbers is not None:
+            outputs[NUMERIC_FEATURES] = numbers
         return outputs
 
     def _find_lookups(self) -> dict[str, KerasLayer | Vocabulary]:

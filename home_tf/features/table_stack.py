@@ -68,8 +68,8 @@ class TableStack(Layer):
         """The rows of a table, to read or assign, `(size, width)`."""
         return TableRows(tf_variable(self.embeddings), *self._place(table))
 
-    def draw_anew(self, seed: int) -> None:
-        """Gives all rows the initial values that a seed stands for."""
+    def reinitialize(self, seed: int) -> None:
+        """Assigns new initial values to all rows; the seed decides them."""
         initializer = keras.initializers.RandomUniform(seed=seed)
         values = initializer((self.num_rows, self.width), dtype=self.embeddings.dtype)
         self.embeddings.assign(values)

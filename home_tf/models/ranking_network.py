@@ -12,7 +12,7 @@ _PARTS = ("features", "representations", "towers")
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class RankingNetwork(Layer):
-    """Features, task representations and task towers, one after the other.
+    """Feature embedding, task representations and task towers, one after the other.
 
     Args:
         features: Layer from a dict of features to `(batch, width)`: `FeatureEmbedding`.
@@ -84,7 +84,7 @@ class RankingNetwork(Layer):
 
     @property
     def dense_parts(self) -> list[Any]:
-        """The layers of the second half, by which `logits_of` comes."""
+        """The layers that `logits_of` calls, in their order."""
         return [self.representations, self.towers]
 
     def get_config(self) -> dict[str, Any]:

@@ -85,8 +85,8 @@ class Adam(ClipsByGlobalNorm, keras.optimizers.Adam):
             grad=tf.cast(gradient, dtype),
         )
 
-    def forget(self, variable: Any) -> None:
-        """Sets both moments of a variable to zero, as if it had not been trained.
+    def reset_moments(self, variable: Any) -> None:
+        """Sets both moments of a variable to zero, as before its first update.
 
         Args:
             variable: A variable that the optimizer was built for.

@@ -30,7 +30,7 @@ from home_tf.training.experiment import Experiment
 from home_tf.training.interruption import Interruption
 from home_tf.training.journal import Journal, open_journal
 from home_tf.training.predictions import Predictor
-from home_tf.training.reset_tables import reset_tables
+from home_tf.training.reset_embeddings import reset_embeddings
 from home_tf.training.workers import Workers
 
 WARM_UP_STEPS = 5
@@ -160,11 +160,11 @@ class Milestones(keras.callbacks.Callback):
     def on_train_batch_begin(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        """Resets the embedding tables where an epoch begins, if that is wanted."""
+        """Re-initialises the embedding tables at the start of an epoch, if wanted."""
         training, step = self._experiment.config.training, self._checkpoints.step
         epoch = step // self._experiment.steps_per_epoch
         if training.reset_embeddings and epoch > self._epoch:
-            reset_tables(self.model, seed=training.seed, epoch=epoch)
+            reset_embeddings(self.model, seed=training.seed, epoch=epoch)
         self._epoch = epoch
 
     def on_train_batch_end(

@@ -203,7 +203,7 @@ class Experiment:
             features = FeatureEmbedding(
                 self.preprocessor.tables,
                 self.preprocessor.embedded_features,
-                num_numeric=sum(self.preprocessor.numeric_widths.values()),
+                num_numeric=len(self.preprocessor.numeric_features),
                 embedding_l2=model.embedding_l2,
                 dtype=dtype,
                 name="features",
@@ -237,7 +237,8 @@ class Experiment:
         """Each task's share of ones among the training rows' labels."""
         return {
             name: self.data.statistics(
-                task.label or name, needed_by=f"task `{name}`"
+                task.label or name,
+                needed_by=f"`model.prior_initialization` of task `{name}`",
             ).positive_rate
             for name, task in self.config.tasks.items()
         }
@@ -340,7 +341,7 @@ class Experiment:
             )
 
     def predict(self, network: Any, *splits: str) -> list[Predictions]:
-        """A network's predictions on splits, as its logits are.
+        """A network's predictions on splits.
 
         Args:
             network: From features to logits `{task: (batch, 1)}`.
@@ -357,7 +358,7 @@ class Experiment:
         return found
 
     def predict_calibrated(self, network: Any, *splits: str) -> list[Predictions]:
-        """A network's predictions on splits, by `serving.calibration` as served.
+        """A network's predictions on splits, calibrated as an export serves them.
 
         Args:
             network: From features to logits `{task: (batch, 1)}`.
@@ -366,21 +367,33 @@ class Experiment:
         Raises:
             HomeError: As in `predict`, or if scikit-learn is missing.
         """
-        calibrators = self.fit_calibrators(network)
-        found = self.predict(network, *splits)
-        return [predictions.calibrate(calibrators) for predictions in found]
+        if self.config.serving.calibration == "none":
+            return self.predict(network, *splits)
+        names = list(dict.fromkeys(["validation", *splits]))
+        found = dict(zip(names, self.predict(network, *names), strict=True))
+        calibrators = self._fit_calibrators(found["validation"])
+        return [found[split].calibrate(calibrators) for split in splits]
 
     def fit_calibrators(self, network: Any) -> dict[str, Calibrator]:
-        """What `serving.calibration` makes of the validation rows; nothing without it.
+        """Fits the calibrators of `serving.calibration` on the validation rows.
 
         Args:
             network: From features to logits `{task: (batch, 1)}`.
+
+        Returns:
+            `{task: Calibrator}`; empty if the configuration has no calibration.
+
+        Raises:
+            HomeError: As in `predict_calibrated`.
         """
-        method = self.config.serving.calibration
-        if method == "none":
+        if self.config.serving.calibration == "none":
             return {}
+        return self._fit_calibrators(*self.predict(network, "validation"))
+
+    def _fit_calibrators(self, validation: Predictions) -> dict[str, Calibrator]:
         self.check_rows("validation", needed_by="`serving.calibration`")
-        (validation,) = self.predict(network, "validation")
+        method = self.config.serving.calibration
+        assert method != "none"  # the callers have checked it
         return fit_calibrators(validation.labels, validation.probabilities, method)
 
 

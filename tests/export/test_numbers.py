@@ -107,7 +107,7 @@ def test_a_number_beyond_those_of_training_counts_as_the_nearest_of_them(
 
 
 @pytest.mark.parametrize("column", NULLABLE)
-def test_a_missing_number_is_told_as_in_training(served, column):
+def test_a_missing_number_has_its_indicator_as_in_training(served, column):
     _, rows, _, statistics, answer = served
     found = ask(served, **{column: np.nan})
     changed = tf.tensor_scatter_nd_update(rows[column], [[1]], [np.nan])

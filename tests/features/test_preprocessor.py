@@ -98,8 +98,7 @@ def test_numbers_have_mean_zero_and_variance_one_over_the_training_rows(
         for batch in DatasetDirectory(prepared).read("train", batch_size=1000)
     ]
     numbers = np.concatenate(parts).astype(np.float64)
-    widths = {"video_impressions": 1, "user_is_click_rate": 1}
-    assert preprocessor.numeric_widths == widths
+    assert preprocessor.numeric_features == ["video_impressions", "user_is_click_rate"]
     np.testing.assert_allclose(numbers.mean(0), 0, atol=1e-3)
     np.testing.assert_allclose(numbers.var(0), 1, atol=1e-3)
 
@@ -285,7 +284,7 @@ def numbers_of(config, folder, **columns):
     batch = next(iter(data.read("test", batch_size=3))) if columns else {}
     batch = {**batch, **{n: tf.constant(x, tf.float32) for n, x in columns.items()}}
     found = preprocessor(batch)["numeric_features"].numpy()
-    return dict(zip(preprocessor.numeric_widths, found.T, strict=True))
+    return dict(zip(preprocessor.numeric_features, found.T, strict=True))
 
 
 def with_records(folder, prepared):
@@ -324,16 +323,14 @@ def test_small_numbers_are_scaled_as_any(small_config, prepared, with_statistics
 
 
 @pytest.mark.parametrize("graph", [False, True])
-def test_a_missing_number_is_the_mean_and_is_told_where_it_may_be_missing(
-    small_config, prepared, graph
-):
+def test_a_missing_number_is_the_mean_with_an_indicator(small_config, prepared, graph):
     config = small_config(features__user_is_click_rate__nullable=True)
     preprocessor = make_preprocessor(config, prepared)
     call = tf.function(preprocessor) if graph else preprocessor
     batch = {name: values[:2] for name, values in first_batch(prepared).items()}
     batch["user_is_click_rate"] = tf.constant([np.nan, 0.3])
     found = call(batch)["numeric_features"].numpy()
-    assert list(preprocessor.numeric_widths) == [
+    assert preprocessor.numeric_features == [
         "video_impressions",
         "user_is_click_rate",
         "user_is_click_rate is missing",

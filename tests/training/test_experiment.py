@@ -34,7 +34,7 @@ def test_the_network_has_the_architecture_of_the_configuration(small_config, nam
     preprocessor = SimpleNamespace(
         tables={"user": EmbeddingTable(9, 4)},
         embedded_features={"user": EmbeddedFeature("user")},
-        numeric_widths={"duration": 1},
+        numeric_features=["duration"],
     )
     network = Experiment(config, preprocessor).make_network()
     layer = network.representations
@@ -58,7 +58,7 @@ def test_towers_start_at_the_rates_of_their_labels(small_config):
     preprocessor = SimpleNamespace(
         tables={"user": EmbeddingTable(9, 4)},
         embedded_features={"user": EmbeddedFeature("user")},
-        numeric_widths={},
+        numeric_features=[],
         data=SimpleNamespace(
             statistics=lambda label, needed_by: SimpleNamespace(
                 positive_rate=rates[label]

@@ -1,9 +1,8 @@
 """`home-tf compare`."""
 
-import re
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,7 +14,6 @@ from home_tf.extras import require_extra
 from home_tf.lab.cli.find_source import find_source
 
 # Enough steps on tens of thousands of rows to learn more than a single feature says.
-_CHANGE_NAME = re.compile(r"[\w.-]+", re.ASCII)
 _QUICK_TRAINING = {"training.epochs": 4, "training.batch_size": 128}
 
 
@@ -31,7 +29,7 @@ def compare(
     ] = "plain",
     changes: Annotated[
         Path | None,
-        local_option(help="YAML of changes to the configuration, to compare, too."),
+        local_option(help="A YAML file of named changes to the configuration."),
     ] = None,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Number of seeds: 5; with --quick 1.")
@@ -66,16 +64,18 @@ def compare(
 ) -> None:
     """Compare HoME with other models on your data; what is finished is kept."""
     start_tensorflow("keras")
-    from home_tf.config import load_config
+    from home_tf.config import load_config, read_yaml
 
     loaded = load_config(config, _QUICK_TRAINING if quick else None)
     require_extra("compare", "lightgbm", "matplotlib", "optuna")
+    from home_tf.lab.comparison import check_changes, contenders
     from home_tf.lab.comparison import compare as run_comparison
-    from home_tf.lab.comparison import contenders
 
     names = architectures.split(",")
-    found = _read_changes(changes)
-    contenders(names, found)  # tells an unknown one before logs are generated
+    found = {} if changes is None else read_yaml(changes)
+    # What is wrong is told before logs are generated.
+    check_changes(loaded, found)
+    contenders(names, found)
     generate = partial(_generate_logs, out) if quick else None
     source = find_source(config, loaded, source, generate)
     kept = f"{out} has what is finished. Run the same command again to go on"
@@ -101,25 +101,6 @@ def compare(
             f"{len(missing)} cells have no result (see {out / 'table.md'}). Run the "
             "same command again to try them again"
         )
-
-
-def _read_changes(file: Path | None) -> dict[str, dict[str, Any]]:
-    """`{name: {dotted key: value}}`."""
-    from home_tf.config import read_yaml
-
-    found = {} if file is None else read_yaml(file)
-    for name, change in found.items():
-        if not isinstance(name, str) or not _CHANGE_NAME.fullmatch(name):
-            raise HomeError(
-                f"{file}: a change must be named with letters, digits, `_`, `.` and "
-                f"`-`. Received: {name!r}"
-            )
-        if not isinstance(change, dict) or not change:
-            raise HomeError(
-                f"{file}: the change {name!r} must be a mapping of dotted keys, such "
-                f"as `training.epochs: 3`. Received: {change!r}"
-            )
-    return found
 
 
 def _default(given: int | None, usual: int) -> int:

@@ -3,6 +3,7 @@
 from home_tf.extras import extra
 
 with extra("compare"):
+    from home_tf.lab.comparison.changes import check_changes as check_changes
     from home_tf.lab.comparison.compare import compare as compare
     from home_tf.lab.comparison.contender import Contender as Contender
     from home_tf.lab.comparison.contender import contenders as contenders

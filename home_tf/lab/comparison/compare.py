@@ -1,15 +1,15 @@
 """The comparison from a log to tables: folds, choices, cells, results."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from home_tf.config import Config, override_config
+from home_tf.config import Config
 from home_tf.errors import HomeError, check_at_least
 from home_tf.files import locked
 from home_tf.lab.comparison.budget import Budget
 from home_tf.lab.comparison.cell import Cell, cells_in
+from home_tf.lab.comparison.changes import Changes, check_changes
 from home_tf.lab.comparison.contender import Contender, contenders
 from home_tf.lab.comparison.fold import make_folds, prepare_fold
 from home_tf.lab.comparison.jobs import Job, run_jobs
@@ -17,8 +17,6 @@ from home_tf.lab.comparison.plan import Plan, contender_file
 from home_tf.lab.comparison.results import write_results
 
 Say = Callable[[str], None]
-# Sections of the configuration that a change may touch.
-_CHANGEABLE = ("features", "model", "training")
 
 
 def compare(
@@ -27,7 +25,7 @@ def compare(
     out: str | Path,
     *,
     architectures: Sequence[str],
-    changes: Mapping[str, Mapping[str, Any]] | None = None,
+    changes: Changes | None = None,
     seeds: int = 5,
     folds: int | None = None,
     trials: int = 8,
@@ -49,9 +47,9 @@ def compare(
             configuration.
         out: The folder of the comparison.
         architectures: Names, as `contenders` takes them; HoME is always among them.
-        changes: Changes to the configuration by name, each by dotted key, as in
-            `home_tf.config.load_config`, of which `architectures` may name some. They
-            may set keys of `features`, `model` and `training`.
+        changes: Changes to the configuration that `architectures` may name, `{name:
+            {dotted key: value}}`; a `*` in a key stands for any letters. They may set
+            keys of `features`, `model` and `training`.
         seeds: Number of seeds, which are 0, 1, ...
         folds: Number of folds; by default 3, or 1 where `data.split` is by time or by
             a column.
@@ -81,8 +79,8 @@ def compare(
         check_at_least(name, value, 1)
     check_at_least("trials", trials, 0)
     changes = dict(changes or {})
+    check_changes(config, changes)
     chosen = contenders(architectures, changes)
-    _check_changes(config, changes)
     _check_groups(config, metric)
     out = Path(out).absolute()
     source = _folder(config, source)
@@ -107,7 +105,8 @@ def compare(
         for fold in made:
             prepare_fold(fold, config, source, say)
         # What earlier calls ran stays in the tables.
-        earlier = cells_in(out, Plan.load(out).changes)
+        plan = plan.add_to(out)
+        earlier = cells_in(out, plan.changes)
         threads = max(1, (os.cpu_count() or 1) // jobs)
         unchosen = _choose(out, chosen, threads, jobs, say)
         cells = [
@@ -119,20 +118,6 @@ def compare(
         _train(cells, unchosen, threads, jobs, say)
         say(write_results(plan, list(dict.fromkeys([*cells, *earlier]))))
     return [cell for cell in cells if not cell.is_finished]
-
-
-def _check_changes(config: Config, changes: Mapping[str, Mapping[str, Any]]) -> None:
-    for name, change in changes.items():
-        wrong = [k for k in change if k.split(".")[0] not in _CHANGEABLE]
-        if wrong:
-            raise HomeError(
-                f"the change {name!r} sets `{wrong[0]}`. Changes may set keys of "
-                f"{', '.join(_CHANGEABLE)}: all models have the same rows and tasks"
-            )
-        try:
-            override_config(config, change)
-        except HomeError as error:
-            raise HomeError(f"the change {name!r}: {error}") from None
 
 
 def _check_groups(config: Config, metric: str) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from home_tf.config import ARCHITECTURES, Config
 from home_tf.config.keys import keys_of
 from home_tf.config.schema import to_values
 from home_tf.errors import HomeError
+from home_tf.lab.comparison.changes import Changes
 from home_tf.layers import Expert
 
 HOME = "home"
@@ -70,7 +71,7 @@ class Contender:
         name = self.name.removesuffix(f"+{self.changes}") if self.changes else self.name
         return replace(self, name=name, changes="")
 
-    def overrides(self, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    def overrides(self, changes: Changes) -> dict[str, Any]:
         """What the changes set, by dotted key; of two that set a key, the last.
 
         Args:
@@ -159,6 +160,11 @@ def contenders(names: Sequence[str], changes: Collection[str] = ()) -> list[Cont
     found = []
     for name in (HOME, *names):
         several, plus, changed = name.strip().partition("+")
+        if changed == "*" and not changes:
+            raise HomeError(
+                f"`architectures` names all changes by {name!r}, but there are none: "
+                "give a file of them by `--changes`"
+            )
         each = changes if changed == "*" else [changed]
         found += [
             _change(_contender(one), f"{plus}{change}", changes)
@@ -174,7 +180,7 @@ def _change(one: Contender, text: str, changes: Collection[str]) -> Contender:
     if unknown:
         known = ", ".join(changes) or "none; `--changes` names a file of them"
         raise HomeError(
-            f"`architectures` names an unknown change. Received: {unknown[0]!r} in "
+            f"`architectures` has an unknown change. Received: {unknown[0]!r} in "
             f"{one.name + text!r}. Known: {known}"
         )
     return replace(one, name=one.name + text, changes="+".join(names))

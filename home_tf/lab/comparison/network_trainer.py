@@ -18,7 +18,7 @@ from home_tf.training.callbacks import Speed
 from home_tf.training.epoch_steps import steps_per_epoch
 from home_tf.training.experiment import Experiment
 from home_tf.training.predictions import Predictor
-from home_tf.training.reset_tables import reset_tables
+from home_tf.training.reset_embeddings import reset_embeddings
 
 
 class NetworkTrainer:
@@ -80,7 +80,7 @@ class NetworkTrainer:
         best, best_weights = BestValidation(training.patience), self._weights()
         for epoch, first, end in self._parts():
             if training.reset_embeddings and epoch and first == 0:
-                reset_tables(self._model, seed=seed, epoch=epoch)
+                reset_embeddings(self._model, seed=seed, epoch=epoch)
             loss = self._train_steps(seed, epoch, first, end, speed)
             done = round(epoch + end / self._steps, 3)
             history.append({"epoch": done, "loss": loss, "score": self._score()})
@@ -114,7 +114,9 @@ class NetworkTrainer:
         order = np.random.default_rng([seed, epoch]).permutation(self._train.rows)
         batch_size = self._config.training.batch_size
         logs = self._model.fit(
-            self._train.batches(batch_size, order[first * batch_size :]),
+            self._train.batches(
+                batch_size, order[first * batch_size : end * batch_size]
+            ),
             epochs=1,
             steps_per_epoch=end - first,
             callbacks=[speed],

@@ -16,6 +16,7 @@ from home_tf.config import (
 from home_tf.errors import HomeError
 from home_tf.files import atomic_directory, read_json, write_json
 from home_tf.lab.comparison.budget import Budget
+from home_tf.lab.comparison.changes import Changes
 from home_tf.lab.comparison.contender import LIGHTGBM, Contender
 from home_tf.lab.comparison.fold import Fold, folds_of
 
@@ -34,8 +35,7 @@ class Plan:
             `same-params` or `same-flops`.
         metric: `auc` or `gauc`; its validation mean picks epochs and trials.
         replicates: Draws of the bootstrap.
-        changes: Changes to the configuration by name, each by dotted key, of which
-            contenders may have some.
+        changes: The changes to the configuration that contenders may have.
     """
 
     config: Config
@@ -46,7 +46,7 @@ class Plan:
     budget: Budget
     metric: str
     replicates: int
-    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -66,24 +66,32 @@ class Plan:
     def is_in(self, out: Path) -> bool:
         """Whether a folder holds this comparison; False if it is new or empty.
 
-        Changes may be added to one that is there.
+        It may hold other changes: `add_to` adds those that it lacks.
 
         Raises:
             HomeError: If the folder holds a comparison with other settings, or
                 something else.
         """
         if (out / "plan.json").is_file():
-            found = Plan.load(out)
-            self._check_same(found, out)
-            # Those of earlier calls stay, for their cells do.
-            both = replace(self, changes={**found.changes, **self.changes})
-            write_json(out / "plan.json", both._settings())
+            self._check_same(Plan.load(out), out)
             return True
         if out.is_dir() and any(out.iterdir()):
             raise HomeError(
                 f"{out}: is not empty, and no comparison. Name another folder"
             )
         return False
+
+    def add_to(self, out: Path) -> "Plan":
+        """Adds this plan's changes to those of the comparison in a folder.
+
+        Returns:
+            The plan with all changes, those of earlier calls among them.
+        """
+        found = Plan.load(out)
+        whole = replace(self, changes={**found.changes, **self.changes})
+        if whole.changes != found.changes:
+            write_json(out / "plan.json", whole._settings())
+        return whole
 
     @contextmanager
     def create(self, out: Path) -> Iterator[Path]:

@@ -43,7 +43,7 @@ def markdown_table(summary: Summary) -> str:
         parts.append(f"## {metric.upper()} of each task, minus {_name(opponent)}")
         parts.append(_by_task(summary, differences, signed=True))
     if any(row.contender.changes for row in summary.rows):
-        parts += ["## What the changes to the configuration change", _changes(summary)]
+        parts += ["## Changes to the configuration", _changes(summary)]
     parts += ["## Anomalies of the experts", _anomalies(summary)]
     missing = [
         f"- {cell}: {why}" for row in summary.rows for cell, why in row.errors.items()
@@ -159,7 +159,7 @@ def _by_task(
 
 
 def _changes(summary: Summary) -> str:
-    """Each changed row minus the same without the changes, and what they are."""
+    """Each changed model minus the same without the changes, and what these are."""
     metrics = summary.plan.metrics
     header = ["", *(f"{m.upper()} of monitored tasks" for m in metrics)]
     header += ["examples/s, times"]
@@ -178,12 +178,14 @@ def _changes(summary: Summary) -> str:
                 ]
             )
         )
+    used = {n for row in summary.rows for n in row.contender.changes.split("+")}
     named = [
         f"- `{name}`: " + ", ".join(f"`{key}: {value}`" for key, value in one.items())
         for name, one in summary.plan.changes.items()
+        if name in used
     ]
     explained = (
-        "Each minus the same without the change: the first interval over "
+        "Each minus the same model without the change. The first interval is over "
         f"{_drawn(summary)}, the second over seeds, too."
     )
     return "\n".join([explained, "", *lines, "", *named])

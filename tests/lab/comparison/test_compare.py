@@ -289,7 +289,7 @@ def test_a_change_is_one_to_the_configuration(start, stub, tmp_path):
 def test_changes_are_compared_with_what_they_change(start, stub, tmp_path):
     start(architectures=["home+*", "mmoe", "mmoe+fast"], changes=CHANGES)
     table = (tmp_path / "out" / "table.md").read_text()
-    section = table[table.index("## What the changes") :].split("\n## ")[0]
+    section = table[table.index("## Changes to the conf") :].split("\n## ")[0]
     rows = [line.split(" | ")[0] for line in section.splitlines() if "+0.0000" in line]
     assert rows == ["| home+fast", "| home+deep", "| mmoe+fast"]
     assert "`fast`: `training.learning_rate: 0.05`" in section
@@ -303,6 +303,10 @@ def test_changes_may_be_added_and_stay_what_they_are(start, stub, tmp_path):
     start(architectures=["home+deep"], changes={"deep": CHANGES["deep"]}, seeds=1)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert list(summary["architectures"]) == ["home", "home+deep", "home+fast"]
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert "- `fast`: " in table
+    assert "- `deep`: " in table
+    assert list(Plan.load(tmp_path / "out").changes) == ["fast", "deep"]
     with pytest.raises(HomeError, match=r"which differs in the change 'fast'\. "):
         start(changes={"fast": {"training.epochs": 9}}, seeds=1)
 
@@ -316,7 +320,12 @@ def test_changes_may_be_added_and_stay_what_they_are(start, stub, tmp_path):
             r"unknown change. Received: 'slow' in 'home\+slow'. K",
         ),
         (["home+fast"], {}, r"Known: none; `--changes` names a file"),
-        ([], {"a": {"tasks.x.group": "b"}}, r"the change 'a' sets `tasks.x.group`. Ch"),
+        (["home+*"], {}, r"all changes by 'home\+\*', but there are none"),
+        ([], {"a+b": {"training.epochs": 3}}, r"must consist of letters.*: 'a\+b'"),
+        ([], {"a": 3}, r"'a' must be a mapping of dotted keys.*Received: 3"),
+        ([], {"a": {}}, r"'a' must be a mapping"),
+        ([], {"a": {3: 4}}, r"'a' must be a mapping of dotted keys"),
+        ([], {"a": {"tasks.x.group": "b"}}, r"the change 'a' sets `tasks.x.group`. A ch"),
         ([], {"a": {"training.rate": 1}}, r"the change 'a': .*`training.rate`"),
         (
             [],
@@ -334,15 +343,16 @@ def test_changes_that_are_none_are_told(start, tmp_path, names, changes, message
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a+b: {training.epochs: 3}", r"must be named with letters.*: 'a\+b'"),
-        ("fast: 3", r"'fast' must be a mapping of dotted keys.*Received: 3"),
-        ("fast: {}", r"'fast' must be a mapping"),
+        ("a+b: {training.epochs: 3}", r"must consist of letters.*: 'a\+b'"),
         ("- fast", r"changes.yaml: "),
+        ("{", r"changes.yaml, line 1: "),
+        (None, r"changes.yaml: no such"),
     ],
 )
 def test_a_file_of_changes_that_is_none_is_told(write_config, tmp_path, text, message):
     file = tmp_path / "changes.yaml"
-    file.write_text(text)
+    if text is not None:
+        file.write_text(text)
     with pytest.raises(HomeError, match=message):
         compare_command(write_config(), tmp_path / "out", changes=file)
 

@@ -1,4 +1,4 @@
-"""Embedding tables that start anew with each epoch."""
+"""Embedding tables that are re-initialised between epochs."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from home_tf.backend import IS_LEGACY
 from home_tf.backend.variables import named_variables
 from home_tf.config import override_config
 from home_tf.training import Experiment, callbacks, train
-from home_tf.training.reset_tables import reset_tables
+from home_tf.training.reset_embeddings import reset_embeddings
 
 FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
 
@@ -53,7 +53,7 @@ def test_tables_and_their_moments_alone_are_reset(config, prepared, optimizer):
 
     before = values(others), moments(others), values(tables)
     assert all(np.abs(moment).max() > 0 for moment in moments(tables))
-    reset_tables(model, seed=0, epoch=1)
+    reset_embeddings(model, seed=0, epoch=1)
     assert_same(values(others), before[0], atol=0)
     assert_same(moments(others), before[1], atol=0)
     assert not any(moment.any() for moment in moments(tables))
@@ -63,15 +63,15 @@ def test_tables_and_their_moments_alone_are_reset(config, prepared, optimizer):
         # As Keras draws embeddings: uniform from -0.05 to 0.05.
         assert np.abs(table).max() <= 0.05
         assert table.std() == pytest.approx(0.05 / 3**0.5, rel=0.2)
-    reset_tables(model, seed=0, epoch=2)
+    reset_embeddings(model, seed=0, epoch=2)
     assert all(
         (a != b).mean() > 0.9 for a, b in zip(first, values(tables), strict=True)
     )
-    reset_tables(model, seed=0, epoch=1)
+    reset_embeddings(model, seed=0, epoch=1)
     assert_same(values(tables), first, atol=0)
 
 
-def test_it_is_done_where_an_epoch_begins_but_the_first(
+def test_every_epoch_but_the_first_begins_with_a_reset(
     config, prepared, tmp_path, monkeypatch
 ):
     found = []
@@ -79,7 +79,7 @@ def test_it_is_done_where_an_epoch_begins_but_the_first(
     def note(model, *, seed, epoch):
         found.append((seed, epoch, int(model.optimizer.iterations)))
 
-    monkeypatch.setattr(callbacks, "reset_tables", note)
+    monkeypatch.setattr(callbacks, "reset_embeddings", note)
     config = override_config(config, {"training.epochs": 3, "training.seed": 5})
     train(config, prepared, tmp_path / "run")
     steps = Experiment.open(config, prepared).steps_per_epoch
@@ -91,7 +91,7 @@ def test_it_is_done_where_an_epoch_begins_but_the_first(
 
 
 def test_an_extended_run_ends_as_one_of_all_epochs(config, prepared, tmp_path):
-    """Whose first epoch ends with tables that the second begins without."""
+    """Its last checkpoint has the tables as trained; the next epoch resets them."""
     one = override_config(config, {"training.epochs": 1})
     run = train(one, prepared, tmp_path / "run")
     train(config, prepared, run.folder)
@@ -109,14 +109,12 @@ def test_two_replicas_have_the_same_tables(config, prepared, tmp_path):
     assert_same(one, two, atol=2e-3)
 
 
-def test_what_the_tables_were_matters_to_no_weight_but_theirs(config, prepared):
-    """The names of the variables that change, so that a new one is not forgotten."""
+def test_a_reset_changes_all_embeddings_and_no_other_weight(config, prepared):
     experiment = Experiment.open(config, prepared)
     model = experiment.make_model()
     before = {k: np.array(v) for k, v in named_variables(model.network).items()}
-    reset_tables(model, seed=1, epoch=1)
+    reset_embeddings(model, seed=1, epoch=1)
     after = {k: np.array(v) for k, v in named_variables(model.network).items()}
     changed = {name for name in before if (before[name] != after[name]).any()}
+    assert changed == {name for name in before if name.startswith("features/")}
     assert changed
-    assert all(name.startswith("features/") for name in changed)
-    assert {name for name in before if name.startswith("features/")} == changed

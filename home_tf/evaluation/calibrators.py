@@ -1,7 +1,7 @@
-"""Probabilities made right by what was observed: Platt scaling and isotonic regression.
+"""Calibrating probabilities: Platt scaling and isotonic regression.
 
-Both map a task's logits to other logits by a function that grows everywhere, so that
-the order of the rows stays, and with it AUC and GAUC.
+Both map a task's logits by a strictly increasing function, so that the ranking, and
+with it AUC and GAUC, does not change.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _LARGEST_LOGIT = 15.0
 
 @dataclass(frozen=True)
 class Calibrator:
-    """A piecewise linear function of a task's logits that grows everywhere.
+    """A strictly increasing, piecewise linear function of a task's logits.
 
     Attributes:
         method: How it was fitted: `platt`, or `isotonic`.
@@ -66,8 +66,8 @@ def fit_calibrators(
             but `platt` for tasks with fewer than 100 positives or 100 negatives.
 
     Returns:
-        The calibrators. Of a task without positives or without negatives it changes
-        nothing.
+        `{task: Calibrator}`. That of a task without positives, or without negatives,
+        changes nothing.
 
     Raises:
         HomeError: If labels or probabilities are not as they must be, or scikit-learn
@@ -97,6 +97,7 @@ def _fit(labels: Floats, logits: Floats, method: Method) -> Calibrator:
 
 
 def _fit_platt(labels: Floats, logits: Floats) -> Calibrator:
+    from scipy.optimize import brentq
     from sklearn.linear_model import LogisticRegression
 
     positives = labels.sum()
@@ -112,19 +113,12 @@ def _fit_platt(labels: Floats, logits: Floats) -> Calibrator:
         sample_weight=np.concatenate([targets, 1 - targets]),
     )
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
-    if slope <= 0:  # a model that ranks no better than chance; its order stays
-        slope, intercept = 1.0, _shift(positives / len(labels), logits)
+    if slope <= 0:  # no better than chance: correct the mean, and keep the ranking
+        rate = positives / len(labels)
+        bounds = (-2 * _LARGEST_LOGIT, 2 * _LARGEST_LOGIT)
+        slope = 1.0
+        intercept = brentq(lambda by: _sigmoid(logits + by).mean() - rate, *bounds)
     return Calibrator("platt", (), (slope,), (intercept,))
-
-
-def _shift(rate: float, logits: Floats) -> float:
-    """What must be added to logits for their mean probability to be a rate."""
-    low, high = -2 * _LARGEST_LOGIT, 2 * _LARGEST_LOGIT
-    for _ in range(60):
-        middle = (low + high) / 2
-        too_high = _sigmoid(logits + middle).mean() > rate
-        low, high = (low, middle) if too_high else (middle, high)
-    return low
 
 
 def _fit_isotonic(labels: Floats, logits: Floats) -> Calibrator:

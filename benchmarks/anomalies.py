@@ -21,7 +21,7 @@ PEERS = ("mmoe", "cgc", "ple")
 PARTS = ("home-fg", "home-sg", "home-mask", "home-fg-sg-mask")
 ALL = ("mmoe", "home", "home-relu", "cgc", "ple", *PARTS, "mmoe*")
 MMOE_EXPERTS = {"model.architecture.num_experts": 6}
-# Those of the experiment, which the defaults have left since.
+# The defaults have changed since the experiment.
 SETTINGS = {
     "model.prior_initialization": False,
     "training.epochs": 3,

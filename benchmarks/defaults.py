@@ -2,9 +2,9 @@
 
     python benchmarks/defaults.py --source path/to/excerpt --work FOLDER
 
-Compares HoME with the changes of `benchmarks/defaults.yaml`, as `home-tf compare` does,
-tested on 3 May 2022: no test day of the comparison of models. `table.md` in FOLDER has
-the results; they are kept in `docs/results/defaults`.
+Compares HoME with itself under each change of `benchmarks/defaults.yaml`, with MMoE and
+with LightGBM, tested on 3 May 2022, which is no test day of the comparison of models.
+`table.md` in FOLDER has the results; they are kept in `docs/results/defaults`.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SPLIT = {"by": "days", "validation": 20220502, "test": 20220503}
-MODELS = ("home+*",)
+MODELS = ("home+*", "mmoe", "lightgbm")
 
 
 def main():

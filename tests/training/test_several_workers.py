@@ -31,6 +31,7 @@ def config(small_config):
     return small_config(
         training__framework=FRAMEWORK,
         training__monitor_experts=10,
+        training__reset_embeddings=True,
         model__architecture=QUICK,
     )
 

@@ -22,6 +22,9 @@ FLOORS = {
     "loss_weighting": {"backend", "errors"},
     "evaluation": {"errors", "extras"},
     "report": set(),
+    "data_service": {"errors"},
+    "data": {"data_service", "errors", "files", "hints"},
+    "engines": {"data", "errors", "extras", "files"},
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from home_tf.prepare.engines import Engine, Expression, Table, first_row
+from home_tf.engines import Engine, Expression, Table, first_row
 
 # Rows that are looked at closely. Counts are of all rows.
 SAMPLE_ROWS = 100_000

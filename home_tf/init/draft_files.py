@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from home_tf.engines import Engine, Table
 from home_tf.errors import HomeError
 from home_tf.init.column_profile import ColumnProfile, profile_column, take_sample
 from home_tf.init.draft import Draft
@@ -21,7 +22,6 @@ from home_tf.init.names import (
 from home_tf.init.row_time import RowTime, TimeColumn, choose_time, find_times
 from home_tf.init.sources import Source, read_sources
 from home_tf.prepare.derive import derive
-from home_tf.prepare.engines import Engine, Table
 
 _SPLITS = {"train", "validation", "test"}
 # From this AUC on a column alone is the label, and from this one on it is doubtful.

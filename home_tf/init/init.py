@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from home_tf.engines import open_engine
 from home_tf.errors import HomeError
 from home_tf.init.draft import Draft
 from home_tf.init.draft_files import Given, draft_files
 from home_tf.init.write_yaml import write_yaml
-from home_tf.prepare.engines import open_engine
 
 
 def init(

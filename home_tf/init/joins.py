@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from home_tf.engines import Table, first_row
 from home_tf.errors import HomeError
 from home_tf.init.names import ITEMS, USERS, entity_rank, is_code
 from home_tf.init.sources import Source
-from home_tf.prepare.engines import Table, first_row
 
 _EXAMPLES = 3
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from home_tf.engines import Engine, Table
 from home_tf.init.labels import Label
 from home_tf.init.sql import quoted
 from home_tf.prepare.derive import derive
-from home_tf.prepare.engines import Engine, Table
 
 # Numbers are taken apart into so many ranges of as many rows.
 _RANGES = 256

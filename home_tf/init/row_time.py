@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from home_tf.engines import Engine, Expression, Table
 from home_tf.errors import HomeError
 from home_tf.init.column_profile import ColumnProfile
 from home_tf.init.names import is_other_time, is_time
 from home_tf.init.sql import quoted
 from home_tf.prepare.derive import derive
-from home_tf.prepare.engines import Engine, Expression, Table
 
 # Numbers from 1990 to 2100, in seconds since 1970.
 _SECONDS = (631_152_000, 4_102_444_800)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import duckdb
 
+from home_tf.engines import ROW, Engine, Table, explained, is_parquet
+from home_tf.engines.csv_files import kinds_of_csv
+from home_tf.engines.read_files import read_files
+from home_tf.engines.sql import select_parquet
 from home_tf.errors import HomeError
-from home_tf.prepare.engines import ROW, Engine, Table, explained, is_parquet
-from home_tf.prepare.engines.csv_files import kinds_of_csv
-from home_tf.prepare.engines.sql import select_parquet
-from home_tf.prepare.read_files import read_files
 
 _TYPES = re.compile(r"`data\.types: \{(\w+): (\w+)\}`")
 _SUFFIX = re.compile(r"\.(csv|tsv|txt|parquet|pq)(\.gz)?$", re.IGNORECASE)

@@ -1,8 +1,8 @@
 """Checks what is about to be written."""
 
+from home_tf.engines import SPLIT, SPLITS, Table, first_row
 from home_tf.errors import HomeError
 from home_tf.prepare.columns import Columns
-from home_tf.prepare.engines import SPLIT, SPLITS, Table, first_row
 from home_tf.prepare.parts import Counts
 
 _REMEDIES = {

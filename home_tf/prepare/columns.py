@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from home_tf.config import Config
+from home_tf.config import Config, DataConfig
+from home_tf.engines.check_csv import DAY, NUMBER, TIME
 from home_tf.features import CategoricalFeature
 
 # What a column is for: ids to embed, numbers (with or without missing ones), labels, or
@@ -52,6 +53,19 @@ class Columns:
         """The columns in which a number may be missing."""
         kinds = self.kinds.items()
         return [name for name, kind in kinds if kind in ("nullable", "label")]
+
+    def expected_kinds(self, data: DataConfig) -> dict[str, str]:
+        """What columns of the files are used as: `{column: NUMBER, TIME or DAY}`.
+
+        Args:
+            data: The section `data`; what it derives is no column of a file.
+        """
+        kinds = self.kinds.items()
+        numbers = [n for n, kind in kinds if kind in ("number", "nullable", "label")]
+        found = dict.fromkeys(numbers, NUMBER)
+        found |= {name: DAY for name in [data.day] if name is not None}
+        found |= {name: TIME for name in [data.time] if name is not None}
+        return {name: kind for name, kind in found.items() if name not in data.columns}
 
     def _add_features(self, config: Config) -> None:
         features = config.features.items()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import sqlglot
 from sqlglot import expressions
 
-from home_tf.prepare.engines import Engine, Table, explained
+from home_tf.engines import Engine, Table, explained
 
 
 def derive(

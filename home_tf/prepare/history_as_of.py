@@ -9,9 +9,9 @@ from typing import Any
 import ibis
 
 from home_tf.config import DataConfig, HistoryFeature
+from home_tf.engines import Engine, Table, first_row
 from home_tf.errors import HomeError
 from home_tf.files import write_json
-from home_tf.prepare.engines import Engine, Table, first_row
 from home_tf.prepare.history_columns import HistoryColumns
 from home_tf.prepare.history_list import list_history
 from home_tf.prepare.history_rates import COUNT, HistoryRates

@@ -3,7 +3,7 @@
 import ibis
 
 from home_tf.config import HistoryListConfig
-from home_tf.prepare.engines import ROW, Engine, Table
+from home_tf.engines import ROW, Engine, Table
 from home_tf.prepare.history_rates import past_window
 from home_tf.prepare.read_rows import as_list
 from home_tf.prepare.select_rows import listed

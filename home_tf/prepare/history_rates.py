@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import ibis
 
 from home_tf.config import HistoryConfig
-from home_tf.prepare.engines import Engine, Expression, Table
+from home_tf.engines import Engine, Expression, Table
 from home_tf.prepare.read_rows import as_list
 from home_tf.prepare.times import DAY, PERIOD
 

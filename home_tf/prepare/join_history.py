@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import ibis
 
 from home_tf.config import DataConfig, HistoryFeature
-from home_tf.errors import HomeError
-from home_tf.prepare.columns import Columns, Kind
-from home_tf.prepare.engines import (
+from home_tf.engines import (
     PART,
     ROW,
     SPLIT,
@@ -17,6 +15,8 @@ from home_tf.prepare.engines import (
     Table,
     explained,
 )
+from home_tf.errors import HomeError
+from home_tf.prepare.columns import Columns, Kind
 from home_tf.prepare.history_columns import HistoryColumns
 from home_tf.prepare.history_list import list_history
 from home_tf.prepare.history_rates import COUNT, HistoryRates

@@ -5,11 +5,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from home_tf.config import Config
+from home_tf.engines import open_engine
+from home_tf.engines.read_files import check_folder
 from home_tf.errors import HomeError
-from home_tf.prepare.check_csv import expected_kinds
 from home_tf.prepare.columns import Columns
-from home_tf.prepare.engines import open_engine
-from home_tf.prepare.read_files import check_folder
 from home_tf.prepare.read_rows import OF_LOG, read_rows
 from home_tf.prepare.splits import days_of
 from home_tf.prepare.times import DAY, add_times
@@ -32,7 +31,7 @@ def list_days(source: str | Path, config: Config, *, memory: str = "4GB") -> lis
     with TemporaryDirectory() as folder, open_engine(Path(folder), memory) as engine:
         # What counts as history only has no part in it, and may be missing.
         data = replace(config.data, history_log=None)
-        expected = expected_kinds(data, Columns.of(config))
+        expected = Columns.of(config).expected_kinds(data)
         rows = read_rows(engine, data, Path(source), expected)
         rows = add_times(engine, rows, data)
         if DAY not in rows.columns:

@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from home_tf.config.data_config import DataConfig
+from home_tf.engines.read_files import check_folder
 from home_tf.files import AnyPath, RemotePath
-from home_tf.prepare.read_files import check_folder
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import ibis
 
-from home_tf.prepare.engines import SPLIT, SPLITS, Expression, Table
+from home_tf.engines import SPLIT, SPLITS, Expression, Table
 from home_tf.prepare.shuffle import RANGE
 from home_tf.prepare.splits import SplitOf
 from home_tf.prepare.times import DAY

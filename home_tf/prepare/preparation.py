@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from home_tf.config import Config, load_config
+from home_tf.engines import Engine, Records, Table, first_row, open_engine
+from home_tf.engines.read_files import files_exist
 from home_tf.errors import HomeError
 from home_tf.files import (
     AnyPath,
@@ -20,19 +22,16 @@ from home_tf.files import (
     join_path,
     write_json,
 )
-from home_tf.prepare.check_csv import expected_kinds
 from home_tf.prepare.check_dataset import (
     check_numbers,
     check_splits,
     tasks_without_ones,
 )
 from home_tf.prepare.columns import Columns
-from home_tf.prepare.engines import Engine, Records, Table, first_row, open_engine
 from home_tf.prepare.history_columns import HistoryColumns
 from home_tf.prepare.join_history import ORDER, JoinHistory
 from home_tf.prepare.local_files import local_files
 from home_tf.prepare.parts import count_rows
-from home_tf.prepare.read_files import files_exist
 from home_tf.prepare.read_rows import OF_LOG, as_list, matched, read_rows
 from home_tf.prepare.select_rows import select_rows
 from home_tf.prepare.splits import make_splits
@@ -132,7 +131,7 @@ class Preparation:
         """Reads the rows."""
         self._progress("reading rows", 0, 1)
         self._check_history_log(folder)
-        expected = expected_kinds(self.data, self.columns)
+        expected = self.columns.expected_kinds(self.data)
         rows = read_rows(self.engine, self.data, folder, expected, log)
         rows = add_times(self.engine, rows, self.data)
         given = [name for name in rows.columns if not name.startswith("__")]

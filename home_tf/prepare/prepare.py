@@ -6,9 +6,9 @@ from typing import Any, Literal
 from home_tf.config import Config
 from home_tf.data import RecordSchema
 from home_tf.data.schema import FILE_NAME as SCHEMA_FILE
+from home_tf.engines import Records
 from home_tf.errors import HomeError, check_at_least
 from home_tf.files import AnyPath, PathLike
-from home_tf.prepare.engines import Records
 from home_tf.prepare.preparation import Preparation, Progress, Warn
 from home_tf.prepare.record_columns import record_columns
 

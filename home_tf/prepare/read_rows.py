@@ -7,10 +7,10 @@ from typing import Any
 import ibis
 
 from home_tf.config import ColumnConfig, DataConfig, TableConfig
+from home_tf.engines import ROW, Engine, Expression, Table, first_row
+from home_tf.engines.read_files import read_files
 from home_tf.errors import HomeError
 from home_tf.prepare.derive import derive
-from home_tf.prepare.engines import ROW, Engine, Expression, Table, first_row
-from home_tf.prepare.read_files import read_files
 
 # Whether a row is of the log, and not of what counts as history only.
 OF_LOG = "__of_log"

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from home_tf.config import DataConfig
 from home_tf.data import Column
+from home_tf.engines import Table, first_row
 from home_tf.errors import HomeError
 from home_tf.prepare.columns import Kind
-from home_tf.prepare.engines import Table, first_row
 
 
 def record_columns(

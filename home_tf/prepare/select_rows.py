@@ -3,10 +3,7 @@
 from collections.abc import Collection
 
 from home_tf.config import DataConfig
-from home_tf.errors import HomeError
-from home_tf.prepare.columns import Columns
-from home_tf.prepare.derive import derive
-from home_tf.prepare.engines import (
+from home_tf.engines import (
     ROW,
     Engine,
     Expression,
@@ -14,6 +11,9 @@ from home_tf.prepare.engines import (
     explained,
     first_row,
 )
+from home_tf.errors import HomeError
+from home_tf.prepare.columns import Columns
+from home_tf.prepare.derive import derive
 from home_tf.prepare.history_columns import HistoryColumns
 from home_tf.prepare.read_rows import OF_LOG, as_list, check_columns
 from home_tf.prepare.times import DAY, PERIOD, TIME

@@ -1,6 +1,6 @@
 """A random order of the rows, the same on every engine."""
 
-from home_tf.prepare.engines import Expression
+from home_tf.engines import Expression
 
 # A prime below which a product with a factor below 2^32 fits in 64 bits.
 RANGE = 2**31 - 1

@@ -7,9 +7,9 @@ from typing import Any
 import ibis
 
 from home_tf.config import DataConfig, SplitConfig
+from home_tf.engines import ROW, SPLITS, Expression, Table, first_row
 from home_tf.errors import HomeError
 from home_tf.prepare.days import assign_days, to_day
-from home_tf.prepare.engines import ROW, SPLITS, Expression, Table, first_row
 from home_tf.prepare.read_rows import OF_LOG
 from home_tf.prepare.select_rows import NAMED_SPLIT
 from home_tf.prepare.shuffle import RANGE, shuffled

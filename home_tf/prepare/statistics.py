@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from home_tf.prepare.engines import ROW, SPLIT, Expression, Table, first_row
+from home_tf.engines import ROW, SPLIT, Expression, Table, first_row
 from home_tf.prepare.shuffle import by_chance
 
 QUANTILES = 101

@@ -3,9 +3,9 @@
 import ibis
 
 from home_tf.config import DataConfig
+from home_tf.engines import Engine, Expression, Table
 from home_tf.errors import HomeError
 from home_tf.prepare.derive import derive
-from home_tf.prepare.engines import Engine, Expression, Table
 
 TIME, DAY, PERIOD = "__time", "__day", "__period"
 _HINT = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import ibis
 
-from home_tf.prepare.engines import SPLIT, Table
+from home_tf.engines import SPLIT, Table
 
 _BATCH_ROWS = 65_536
 

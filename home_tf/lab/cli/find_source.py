@@ -36,7 +36,7 @@ def find_source(
     Raises:
         HomeError: If no folder is given and the files are not in the configuration's.
     """
-    from home_tf.prepare.read_files import files_exist
+    from home_tf.engines.read_files import files_exist
 
     if source is not None:
         return source

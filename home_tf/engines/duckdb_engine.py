@@ -10,8 +10,8 @@ import ibis
 from ibis.util import gen_name
 
 from home_tf.data import RecordWriter
-from home_tf.prepare.engines.csv_files import kinds_of_csv, select_csv
-from home_tf.prepare.engines.engine import (
+from home_tf.engines.csv_files import kinds_of_csv, select_csv
+from home_tf.engines.engine import (
     PART,
     ROW,
     SPLIT,
@@ -20,15 +20,15 @@ from home_tf.prepare.engines.engine import (
     Table,
     is_parquet,
 )
-from home_tf.prepare.engines.explain import explained
-from home_tf.prepare.engines.frames import to_arrow
-from home_tf.prepare.engines.sql import (
+from home_tf.engines.explain import explained
+from home_tf.engines.frames import to_arrow
+from home_tf.engines.sql import (
     as_text,
     quoted,
     select_derived,
     select_parquet,
 )
-from home_tf.prepare.engines.to_arrays import to_arrays
+from home_tf.engines.to_arrays import to_arrays
 
 # Rows that are written at once.
 _BATCH_ROWS = 32_768

@@ -10,9 +10,9 @@ import duckdb
 import pyarrow as pa
 
 from home_tf.data import RecordWriter
-from home_tf.prepare.engines.csv_files import kinds_of_csv, select_csv
-from home_tf.prepare.engines.engine import SPLIT, Records
-from home_tf.prepare.engines.to_arrays import to_arrays
+from home_tf.engines.csv_files import kinds_of_csv, select_csv
+from home_tf.engines.engine import SPLIT, Records
+from home_tf.engines.to_arrays import to_arrays
 
 # The shard of a row.
 SHARD = "__shard"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
-from home_tf.prepare.engines.sql import as_text, quoted
+from home_tf.engines.sql import as_text, quoted
 
 # How a cell says that it has no value.
 MISSING = ("", "NaN", "nan", "NULL", "null")

@@ -5,11 +5,11 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from home_tf.engines.duckdb_engine import DuckDBEngine
+from home_tf.engines.engine import Engine
+from home_tf.engines.explain import explained
+from home_tf.engines.spark_engine import SparkEngine
 from home_tf.errors import HomeError
-from home_tf.prepare.engines.duckdb_engine import DuckDBEngine
-from home_tf.prepare.engines.engine import Engine
-from home_tf.prepare.engines.explain import explained
-from home_tf.prepare.engines.spark_engine import SparkEngine
 
 
 @contextmanager

@@ -19,10 +19,8 @@ from ibis.util import gen_name
 from sqlglot import expressions
 
 from home_tf.data import RecordFile, RecordSchema, Split
-from home_tf.errors import HomeError
-from home_tf.extras import extra
-from home_tf.prepare.engines.csv_files import kinds_of_csv
-from home_tf.prepare.engines.engine import (
+from home_tf.engines.csv_files import kinds_of_csv
+from home_tf.engines.engine import (
     PART,
     ROW,
     SPLIT,
@@ -32,15 +30,17 @@ from home_tf.prepare.engines.engine import (
     Table,
     is_parquet,
 )
-from home_tf.prepare.engines.frames import to_arrow
-from home_tf.prepare.engines.spark_tasks import (
+from home_tf.engines.frames import to_arrow
+from home_tf.engines.spark_tasks import (
     SHARD,
     ConvertCsv,
     RunSql,
     WriteShards,
     connect,
 )
-from home_tf.prepare.engines.sql import select_derived
+from home_tf.engines.sql import select_derived
+from home_tf.errors import HomeError
+from home_tf.extras import extra
 
 # PySpark has no types that mypy could use without installing it.
 Session = Any

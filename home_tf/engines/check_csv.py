@@ -10,11 +10,9 @@ from typing import Any, TextIO
 
 import duckdb
 
-from home_tf.config import DataConfig
+from home_tf.engines import Table, engine_errors, first_row
+from home_tf.engines.csv_files import NOT_WHOLE
 from home_tf.errors import HomeError
-from home_tf.prepare.columns import Columns
-from home_tf.prepare.engines import Table, engine_errors, first_row
-from home_tf.prepare.engines.csv_files import NOT_WHOLE
 
 # What a text must become that is used as a number, a time or a day.
 NUMBER, TIME, DAY = "float64", "timestamp", "date"
@@ -26,21 +24,6 @@ _UNREADABLE = re.compile(
 _NOT_WHOLE = re.compile(rf"{NOT_WHOLE}(.+?): (.*)", re.DOTALL)
 _SQL = {NUMBER: "DOUBLE", TIME: "TIMESTAMP", DAY: "DATE"}
 _WORDS = {NUMBER: "a number", TIME: "a time", DAY: "a day"}
-
-
-def expected_kinds(data: DataConfig, columns: Columns) -> dict[str, str]:
-    """What columns of the files are used as: `{column: NUMBER, TIME or DAY}`.
-
-    Args:
-        data: The section `data`; what it derives is no column of a file.
-        columns: The columns that are written.
-    """
-    kinds = columns.kinds.items()
-    numbers = [n for n, kind in kinds if kind in ("number", "nullable", "label")]
-    found = dict.fromkeys(numbers, NUMBER)
-    found |= {name: DAY for name in [data.day] if name is not None}
-    found |= {name: TIME for name in [data.time] if name is not None}
-    return {name: kind for name, kind in found.items() if name not in data.columns}
 
 
 def check_headers(files: Sequence[str]) -> None:

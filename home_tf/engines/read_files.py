@@ -5,10 +5,10 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from home_tf.engines import Engine, Table, explained, is_parquet
+from home_tf.engines.check_csv import cells_explained, check_headers, check_texts
 from home_tf.errors import HomeError
 from home_tf.files import AnyPath
-from home_tf.prepare.check_csv import cells_explained, check_headers, check_texts
-from home_tf.prepare.engines import Engine, Table, explained, is_parquet
 
 _BLOCK_BYTES = 1 << 20
 

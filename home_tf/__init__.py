@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from home_tf import metrics as metrics
     from home_tf import models as models
     from home_tf import optimizers as optimizers
+    from home_tf import predict as predict
     from home_tf import prepare as prepare
     from home_tf import tfrs as tfrs
     from home_tf import training as training
@@ -44,6 +45,7 @@ _SUBPACKAGES = (
     "metrics",
     "models",
     "optimizers",
+    "predict",
     "prepare",
     "tfrs",
     "training",

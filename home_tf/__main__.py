@@ -25,6 +25,7 @@ def make_app() -> "typer.Typer":
         from home_tf.cli.export import export
         from home_tf.cli.init import init
         from home_tf.cli.launch import launch
+        from home_tf.cli.predict import predict
         from home_tf.cli.prepare import prepare
         from home_tf.cli.train import train
         from home_tf.lab.cli.bench import bench_app
@@ -46,6 +47,7 @@ def make_app() -> "typer.Typer":
         evaluate,
         diagnose,
         export,
+        predict,
         compare,
     )
     for command in commands:

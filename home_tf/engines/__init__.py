@@ -13,3 +13,4 @@ from home_tf.engines.engine import is_parquet as is_parquet
 from home_tf.engines.explain import engine_errors as engine_errors
 from home_tf.engines.explain import explained as explained
 from home_tf.engines.open_engine import open_engine as open_engine
+from home_tf.engines.part_files import PartFiles as PartFiles

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import pyarrow as pa
 from ibis.util import gen_name
 
 from home_tf.data import RecordWriter
@@ -16,12 +17,14 @@ from home_tf.engines.engine import (
     ROW,
     SPLIT,
     Engine,
+    MapBatches,
     Records,
     Table,
     is_parquet,
 )
 from home_tf.engines.explain import explained
 from home_tf.engines.frames import to_arrow
+from home_tf.engines.part_files import PartFiles
 from home_tf.engines.sql import (
     as_text,
     quoted,
@@ -149,6 +152,19 @@ class DuckDBEngine(Engine):
                     writer.write(split, to_arrays(batch, records.columns))
                     done += batch.num_rows
                     progress(done)
+
+    def map_to_parts(
+        self,
+        table: Table,
+        function: MapBatches,
+        schema: pa.Schema,
+        parts: PartFiles,
+        progress: Callable[[int], None],
+    ) -> None:
+        """Goes through the rows in their order."""
+        rest = table.limit(None, offset=parts.rows)
+        batches = rest.to_pyarrow_batches(chunk_size=_BATCH_ROWS)
+        parts.write(function(iter(batches)), progress)
 
     def _parts(self, dataset: Table) -> list[int]:
         """The numbers of the parts, from the names of their folders."""

@@ -1,16 +1,21 @@
 """What preparing needs of an engine, beside Ibis expressions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
+
 from home_tf.data import Column
+from home_tf.engines.part_files import PartFiles
 
 # Ibis has no types that mypy could use.
 Table = Any
 Expression = Any
+# From batches of rows to other batches.
+MapBatches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 # The number of a row, in the order of the files: 0, 1, ...
 ROW = "__row"
@@ -108,6 +113,25 @@ class Engine(ABC):
                 `PART`, and others. All rows of a part are of one split.
             order_by: The columns that the rows of a part are sorted by.
             records: Where and how they are written.
+            progress: Called with the number of rows so far.
+        """
+
+    @abstractmethod
+    def map_to_parts(
+        self,
+        table: Table,
+        function: MapBatches,
+        schema: pa.Schema,
+        parts: PartFiles,
+        progress: Callable[[int], None],
+    ) -> None:
+        """Writes what a function makes of the rows that are not written yet.
+
+        Args:
+            table: What `read` or `take` returned, or some columns of it.
+            function: From batches of rows to batches with `schema`.
+            schema: The columns that are written.
+            parts: Where they are written.
             progress: Called with the number of rows so far.
         """
 

@@ -42,7 +42,7 @@ def read_files(
         HomeError: If there is no such file, or one is there twice or cannot be read.
     """
     listed = [patterns] if isinstance(patterns, str) else patterns
-    files = [file for one in listed for file in _find(one, folder, key)]
+    files = [file for one in listed for file in find_files(one, folder, key=key)]
     _check_once(files)
     for file in files:
         _check_whole(file)
@@ -55,6 +55,23 @@ def read_files(
             table = engine.read(name, files, types)
         check_texts(table, files, expected or {})
         return table
+
+
+def find_files(pattern: str, folder: Path, *, key: str) -> list[str]:
+    """The files that a pattern means, in the order of their names.
+
+    Args:
+        pattern: A path or a pattern of paths; an address is returned as it is.
+        folder: Where relative paths begin.
+        key: What names the files, for messages.
+
+    Raises:
+        HomeError: If there is none.
+    """
+    found = _matches(pattern, folder)
+    if not found:
+        raise HomeError(f"`{key}`: no file is called {pattern} in {folder}")
+    return found
 
 
 def check_folder(folder: AnyPath) -> None:
@@ -80,13 +97,6 @@ def _matches(pattern: str, folder: Path) -> list[str]:
     if Path(pattern).is_absolute():
         base, relative = Path("/"), pattern.lstrip("/")
     return sorted(str(path) for path in base.glob(relative) if path.is_file())
-
-
-def _find(pattern: str, folder: Path, key: str) -> list[str]:
-    found = _matches(pattern, folder)
-    if not found:
-        raise HomeError(f"`{key}`: no file is called {pattern} in {folder}")
-    return found
 
 
 def _check_whole(file: str) -> None:

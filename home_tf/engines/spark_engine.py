@@ -26,11 +26,13 @@ from home_tf.engines.engine import (
     SPLIT,
     SPLITS,
     Engine,
+    MapBatches,
     Records,
     Table,
     is_parquet,
 )
 from home_tf.engines.frames import to_arrow
+from home_tf.engines.part_files import PartFiles
 from home_tf.engines.spark_tasks import (
     SHARD,
     ConvertCsv,
@@ -169,6 +171,25 @@ class SparkEngine(Engine):
         found = _gather(records, sorted(written, key=lambda row: (row[0], row[1])))
         found.save(records.folder)
         progress(sum(split.rows for split in found.splits.values()))
+
+    def map_to_parts(
+        self,
+        table: Table,
+        function: MapBatches,
+        schema: pa.Schema,
+        parts: PartFiles,
+        progress: Callable[[int], None],
+    ) -> None:
+        """Computes on the executors, which write in no order."""
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        mapped = self._frame(table).mapInArrow(
+            lambda rows: function(rows), from_arrow_schema(schema)
+        )
+        folder = self._folder / gen_name("mapped")
+        mapped.write.parquet(folder.as_uri())
+        parts.take(sorted(folder.glob("*.parquet")))
+        progress(parts.rows)
 
     def _convert_csv(
         self, name: str, files: Sequence[str], types: Mapping[str, str]

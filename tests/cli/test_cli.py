@@ -148,6 +148,16 @@ def test_from_a_run_to_a_saved_model(folder, ran, run):
     manifest = folder / "model" / "1" / "assets.extra" / "home_tf.json"
     weights = json.loads(manifest.read_text())["score"]["weights"]
     assert weights == {"is_click": 1, "is_like": 2}
+    rows = json.loads((folder / "records" / "schema.json").read_text())
+    rows = rows["splits"]["validation"]["rows"]
+    for model in (("--run", run), ("--export", folder / "model")):
+        out = folder / f"predicted-by{model[0]}"
+        said = ran(
+            "predict", *model, "--data", folder / "records", "--split", "validation",
+            "--columns", "user_id, is_click", "--out", out,
+        )  # fmt: skip
+        assert f"rows: {rows:,}\n" in said
+        assert (out / "part-00000.parquet").is_file()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,112 @@
+"""An exported model, called on arrays."""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from home_tf.data import Column
+from home_tf.errors import HomeError
+from home_tf.files import AnyPath, PathLike, as_path
+
+Array = npt.NDArray[Any]
+
+_MODEL_FILE = "saved_model.pb"
+_SIGNATURE = "predict"
+
+
+def find_saved_model(folder: PathLike) -> AnyPath:
+    """The SavedModel in a folder: the folder itself, or its newest version.
+
+    Raises:
+        HomeError: If there is none.
+    """
+    path = as_path(folder)
+    if (path / _MODEL_FILE).is_file():
+        return path
+    names = [one.name for one in path.iterdir()] if path.is_dir() else []
+    versions = sorted(int(name) for name in names if re.fullmatch(r"[1-9]\d*", name))
+    for number in reversed(versions):
+        if (path / str(number) / _MODEL_FILE).is_file():
+            return path / str(number)
+    raise HomeError(
+        f"{path}: no exported model here. Write one with `home-tf export`, or name "
+        "another folder"
+    )
+
+
+class SavedRanker:
+    """A SavedModel that `home-tf export` wrote; it needs nothing but TensorFlow.
+
+    Args:
+        folder: The folder with `saved_model.pb`.
+
+    Raises:
+        HomeError: If it cannot be loaded, or is another model.
+    """
+
+    def __init__(self, folder: PathLike) -> None:
+        try:
+            self._model = tf.saved_model.load(str(folder))
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0]
+            raise HomeError(f"{folder}: cannot be loaded ({reason})") from None
+        if _SIGNATURE not in self._model.signatures:
+            found = ", ".join(self._model.signatures) or "none"
+            raise HomeError(
+                f"{folder}: has no signature `{_SIGNATURE}`. Its signatures: {found}. "
+                "Name a model that `home-tf export` wrote"
+            )
+        self._function = self._model.signatures[_SIGNATURE]
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """The columns that the model reads, by name."""
+        specs = self._function.structured_input_signature[1].items()
+        return {
+            name: Column(spec.dtype.name, tuple(spec.shape[1:]))
+            for name, spec in sorted(specs)
+        }
+
+    @cached_property
+    def outputs(self) -> list[str]:
+        """The tasks in the order of their names, and then `score` if there is one."""
+        # The order of the tasks is not in a SavedModel.
+        found = self._function.structured_outputs
+        return sorted(found, key=lambda name: (name == "score", name))
+
+    def __call__(self, columns: Mapping[str, Array]) -> dict[str, Array]:
+        """Predicts rows.
+
+        Args:
+            columns: `{column: (rows,)}` or `(rows, length)` in the columns' dtypes.
+
+        Returns:
+            `{output: (rows,)}`.
+
+        Raises:
+            HomeError: If a number is NaN or infinite that must not be.
+        """
+        tensors = {name: tf.constant(values) for name, values in columns.items()}
+        try:
+            found = self._function(**tensors)
+        except tf.errors.InvalidArgumentError as error:
+            raise HomeError(_explain(str(error))) from None
+        return {name: np.asarray(found[name]) for name in self.outputs}
+
+
+@lru_cache(maxsize=1)
+def load_ranker(folder: str) -> SavedRanker:
+    """A `SavedRanker`, loaded once by a process."""
+    return SavedRanker(folder)
+
+
+def _explain(message: str) -> str:
+    """The line about a column, which the model's own checks put into the error."""
+    lines = [line.strip() for line in message.splitlines()]
+    about = [line[line.index("column") :] for line in lines if "column `" in line]
+    return about[0].rstrip("]") if about else lines[0]

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from home_tf import optimizers as optimizers
     from home_tf import predict as predict
     from home_tf import prepare as prepare
+    from home_tf import progressive as progressive
     from home_tf import tfrs as tfrs
     from home_tf import training as training
+    from home_tf import tuning as tuning
 
 __version__ = "0.1.0"
 
@@ -47,8 +49,10 @@ _SUBPACKAGES = (
     "optimizers",
     "predict",
     "prepare",
+    "progressive",
     "tfrs",
     "training",
+    "tuning",
 )
 
 

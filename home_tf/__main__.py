@@ -28,6 +28,7 @@ def make_app() -> "typer.Typer":
         from home_tf.cli.predict import predict
         from home_tf.cli.prepare import prepare
         from home_tf.cli.train import train
+        from home_tf.cli.tune import tune
         from home_tf.lab.cli.bench import bench_app
         from home_tf.lab.cli.compare import compare
         from home_tf.lab.cli.generate import generate_app
@@ -48,6 +49,7 @@ def make_app() -> "typer.Typer":
         diagnose,
         export,
         predict,
+        tune,
         compare,
     )
     for command in commands:

@@ -4,6 +4,7 @@ Neither TensorFlow nor Keras is imported here before it is needed: a run says wh
 Keras to start.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ class Run:
             `checkpoints/step-<number>` of the last steps and `checkpoints/best`;
             `logs/` for TensorBoard; `history.csv`, a line for each validation;
             `experts.jsonl`, the curves of the experts and gates; `metrics.json`, what
-            `evaluate` measured; `diagnosis/`, what `diagnose` did.
+            `evaluate` measured; `diagnosis/`, what `diagnose` did; `counts/`, the
+            vocabularies and statistics of a run that began with another's weights.
     """
 
     folder: AnyPath
@@ -85,6 +87,11 @@ class Run:
     def diagnosis(self) -> AnyPath:
         """The folder of `diagnostics.json`, `report.html` and its plots."""
         return self.folder / "diagnosis"
+
+    @property
+    def counts(self) -> AnyPath:
+        """Vocabularies and statistics, of a run that began with another's weights."""
+        return self.folder / "counts"
 
     @property
     def state_file(self) -> AnyPath:
@@ -137,9 +144,16 @@ class Run:
                 f"{self.state_file}: does not say what data the run was trained on. "
                 "Name it by `data`"
             )
-        data = DatasetDirectory.of(path or str(found))
+        if isinstance(path, DatasetDirectory):
+            data = path
+        else:
+            data = DatasetDirectory(path or str(found), counts=self.find_counts())
         self._check_data(data)
         return data
+
+    def find_counts(self) -> AnyPath | None:
+        """The folder `counts`; None if the counts are those of the training rows."""
+        return self.counts if (self.counts / "statistics.json").is_file() else None
 
     def _check_data(self, data: "DatasetDirectory") -> None:
         state = self.load_state()
@@ -170,7 +184,7 @@ class Run:
 
         where = {"data": str(data.path.resolve()), "data_sha256": data.fingerprint}
         if not self.config_file.is_file():
-            self._make(config, where)
+            self._make(config, where, data)
         busy = (
             f"{self.folder}: another training of this run is going on. Wait for its "
             "end, or name another folder"
@@ -183,7 +197,9 @@ class Run:
             dump_config(config, self.config_file)
             yield
 
-    def _make(self, config: "Config", state: dict[str, Any]) -> None:
+    def _make(
+        self, config: "Config", state: dict[str, Any], data: "DatasetDirectory"
+    ) -> None:
         from home_tf.config import dump_config
 
         if not is_vacant(self.folder):
@@ -193,6 +209,8 @@ class Run:
             )
         with atomic_directory(self.folder, marker=self.config_file.name) as aside:
             write_json(aside / self.state_file.name, state)
+            if data.counts != data.path:
+                shutil.copytree(str(data.counts), aside / self.counts.name)
             dump_config(config, aside / self.config_file.name)
 
     def _check_config(self, config: "Config") -> None:

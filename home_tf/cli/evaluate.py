@@ -16,7 +16,7 @@ def evaluate(
     split: Annotated[
         list[str] | None,
         typer.Option(
-            help="Such as test; repeat for several. Else validation and test."
+            help="Such as test; repeat for several. Else validation and test, if there."
         ),
     ] = None,
 ) -> None:
@@ -24,7 +24,9 @@ def evaluate(
     found = open_run(run)
     from home_tf.training import evaluate_run
 
-    splits = split or ["validation", "test"]
+    there = found.open_data(data).schema.splits
+    with_rows = [n for n in ("validation", "test") if n in there and there[n].rows]
+    splits = split or with_rows
     metrics = evaluate_run(found, data=data, splits=splits)
     for name in splits:
         console.print(metrics_table(metrics[name], title=name))

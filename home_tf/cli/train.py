@@ -1,19 +1,58 @@
 """`home-tf train`."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from home_tf.cli.console import console, report_written
-from home_tf.cli.options import ConfigOption, DataOption, RunOption
+from home_tf.cli.console import (
+    console,
+    progress_bars,
+    report_written,
+    say_if_interrupted,
+)
+from home_tf.cli.options import (
+    ConfigOption,
+    OptionPath,
+    RunOption,
+    SourceOption,
+    path_option,
+)
 from home_tf.cli.start_tensorflow import split_operations, start_tensorflow
 from home_tf.cluster import Cluster
+from home_tf.errors import HomeError
+from home_tf.files import AnyPath, require_local
+
+if TYPE_CHECKING:
+    from home_tf.config import Config
 
 
 def train(
     config: ConfigOption,
-    data: DataOption,
     out: RunOption,
+    data: Annotated[
+        OptionPath | None, path_option(help="The dataset directory.")
+    ] = None,
+    start_from: Annotated[
+        OptionPath | None,
+        path_option("--from", help="An earlier run, whose weights are the first."),
+    ] = None,
+    new_statistics: Annotated[
+        bool,
+        typer.Option(
+            "--new-statistics", help="With --from: normalise by the new rows."
+        ),
+    ] = False,
+    progressive: Annotated[
+        bool,
+        typer.Option(
+            "--progressive", help="Test on each day of --source, then train on it."
+        ),
+    ] = False,
+    source: SourceOption = None,
+    start_days: Annotated[
+        int | None,
+        typer.Option(help="With --progressive: days before the first test; else 1."),
+    ] = None,
     framework: Annotated[
         Literal["tfrs", "keras"] | None,
         typer.Option(help="Legacy Keras (tfrs) or Keras 3, instead of the file's."),
@@ -38,6 +77,7 @@ def train(
     ] = None,
 ) -> None:
     """Train a model; resume an interrupted training, or extend one by more epochs."""
+    _check_options(progressive, data, source, start_from, start_days)
     from home_tf.config import peek_framework
 
     start_tensorflow(framework or peek_framework(config))
@@ -55,8 +95,65 @@ def train(
     loaded = load_config(config, overrides)
     if loaded.training.jit_compile:
         split_operations()
+    if progressive:
+        _train_by_day(config, loaded, source, out, start_days or 1)
+        return
     from home_tf.training import train as train_run
 
-    run = train_run(loaded, data, out, console=console)
+    assert data is not None  # it has been checked
+    run = train_run(
+        loaded,
+        data,
+        out,
+        start_from=start_from,
+        new_statistics=new_statistics,
+        console=console,
+    )
     if Cluster.from_environment().is_chief:
         report_written(run.folder)
+
+
+def _check_options(
+    progressive: bool,
+    data: AnyPath | None,
+    source: AnyPath | None,
+    start_from: AnyPath | None,
+    start_days: int | None,
+) -> None:
+    if progressive and (data is not None or start_from is not None):
+        raise HomeError(
+            "`--progressive` prepares the days of `--source` itself: leave `--data` "
+            "and `--from` out"
+        )
+    if progressive:
+        return
+    if data is None:
+        raise HomeError("`train` needs --data, or --progressive with --source")
+    if source is not None or start_days is not None:
+        raise HomeError("`--source` and `--start-days` go with `--progressive`")
+
+
+def _train_by_day(
+    config_file: AnyPath,
+    config: "Config",
+    source: AnyPath | None,
+    out: AnyPath,
+    start_days: int,
+) -> None:
+    from home_tf.files import join_path
+    from home_tf.progressive import train_by_day
+
+    folder = config.data.folder if config.data else "."
+    target = require_local(out, "--out")
+    kept = f"{out} has the days that are measured. Run the same command again to resume"
+    with say_if_interrupted(kept), progress_bars() as progress:
+        train_by_day(
+            config,
+            join_path(config_file.parent, folder) if source is None else source,
+            target,
+            start_days=start_days,
+            say=lambda line: console.print(line, soft_wrap=True),
+            progress=progress,
+        )
+    for name in ("days.csv", "days.png"):
+        report_written(target / name)

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from home_tf.errors import HomeError
 from home_tf.hints import Bounds, check_fields
 
+NO_TEST = "none"
+
 
 @dataclass(frozen=True, kw_only=True)
 class SplitConfig:
@@ -19,7 +21,7 @@ class SplitConfig:
         validation: The day, such as 20220505, the time, or the share that validates; by
             default the day before the test day, or a share of 0.1.
         test: The day, the time or the share that tests; by default the last day, or a
-            share of 0.1.
+            share of 0.1. `none` if no row tests, and the last day validates (`days`).
         first: The first training day; rows of earlier days count as history only
             (`days`).
         shift: How many test shares earlier the validation and the test rows lie, as in
@@ -45,6 +47,8 @@ class SplitConfig:
             raise HomeError("`first` goes with `by: days`, and only with it")
         if self.shift and self.by != "shares":
             raise HomeError("`shift` goes with `by: shares`, and only with it")
+        if self.test == NO_TEST and self.by != "days":
+            raise HomeError("`test: none` goes with `by: days`, and only with it")
         if self.by == "time" and None in (self.validation, self.test):
             raise HomeError("`by: time` needs `validation` and `test`, two times")
         if self.by == "shares":

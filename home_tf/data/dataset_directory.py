@@ -23,6 +23,8 @@ from home_tf.data_service import wait_until_reachable
 from home_tf.errors import HomeError, check_at_least
 from home_tf.files import AnyPath, PathLike, as_path
 
+STATISTICS_FILE = "statistics.json"
+
 
 class DatasetDirectory:
     """What `home-tf prepare` or a `RecordWriter` wrote: records, and what was counted.
@@ -31,9 +33,12 @@ class DatasetDirectory:
 
     Args:
         path: The directory, or its URL, such as `s3://bucket/records`.
+        counts: The directory of the vocabularies and the statistics, if they are not
+            those of the training rows, but of a training that began on earlier rows.
 
     Attributes:
         path: The directory.
+        counts: The directory of the vocabularies and the statistics.
         schema: Its columns, splits and layout.
 
     Raises:
@@ -46,8 +51,9 @@ class DatasetDirectory:
         >>> data.statistics("price").mean
     """
 
-    def __init__(self, path: PathLike) -> None:
+    def __init__(self, path: PathLike, *, counts: PathLike | None = None) -> None:
         self.path = as_path(path)
+        self.counts = self.path if counts is None else as_path(counts)
         self.schema = RecordSchema.load(self.path)
         self._vocabularies: dict[str, Vocabulary] = {}
 
@@ -91,7 +97,7 @@ class DatasetDirectory:
         return self._vocabularies[column]
 
     def _vocabulary_file(self, column: str) -> AnyPath:
-        return self.path / "vocabularies" / f"{column}.csv"
+        return self.counts / "vocabularies" / f"{column}.csv"
 
     def statistics(self, column: str, *, needed_by: str = "") -> ColumnStatistics:
         """The statistics of a column over the training rows.
@@ -114,7 +120,7 @@ class DatasetDirectory:
 
     @property
     def _statistics_file(self) -> AnyPath:
-        return self.path / "statistics.json"
+        return self.counts / STATISTICS_FILE
 
     @cached_property
     def _statistics(self) -> dict[str, Any]:
@@ -132,8 +138,8 @@ class DatasetDirectory:
     @cached_property
     def fingerprint(self) -> str:
         """A SHA-256 of the schema, which has the files', and of what was counted."""
-        names = sorted(file.name for file in self.path.glob("vocabularies/*.csv"))
-        vocabularies = [self.path / "vocabularies" / name for name in names]
+        names = sorted(file.name for file in self.counts.glob("vocabularies/*.csv"))
+        vocabularies = [self.counts / "vocabularies" / name for name in names]
         hashed = hashlib.sha256()
         for file in (self.path / FILE_NAME, *vocabularies, self._statistics_file):
             hashed.update(file.name.encode() + b"\0" + file.read_bytes())

@@ -33,6 +33,7 @@ def assign_days(
     validation: int | None = None,
     test: int | None = None,
     first: int | None = None,
+    tests: bool = True,
 ) -> dict[str, list[int]]:
     """Assigns days to splits.
 
@@ -46,23 +47,29 @@ def assign_days(
         validation: The validation day, if not the day before the test day.
         test: The test day, if not the last one.
         first: The first training day, if not the first day; it need not be in the log.
+        tests: Whether a day tests; else the validation day is the last one by default,
+            and there are no test days.
 
     Returns:
-        The days of `train`, `validation` and `test`.
+        The days of `train`, `validation` and, if one tests, `test`.
 
     Raises:
         HomeError: If there are fewer than three days, a chosen day is not in the log,
             or no day is left to train on.
     """
-    if len(days) < 3:
+    if len(days) < 2 + tests:
+        needs = "3 days, to train, validate and test on"
         raise HomeError(
-            "the log must have at least 3 days, to train, validate and test on. "
-            f"Received: {list(days)}. Else split `by` shares or time"
+            f"the log must have at least "
+            f"{needs if tests else '2 days, to train and validate on'}. Received: "
+            f"{list(days)}. Else split `by` shares or time"
         )
-    test = days[-1] if test is None else _known("test", test, days)
-    validation = _before(test, days) if validation is None else validation
+    if tests:
+        test = days[-1] if test is None else _known("test", test, days)
+        validation = _before(test, days) if validation is None else validation
+    validation = days[-1] if validation is None else validation
     _known("validation", validation, days)
-    if validation >= test:
+    if test is not None and validation >= test:
         raise HomeError(
             "`data.split.validation` must be earlier than the test day. "
             f"Received: {validation} and {test}"
@@ -75,7 +82,8 @@ def assign_days(
             "`data.split.first` to the day before validation. "
             f"Received: {first} and {validation}"
         )
-    return {"train": train, "validation": [validation], "test": [test]}
+    found = {"train": train, "validation": [validation]}
+    return found if test is None else {**found, "test": [test]}
 
 
 def _known(name: str, day: int, days: Sequence[int]) -> int:

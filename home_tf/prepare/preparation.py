@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from home_tf.config import Config, load_config
+from home_tf.config.split_config import NO_TEST
 from home_tf.engines import Engine, Records, Table, first_row, open_engine
 from home_tf.engines.read_files import files_exist
 from home_tf.errors import HomeError
@@ -34,7 +35,7 @@ from home_tf.prepare.local_files import local_files
 from home_tf.prepare.parts import count_rows
 from home_tf.prepare.read_rows import OF_LOG, as_list, matched, read_rows
 from home_tf.prepare.select_rows import select_rows
-from home_tf.prepare.splits import make_splits
+from home_tf.prepare.splits import chosen_split, make_splits
 from home_tf.prepare.statistics import describe_numbers
 from home_tf.prepare.times import DAY, add_times
 from home_tf.prepare.vocabularies import write_vocabularies
@@ -147,7 +148,7 @@ class Preparation:
         self._count_without_day()
         self._split_of = make_splits(self.events, self.data, self._seed)
         counts = count_rows(self.events.filter(self.events[OF_LOG]), self._split_of)
-        check_splits(counts)
+        check_splits(counts, tests=chosen_split(self.data).test != NO_TEST)
         self._check_unmatched()
         self._progress("joining rows", 0, 1)
         history = JoinHistory.count(

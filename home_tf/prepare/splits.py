@@ -7,6 +7,7 @@ from typing import Any
 import ibis
 
 from home_tf.config import DataConfig, SplitConfig
+from home_tf.config.split_config import NO_TEST
 from home_tf.engines import ROW, SPLITS, Expression, Table, first_row
 from home_tf.errors import HomeError
 from home_tf.prepare.days import assign_days, to_day
@@ -78,14 +79,16 @@ def _by_days(log: Table, split: SplitConfig) -> SplitOf:
             "`data.split` is by days: give `data.day` or `data.time`, or split `by` "
             "shares or a column"
         )
+    tests = split.test != NO_TEST
     days = assign_days(
         list(days_of(log)),
         validation=given_day("validation", split.validation),
-        test=given_day("test", split.test),
+        test=given_day("test", split.test) if tests else None,
         first=given_day("first", split.first),
+        tests=tests,
     )
     since = {name: list(map(since_1970, found)) for name, found in days.items()}
-    return lambda rows: _cases({name: rows[DAY].isin(since[name]) for name in SPLITS})
+    return lambda rows: _cases({name: rows[DAY].isin(since[name]) for name in days})
 
 
 def given_day(key: str, value: object) -> int | None:

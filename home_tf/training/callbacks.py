@@ -4,7 +4,7 @@ import csv
 import importlib.util
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ WARM_UP_STEPS = 5
 ASK_STEPS = 20
 LINE_SECONDS = 30.0
 
+OnValidation = Callable[[float], bool]
+
 
 @contextmanager
 def training_callbacks(
@@ -47,6 +49,7 @@ def training_callbacks(
     workers: Workers,
     interruption: Interruption,
     console: Console,
+    on_validation: OnValidation | None = None,
 ) -> Iterator[Sequence[Any]]:
     """Lends the callbacks of a training, and saves its speed if it does not fail.
 
@@ -57,6 +60,8 @@ def training_callbacks(
         workers: The processes that train together.
         interruption: The signals that are held back.
         console: Where progress is shown.
+        on_validation: Called with the score of each validation; what it returns says
+            whether to stop the training.
 
     Yields:
         The callbacks, in their order.
@@ -75,6 +80,7 @@ def training_callbacks(
             board=board,
             speed=speed,
             bar=bar,
+            on_validation=on_validation,
         )
         monitors = make_monitors(journal, experiment, checkpoints.step)
         yield speed, *monitors, board, milestones
@@ -118,6 +124,7 @@ class Milestones(keras.callbacks.Callback):
         board: The curves for TensorBoard.
         speed: Paused meanwhile.
         bar: Shows how far the training is.
+        on_validation: As `training_callbacks` takes it.
     """
 
     def __init__(
@@ -131,8 +138,10 @@ class Milestones(keras.callbacks.Callback):
         board: "Board",
         speed: "Speed",
         bar: "ProgressBar",
+        on_validation: OnValidation | None,
     ) -> None:
         super().__init__()
+        self._on_validation = on_validation
         self._experiment, self._checkpoints = experiment, checkpoints
         self._workers, self._interruption = workers, interruption
         self._journal, self._board = journal, board
@@ -218,7 +227,8 @@ class Milestones(keras.callbacks.Callback):
         self._bar.show_validation(steps, logs)
         if checkpoints.best.add(logs[self._score]):
             checkpoints.save_best()
-        self.model.stop_training = checkpoints.best.exhausted
+        wanted = self._on_validation and self._on_validation(logs[self._score])
+        self.model.stop_training = bool(wanted) or checkpoints.best.exhausted
         self._speed.pause()
 
     def _share(self, scores: dict[str, float]) -> dict[str, float]:

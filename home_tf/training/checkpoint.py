@@ -19,6 +19,9 @@ from home_tf.files import (
 )
 
 Variables = Mapping[str, Any]
+Spec = tuple[str, tuple[int, ...]]
+# How the name of an embedding table ends, and those of its moments.
+_TABLE = "/embeddings"
 _SHOWN = 3
 # The file by which TensorFlow finds the others; it is written last.
 STATE_FILE = "checkpoint"
@@ -87,10 +90,15 @@ class Checkpoint:
             state = f'model_checkpoint_path: "{name}"\n'
             (aside / STATE_FILE).write_text(state, encoding="utf-8")
 
-    def restore(self, folder: AnyPath) -> bool:
+    def restore(self, folder: AnyPath, *, may_grow: bool = False) -> bool:
         """Restores the variables from what a folder holds.
 
         Names, shapes and dtypes are compared before anything is assigned.
+
+        Args:
+            folder: The folder.
+            may_grow: Whether an embedding table, and what the optimizer keeps of it,
+                may have more rows than were saved. These stay as they are.
 
         Returns:
             Whether there was anything.
@@ -104,15 +112,17 @@ class Checkpoint:
             return False
         with _explain_unreadable(folder), _open(folder) as reader:
             specs = _read_specs(reader)
-            self._check(folder, specs)
+            self._check(folder, specs, may_grow)
             values = {name: reader.get_tensor(name) for name in self._variables}
             # Tensors lie in the order of their names: with the last the file is whole.
             reader.get_tensor(max(specs))
         for name, variable in self._variables.items():
-            variable.assign(values[name])
+            variable.assign(_grown(values[name], variable))
         return True
 
-    def _check(self, folder: AnyPath, saved: Mapping[str, str]) -> None:
+    def _check(
+        self, folder: AnyPath, saved: Mapping[str, Spec], may_grow: bool
+    ) -> None:
         if any(re.search(r"/\.ATTRIBUTES/", name) for name in saved):
             raise HomeError(
                 f"{folder}: was written by an earlier version of home_tf, which named "
@@ -120,6 +130,13 @@ class Checkpoint:
             )
         held = {n: s for n, s in saved.items() if n.split("/")[0] in self._parts}
         wanted = {name: _spec(v.shape, v.dtype) for name, v in self._variables.items()}
+        if may_grow:
+            held = {
+                name: _grown_spec(spec, wanted[name])
+                if name in wanted and name.endswith(_TABLE)
+                else spec
+                for name, spec in held.items()
+            }
         problems = _compare(held, wanted)
         if problems:
             raise HomeError(
@@ -129,14 +146,29 @@ class Checkpoint:
             )
 
 
-def _compare(held: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+def _grown_spec(held: Spec, wanted: Spec) -> Spec:
+    """What a variable would be with as many rows as are wanted, if these are more."""
+    dtype, shape = held
+    if not shape or not wanted[1] or wanted[1][0] < shape[0]:
+        return held
+    return dtype, (wanted[1][0], *shape[1:])
+
+
+def _grown(saved: Any, variable: Any) -> Any:
+    """What was saved, and below it the further rows of the variable."""
+    if not saved.shape or len(saved) == variable.shape[0]:
+        return saved
+    return tf.concat([saved, tf.convert_to_tensor(variable)[len(saved) :]], axis=0)
+
+
+def _compare(held: Mapping[str, Spec], wanted: Mapping[str, Spec]) -> list[str]:
     """What is missing, what is too much and what differs, each in a few words."""
     both = held.keys() & wanted.keys()
     problems = {
         "missing": sorted(wanted.keys() - held.keys()),
         "not in the model": sorted(held.keys() - wanted.keys()),
         "of another shape or dtype": [
-            f"{name} ({held[name]}, in the model {wanted[name]})"
+            f"{name} ({_shown(held[name])}, in the model {_shown(wanted[name])})"
             for name in sorted(both)
             if held[name] != wanted[name]
         ],
@@ -189,15 +221,19 @@ def _explain_unwritable(folder: AnyPath) -> Iterator[None]:
         ) from None
 
 
-def _read_specs(reader: Any) -> dict[str, str]:
+def _read_specs(reader: Any) -> dict[str, Spec]:
     """The shape and dtype of every variable in a file, by name."""
     dtypes = reader.get_variable_to_dtype_map()
     shapes = reader.get_variable_to_shape_map()
     return {name: _spec(shape, dtypes[name]) for name, shape in shapes.items()}
 
 
-def _spec(shape: Any, dtype: Any) -> str:
-    return f"{tf.as_dtype(dtype).name} {list(shape)}"
+def _spec(shape: Any, dtype: Any) -> Spec:
+    return tf.as_dtype(dtype).name, tuple(shape)
+
+
+def _shown(spec: Spec) -> str:
+    return f"{spec[0]} {list(spec[1])}"
 
 
 def shorten(names: list[str]) -> str:

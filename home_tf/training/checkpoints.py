@@ -102,6 +102,30 @@ class Checkpoints:
         if unreadable:
             raise next(iter(unreadable.values()))
 
+    def start_from(self, folder: AnyPath) -> None:
+        """Takes over the weights and the optimizer of another run's checkpoint.
+
+        Embedding tables may have more rows here: these stay as they are, and so does
+        the learning rate.
+
+        Args:
+            folder: The folder of the checkpoint.
+
+        Raises:
+            HomeError: If there is none, or it is not of this model.
+        """
+        optimizer = self._trained["optimizer"].items()
+        rates = [v for name, v in optimizer if name.endswith("learning_rate")]
+        wanted = [rate.numpy() for rate in rates]
+        found = Checkpoint(**self._trained).restore(folder, may_grow=True)
+        for rate, value in zip(rates, wanted, strict=True):
+            rate.assign(value)
+        if not found:
+            raise HomeError(
+                f"{folder}: no checkpoint. Run `home-tf train` to its first validation "
+                "first"
+            )
+
     def _check_layout(self) -> None:
         before = self._folder / "latest"
         if before.is_dir():

@@ -1,5 +1,7 @@
 """Training, from a configuration and a dataset directory to a run's folder."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
@@ -8,11 +10,12 @@ from rich.console import Console
 from home_tf.backend import keras
 from home_tf.config import Config
 from home_tf.data import DatasetDirectory
-from home_tf.errors import Interrupted
+from home_tf.errors import HomeError, Interrupted
 from home_tf.files import PathLike, as_path
 from home_tf.run import Run
-from home_tf.training.callbacks import training_callbacks
+from home_tf.training.callbacks import OnValidation, training_callbacks
 from home_tf.training.checkpoints import Checkpoints
+from home_tf.training.earlier_run import EarlierRun
 from home_tf.training.experiment import Experiment
 from home_tf.training.interruption import Interruption
 from home_tf.training.service_watch import check_service
@@ -25,8 +28,11 @@ def train(
     data: DatasetDirectory | PathLike,
     out: PathLike,
     *,
+    start_from: PathLike | None = None,
+    new_statistics: bool = False,
     strategy: tf.distribute.Strategy | None = None,
     console: Console | None = None,
+    on_validation: OnValidation | None = None,
 ) -> Run:
     """Trains a model, or resumes an interrupted training.
 
@@ -38,8 +44,15 @@ def train(
         out: The run's folder, or its URL, such as `s3://bucket/run`; if it holds a run
             of the same configuration, or of one with fewer epochs, that run resumes
             from its last checkpoint.
+        start_from: The folder of an earlier run, whose best weights and optimizer this
+            one begins with. Ids that it knows keep their embeddings, and new ones get
+            new rows; normalisation and positive rates are those of the earlier run.
+        new_statistics: Whether normalisation follows the new training rows instead.
         strategy: By default what `training.strategy` of the configuration says.
         console: Where progress is shown; by default nowhere.
+        on_validation: Called with the score of each validation, the mean that picks
+            the best one, which is NaN where it is undefined; what it returns says
+            whether to stop the training. Several processes must return the same.
 
     Returns:
         The run, with its best checkpoint.
@@ -47,9 +60,10 @@ def train(
     Raises:
         HomeError: If the strategy is none under which training is right, the data does
             not fit the configuration or has nothing to learn for a task, `out` holds a
-            run of another configuration, of other data or of the other Keras, another
-            training of the run is going on, the training diverges, a checkpoint cannot
-            be written, another process of the training has ended, or
+            run of another configuration, of other data or of the other Keras, the
+            weights of the earlier run do not fit the configuration, another training
+            of the run is going on, the training diverges, a checkpoint cannot be
+            written, another process of the training has ended, or
             `training.data_service` cannot be reached or has lost rows. If the service
             ends during training, the process ends, with exit code 2 and one line.
         Interrupted: If Ctrl-C or SIGTERM interrupts the training; the run holds a
@@ -66,19 +80,56 @@ def train(
     if config.training.data_service is not None:
         check_service(config.training.data_service)
     keras.utils.set_random_seed(config.training.seed)
-    experiment = Experiment.open(config, data)
-    experiment.check_rows("train", "validation", needed_by="training")
-    experiment.check_tasks()
-    workers, run = Workers(strategy), Run(as_path(out))
-    shown = console if console and workers.is_chief else Console(quiet=True)
-    with workers.explain_gone():
-        workers.check_same("the configuration and the data", experiment.fingerprint)
-        with strategy.scope():
-            model = experiment.make_model()
-        checkpoints = Checkpoints(run, model, config.training, writes=workers.is_chief)
-        with workers.hold(run, config, experiment.data) as writable:
-            _fit(writable, experiment, model, checkpoints, workers, shown)
+    run = Run(as_path(out))
+    with _open_data(config, data, run, start_from, new_statistics) as (found, earlier):
+        experiment = Experiment.open(config, found)
+        experiment.check_rows("train", "validation", needed_by="training")
+        if earlier is None:  # which has learnt of tasks that are rare today
+            experiment.check_tasks()
+        workers = Workers(strategy)
+        shown = console if console and workers.is_chief else Console(quiet=True)
+        with workers.explain_gone():
+            workers.check_same("the configuration and the data", experiment.fingerprint)
+            with strategy.scope():
+                model = experiment.make_model()
+            checkpoints = Checkpoints(
+                run, model, config.training, writes=workers.is_chief
+            )
+            with workers.hold(run, config, experiment.data) as writable:
+                checkpoints.restore(lambda line: shown.print(line, soft_wrap=True))
+                if earlier is not None and not checkpoints.saved_step:
+                    checkpoints.start_from(earlier.checkpoint)
+                    writable.save_state(start_from=earlier.name)
+                _fit(
+                    writable,
+                    experiment,
+                    model,
+                    checkpoints,
+                    workers,
+                    shown,
+                    on_validation,
+                )
     return run
+
+
+@contextmanager
+def _open_data(
+    config: Config,
+    data: DatasetDirectory | PathLike,
+    run: Run,
+    start_from: PathLike | None,
+    new_statistics: bool,
+) -> Iterator[tuple[DatasetDirectory, EarlierRun | None]]:
+    """Lends the data, and the run to begin with, if there is one."""
+    if start_from is None:
+        if new_statistics:
+            raise HomeError("`new_statistics` goes with an earlier run to start from")
+        yield DatasetDirectory.of(data), None
+        return
+    earlier = EarlierRun(start_from, new_statistics=new_statistics)
+    earlier.check(config)
+    with earlier.open_data(data, config, run) as found:
+        yield found, earlier
 
 
 def _fit(
@@ -88,8 +139,8 @@ def _fit(
     checkpoints: Checkpoints,
     workers: Workers,
     console: Console,
+    on_validation: OnValidation | None,
 ) -> None:
-    checkpoints.restore(lambda line: console.print(line, soft_wrap=True))
     workers.check_same("the checkpoints of the run", str(checkpoints.step))
     if checkpoints.step >= experiment.steps or checkpoints.best.exhausted:
         console.print(_say_why_done(checkpoints, experiment), soft_wrap=True)
@@ -106,7 +157,13 @@ def _fit(
         with (
             Interruption() as interruption,
             training_callbacks(
-                run, experiment, checkpoints, workers, interruption, console
+                run,
+                experiment,
+                checkpoints,
+                workers,
+                interruption,
+                console,
+                on_validation,
             ) as callbacks,
         ):
             experiment.fit(model, callbacks, first_step=checkpoints.step)

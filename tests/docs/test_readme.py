@@ -27,6 +27,7 @@ from home_tf.features import Preprocessor
 from home_tf.lab.comparison import contenders
 from home_tf.prepare import prepare
 from home_tf.training import Experiment
+from home_tf.tuning import NETWORK_SPACE, make_space
 
 ROOT = Path(__file__).parents[2]
 
@@ -129,6 +130,7 @@ BLOCKS = {
     "docs/comparison.md": ["yaml"],
     "docs/config.md": ["yaml"],
     "docs/data.md": ["yaml", "yaml", "python", "python", "yaml", "python"],
+    "docs/day_by_day.md": ["yaml"],
     "docs/diagnosis.md": ["python"],
     "docs/distributed.md": ["python", "dockerfile", "yaml", "bash"],
     "docs/layers.md": ["python", "python"],
@@ -137,6 +139,7 @@ BLOCKS = {
     "docs/scaling.md": ["text"],  # in tests/benchmarks/test_cluster_size.py
     "docs/serving.md": ["python", "yaml", "yaml", "python"],
     "docs/tfrs.md": ["python", "python"],
+    "docs/tuning.md": ["yaml", "yaml"],
 }
 
 
@@ -295,6 +298,26 @@ def test_the_changes_of_the_comparison_page_fit_the_demo():
     assert {narrow[n].width for n in ("user_id", "video_id", "author_id")} == {8}
     for change in changes.values():
         override_config(config, change)
+
+
+def test_the_split_of_the_page_on_new_days_fits_the_demo():
+    (text,) = blocks("docs/day_by_day.md", "yaml")
+    values = YAML(typ="safe").load(text)
+    changes = {"data.split": values["data"]["split"], "training.epochs": 1}
+    config = load_config(ROOT / "pipelines" / "kuairand.yaml", changes)
+    assert config.data.split.test == "none"
+
+
+def test_the_spaces_of_the_tuning_page_fit_the_demo():
+    given, other = (
+        make_space(YAML(typ="safe").load(text))
+        for text in blocks("docs/tuning.md", "yaml")
+    )
+    assert given == NETWORK_SPACE
+    config = load_config(ROOT / "pipelines" / "kuairand.yaml")
+    for key, one in other.items():
+        for value in one.ends:
+            override_config(config, {key: value})
 
 
 def test_the_client_of_the_serving_page_ranks(demo):

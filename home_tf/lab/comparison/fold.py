@@ -77,7 +77,7 @@ def folds_of(splits: Iterable[Mapping[str, Any]], folder: Path) -> list[Fold]:
 
 
 def _by_days(split: SplitConfig, days: list[int], count: int) -> list[SplitConfig]:
-    given = {
+    given: dict[str, Any] = {
         name: given_day(name, getattr(split, name))
         for name in ("validation", "test", "first")
     }

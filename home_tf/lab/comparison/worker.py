@@ -18,7 +18,7 @@ from home_tf.lab.comparison.contender import HOME, LIGHTGBM, Contender
 from home_tf.lab.comparison.fitted import Trainer
 from home_tf.lab.comparison.fold_trainer import FoldTrainers
 from home_tf.lab.comparison.plan import Plan, contender_file
-from home_tf.lab.comparison.tune import tune
+from home_tf.tuning import NETWORK_SPACE, Search
 
 
 def main(text: str) -> None:
@@ -86,20 +86,14 @@ def _fit_to_budget(
 def _tune(
     out: Path, plan: Plan, contender: Contender, config: Config, trainers: FoldTrainers
 ) -> dict[str, Any]:
-    file = contender_file(out, contender)
-    defaults: dict[str, Any] = search_space.LIGHTGBM_DEFAULTS
-    suggest: Any = search_space.suggest_lightgbm
+    space, defaults = search_space.LIGHTGBM_SPACE, search_space.LIGHTGBM_DEFAULTS
     if contender.architecture != LIGHTGBM:
-        defaults = search_space.network_defaults(config)
-        suggest = search_space.suggest_network
-    return tune(
-        file.with_name(f"{contender.folder_name}-trials.json"),
-        trials=plan.trials,
-        defaults=defaults,
-        suggest=suggest,
-        evaluate=lambda p: _score(
-            trainers.make(contender, config, p), plan.tuning_seeds
-        ),
+        space, defaults = NETWORK_SPACE, search_space.network_defaults(config)
+    file = contender_file(out, contender)
+    search = Search(file.with_name(f"{file.stem}-trials.log"), space, defaults)
+    return search.run(
+        plan.trials,
+        lambda p: _score(trainers.make(contender, config, p), plan.tuning_seeds),
     )
 
 

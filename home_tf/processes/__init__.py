@@ -1,0 +1,3 @@
+"""Work in processes of its own."""
+
+from home_tf.processes.worker_processes import WorkerProcesses as WorkerProcesses

@@ -1,0 +1,191 @@
+"""Progressive evaluation: each day of a log tests the model before it trains it."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from home_tf.config import (
+    Config,
+    differing_keys,
+    dump_config,
+    load_config,
+    override_config,
+)
+from home_tf.data.schema import FILE_NAME as SCHEMA_FILE
+from home_tf.errors import HomeError, check_at_least
+from home_tf.files import (
+    PathLike,
+    as_path,
+    atomic_directory,
+    is_vacant,
+    locked,
+    read_json,
+    require_local,
+    write_json,
+)
+from home_tf.prepare import list_days, prepare
+from home_tf.progressive.results import Day, write_results
+from home_tf.training import evaluate_run, train
+
+Say = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
+
+_STATE = "progressive.json"
+# Every row is trained on once, so that no score of a later day chooses anything.
+_ONE_PASS: Mapping[str, Any] = {
+    "training.epochs": 1,
+    "training.validate_every": None,
+    "training.reset_embeddings": False,
+    "training.learning_rate_decay": "none",
+}
+
+
+def train_by_day(
+    config: Config,
+    source: PathLike | None,
+    out: str | Path,
+    *,
+    start_days: int = 1,
+    memory: str = "4GB",
+    say: Say = print,
+    progress: Progress | None = None,
+) -> list[Day]:
+    """Tests on each day of a log, and then trains on it.
+
+    The first `start_days` days train a new model. From then on a day is predicted by
+    the model that was trained on all days before it, measured, and trained on, in one
+    pass over its rows. Ids get embeddings when they are first trained on.
+
+    Args:
+        config: The configuration, with a section `data` that has days. Its
+            `data.split` is not used, nor are epochs, decay and resetting of embeddings.
+        source: The folder of the log's files; None for that of the configuration.
+        out: The folder to write; one that holds a part of the same goes on. In it:
+            `days.csv`, the metrics of each day and task; `days.png`, their curves;
+            `days/DAY/run`, the run after the last day that was measured.
+        start_days: Number of days that train before the first one is measured.
+        memory: The most memory that DuckDB takes.
+        say: Takes a line about each day.
+        progress: Called with a stage and how many days are done, of how many.
+
+    Returns:
+        The measured days, in their order.
+
+    Raises:
+        HomeError: If the log has too few days, cannot be read or has nothing to learn
+            on a day, or `out` holds something else or is being written by another
+            process.
+    """
+    check_at_least("start_days", start_days, 1)
+    config = override_config(config, _ONE_PASS)
+    given = config.data.folder if source is None and config.data else source
+    folder = require_local(as_path(given or "."), "source")
+    days = list_days(folder, config, memory=memory)
+    if len(days) <= start_days:
+        raise HomeError(
+            f"the log must have more than {start_days} days: those train before the "
+            f"first one is measured. Received: {days}"
+        )
+    target = require_local(as_path(out), "out").absolute()
+    _make(target, config, start_days)
+    busy = f"{target}: another process is writing to it. Wait for its end"
+    with locked(target / ".lock", busy):
+        by_day = _ByDay(config, folder, target, memory)
+        for number in range(start_days, len(days)):
+            (progress or _silent)("days", number - start_days, len(days) - start_days)
+            first = days[0] if number == start_days else days[number - 1]
+            day = by_day.measure(days[number], first=first)
+            if day is not None:
+                say(day.describe())
+    return by_day.measured
+
+
+class _ByDay:
+    """The days of a progressive evaluation that are done, and the run after them.
+
+    Args:
+        config: The configuration.
+        source: The folder of the log's files.
+        out: The folder to write.
+        memory: The most memory that DuckDB takes.
+    """
+
+    def __init__(self, config: Config, source: Path, out: Path, memory: str) -> None:
+        self._config, self._source = config, source
+        self._out, self._memory = out, memory
+        state = read_json(out / _STATE)
+        self.measured = [Day(**one) for one in state["days"]]
+        self._start_days = state["start_days"]
+
+    def measure(self, day: int, *, first: int) -> Day | None:
+        """Trains on the rows from a day on, and measures the next one.
+
+        Args:
+            day: The day that is measured.
+            first: The first day that is trained on; the last is the one before `day`.
+
+        Returns:
+            What was measured; None if it had been before.
+        """
+        if day in [one.day for one in self.measured]:
+            return None
+        folder = self._out / "days" / str(day)
+        split = {"by": "days", "first": first, "validation": day, "test": "none"}
+        config = override_config(self._config, {"data.split": split})
+        records = folder / "records"
+        if not (records / SCHEMA_FILE).is_file():
+            prepare(self._source, config, records, memory=self._memory)
+        before = self.measured[-1].day if self.measured else None
+        start_from = None if before is None else self._run_of(before)
+        run = train(config, records, folder / "run", start_from=start_from)
+        metrics = evaluate_run(run, splits=["validation"])["validation"]
+        found = Day.of(day, metrics, config.training.monitor_tasks)
+        self._add(found)
+        if before is not None:
+            shutil.rmtree(self._out / "days" / str(before))
+        return found
+
+    def _run_of(self, day: int) -> Path:
+        return self._out / "days" / str(day) / "run"
+
+    def _add(self, day: Day) -> None:
+        self.measured.append(day)
+        write_results(self._out, self.measured)
+        days = [asdict(one) for one in self.measured]
+        _save(self._out, self._start_days, days)
+
+
+def _make(out: Path, config: Config, start_days: int) -> None:
+    """Makes the folder, or checks that one is of the same.
+
+    Raises:
+        HomeError: If it holds something else.
+    """
+    if not (out / _STATE).is_file():
+        if not is_vacant(out):
+            raise HomeError(
+                f"{out}: is not empty and does not contain a progressive evaluation. "
+                "Name another folder"
+            )
+        with atomic_directory(out) as aside:
+            dump_config(config, aside / "config.yaml")
+            _save(aside, start_days, [])
+        return
+    different = differing_keys(load_config(out / "config.yaml"), config)
+    if read_json(out / _STATE)["start_days"] != start_days:
+        different.append("start_days")
+    if different:
+        raise HomeError(
+            f"{out}: holds another progressive evaluation, which differs in "
+            f"{', '.join(different)}. Name another folder, or remove this one"
+        )
+
+
+def _save(out: Path, start_days: int, days: list[dict[str, Any]]) -> None:
+    write_json(out / _STATE, {"start_days": start_days, "days": days})
+
+
+def _silent(*_: object) -> None:
+    pass

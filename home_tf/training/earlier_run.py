@@ -1,0 +1,185 @@
+"""A run that another one begins with: its weights, and vocabularies that grow."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from home_tf.config import Config, differing_keys
+from home_tf.data import DatasetDirectory, Vocabulary
+from home_tf.data.dataset_directory import STATISTICS_FILE
+from home_tf.errors import HomeError
+from home_tf.features import CategoricalFeature
+from home_tf.files import AnyPath, PathLike, as_path, read_json, write_json
+from home_tf.run import Run
+
+# Sections of a configuration in which a run may differ from the one it begins with.
+_MAY_DIFFER = ("data", "evaluation", "serving", "training")
+
+
+class EarlierRun:
+    """A run whose weights another one begins with.
+
+    Args:
+        folder: Its folder.
+        new_statistics: Whether numbers are normalised, and cut into buckets, by the new
+            training rows, and not by those of the earlier run.
+
+    Attributes:
+        run: The run.
+    """
+
+    def __init__(self, folder: PathLike, *, new_statistics: bool = False) -> None:
+        self.run = Run(as_path(folder))
+        self._new_statistics = new_statistics
+
+    def check(self, config: Config) -> None:
+        """Checks that its weights fit a configuration.
+
+        Raises:
+            HomeError: If the features, tasks or model of the run are others, or the
+                training would not keep what the weights have learnt.
+        """
+        found = self.run.load_config()
+        different = [
+            key
+            for key in differing_keys(found, config)
+            if key.split(".")[0] not in _MAY_DIFFER
+        ]
+        if different:
+            raise HomeError(
+                f"{self.run.folder}: its weights do not fit the configuration, which "
+                f"differs in {', '.join(different)}. Only `data`, `training`, "
+                "`evaluation` and `serving` may differ"
+            )
+        training = config.training
+        if training.learning_rate_decay != "none":
+            raise HomeError(
+                "`training.learning_rate_decay` must be none for a run that begins "
+                "with another's weights, for their learning rate is zero. Received: "
+                f"{training.learning_rate_decay}"
+            )
+        if training.reset_embeddings and training.epochs > 1:
+            raise HomeError(
+                "`training.reset_embeddings` would forget the embeddings of the run "
+                "that this one begins with. Set it to false, or `training.epochs` to 1"
+            )
+
+    @property
+    def name(self) -> str:
+        """How a run that begins with this one notes it."""
+        return str(self.run.folder.resolve())
+
+    @property
+    def checkpoint(self) -> AnyPath:
+        """The folder of its best checkpoint.
+
+        Raises:
+            HomeError: If the other Keras trained the run.
+        """
+        return self.run.find_best()
+
+    @contextmanager
+    def open_data(
+        self, data: DatasetDirectory | PathLike, config: Config, to: Run
+    ) -> Iterator[DatasetDirectory]:
+        """Lends new data with vocabularies that continue those of this run.
+
+        The ids that the run knows keep their rows, and new ones get rows behind them.
+
+        Args:
+            data: The new dataset directory.
+            config: The configuration.
+            to: The run that begins; one that has begun has the vocabularies already.
+
+        Raises:
+            HomeError: If the earlier run's vocabularies cannot be found, or the run
+                began with another one.
+        """
+        path = data.path if isinstance(data, DatasetDirectory) else data
+        kept = to.find_counts()
+        if kept is not None:
+            noted = to.load_state().get("start_from", self.name)
+            if noted != self.name:
+                raise HomeError(
+                    f"{to.folder}: began with the weights of {noted}. Received: "
+                    f"{self.name}. Name another folder, or the run that it began with"
+                )
+            yield DatasetDirectory(path, counts=kept)
+            return
+        new = DatasetDirectory(path)
+        before = DatasetDirectory(path, counts=self._find_counts())
+        with TemporaryDirectory() as scratch:
+            self._write_statistics(before, new, Path(scratch))
+            for column, least in _min_counts(config).items():
+                grown = _grow(before.vocabulary(column), new.vocabulary(column), least)
+                _write(grown, Path(scratch, "vocabularies", f"{column}.csv"))
+            yield DatasetDirectory(path, counts=scratch)
+
+    def _find_counts(self) -> AnyPath:
+        """Where the run's vocabularies and statistics are."""
+        return self.run.find_counts() or self.run.open_data().counts
+
+    def _write_statistics(
+        self, before: DatasetDirectory, new: DatasetDirectory, folder: Path
+    ) -> None:
+        kept = read_json(before.counts / STATISTICS_FILE)
+        if self._new_statistics:
+            found = read_json(new.counts / STATISTICS_FILE)
+            # Where buckets begin says which row of a table is whose.
+            kept = {
+                column: {**values, **_quantiles(kept.get(column, {}))}
+                for column, values in found.items()
+            }
+        write_json(folder / STATISTICS_FILE, kept)
+
+
+def _quantiles(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: found for key, found in values.items() if key == "quantiles"}
+
+
+def _min_counts(config: Config) -> dict[str, int]:
+    """`{column: min_count}` of the columns with a vocabulary.
+
+    Raises:
+        HomeError: If two features want different ones of a column.
+    """
+    found: dict[str, int] = {}
+    for name, feature in config.features.items():
+        if not isinstance(feature, CategoricalFeature) or feature.table:
+            continue
+        if feature.encoding != "vocabulary":
+            continue
+        least = found.setdefault(feature.column or name, feature.min_count)
+        if least != feature.min_count:
+            raise HomeError(
+                f"the features of column `{feature.column or name}` must have the same "
+                "`min_count` in a run that begins with another's weights. Received: "
+                f"{least} and {feature.min_count}"
+            )
+    return found
+
+
+def _grow(before: Vocabulary, new: Vocabulary, least: int) -> Vocabulary:
+    """The values that are in use, in their order, and behind them all others.
+
+    The others are in the order of their counts, those of both added up, so that the
+    ones seen often enough come first.
+    """
+    counts = Counter(dict(zip(before.values, before.counts, strict=True)))
+    counts.update(dict(zip(new.values, new.counts, strict=True)))
+    used: Sequence[Any] = before.seen(least)
+    others = sorted(counts.keys() - set(used), key=lambda one: (-counts[one], one))
+    values = (*used, *others)
+    return Vocabulary(values, tuple(counts[value] for value in values))
+
+
+def _write(vocabulary: Vocabulary, file: Path) -> None:
+    file.parent.mkdir(exist_ok=True)
+    with file.open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(["value", "count"])
+        writer.writerows(zip(vocabulary.values, vocabulary.counts, strict=True))

@@ -7,12 +7,7 @@ import numpy.typing as npt
 
 from home_tf.errors import HomeError, check_at_least
 from home_tf.evaluation.inputs import Array, Floats, group_codes, labelled_rows
-from home_tf.evaluation.ranking import (
-    auc_of_segments,
-    per_group_auc,
-    starts_of_runs,
-    weighted_mean,
-)
+from home_tf.evaluation.ranking import RankedRows, per_group_auc, weighted_mean
 
 Counts = npt.NDArray[np.intp]
 
@@ -25,6 +20,7 @@ def bootstrap_over_groups(
     replicates: int = 500,
     confidence: float = 0.95,
     seed: int = 0,
+    numeric: bool = False,
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of AUC and GAUC when the users are a sample.
 
@@ -43,6 +39,7 @@ def bootstrap_over_groups(
         replicates: Number of draws.
         confidence: Share of the replicates that lie inside the interval.
         seed: Seed of the draws, not negative.
+        numeric: As in `auc`.
 
     Returns:
         `{"auc": (low, high), "gauc": (low, high)}`, NaN where no replicate has a value;
@@ -55,7 +52,9 @@ def bootstrap_over_groups(
         raise HomeError(
             f"`confidence` must be between 0 and 1. Received: {confidence!r}"
         )
-    values = bootstrap_values(labels, scores, groups, replicates=replicates, seed=seed)
+    values = bootstrap_values(
+        labels, scores, groups, replicates=replicates, seed=seed, numeric=numeric
+    )
     return {
         metric: percentile_interval(drawn, confidence)
         for metric, drawn in values.items()
@@ -69,6 +68,7 @@ def bootstrap_values(
     *,
     replicates: int = 500,
     seed: int = 0,
+    numeric: bool = False,
 ) -> dict[str, Floats]:
     """AUC and GAUC of every replicate of `bootstrap_over_groups`.
 
@@ -81,6 +81,7 @@ def bootstrap_values(
         groups: The user of each row, or None.
         replicates: Number of draws.
         seed: Seed of the draws.
+        numeric: As in `auc`.
 
     Returns:
         `{"auc": (replicates,), "gauc": (replicates,)}`, NaN where undefined; without
@@ -90,17 +91,17 @@ def bootstrap_values(
         HomeError: As in `gauc`, or if `replicates` is out of range.
     """
     check_at_least("replicates", replicates, 1)
-    known, predicted, valid = labelled_rows(labels, scores)
+    known, predicted, valid = labelled_rows(labels, scores, numeric=numeric)
     units, users, codes = _number_units(groups, len(valid))
     if users is not None:
         named = np.where(codes < len(users), codes, -1)
-        present, aucs, impressions = per_group_auc(known, predicted, named[valid])
-    order = np.argsort(predicted)
-    known, predicted, codes = known[order], predicted[order], codes[valid][order]
-    ties = starts_of_runs(predicted) if known.size else np.empty(0, np.intp)
+        present, aucs, impressions = per_group_auc(
+            known, predicted, named[valid], numeric=numeric
+        )
+    rows, codes = RankedRows(known, predicted), codes[valid]
     values = np.full((2, replicates), np.nan)
     for i, drawn in enumerate(_draws(units, replicates, seed)):
-        values[0, i] = _weighted_auc(known, drawn[codes], ties)
+        values[0, i] = rows.auc(drawn[codes])
         if users is not None:
             values[1, i] = weighted_mean(aucs, impressions * drawn[present])
     found = {"auc": values[0]}
@@ -125,15 +126,6 @@ def _draws(users: int, replicates: int, seed: int) -> Iterator[Counts]:
     for _ in range(replicates):
         drawn = random.integers(users, size=users) if users else np.empty(0, np.intp)
         yield np.bincount(drawn, minlength=users)
-
-
-def _weighted_auc(known: Floats, weights: Counts, ties: npt.NDArray[np.intp]) -> float:
-    """The AUC of rows that are sorted by score; `ties` as in `auc_of_segments`."""
-    if not known.size:
-        return float("nan")
-    positive = weights * known
-    one_segment = np.zeros(1, np.intp)
-    return float(auc_of_segments(positive, weights - positive, ties, one_segment)[0])
 
 
 def percentile_interval(

@@ -11,20 +11,33 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 
-def valid_labels(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+def valid_labels(
+    labels: npt.ArrayLike, *, numeric: bool = False
+) -> npt.NDArray[np.bool_]:
     """Tells which labels are known.
 
     Args:
         labels: `(rows,)` or `(rows, 1)`; 0 or 1, NaN or -1 where the label is missing.
             The losses read labels the same way.
+        numeric: Whether the labels are any finite numbers instead, and NaN where
+            missing.
 
     Returns:
-        `(rows,)`, True where the label is 0 or 1.
+        `(rows,)`, True where there is a label.
 
     Raises:
         HomeError: If a label is none of these.
     """
     values = vector("labels", labels)
+    if numeric:
+        known: npt.NDArray[np.bool_] = ~np.isnan(values)
+        if np.isinf(values).any():
+            row = int(np.isinf(values).argmax())
+            raise HomeError(
+                "`labels` must be finite numbers, or NaN where missing. Received: "
+                f"{values[row]} in row {row}"
+            )
+        return known
     valid: npt.NDArray[np.bool_] = ~np.isnan(values) & (values != -1)
     wrong = valid & (values != 0) & (values != 1)
     if wrong.any():
@@ -37,13 +50,14 @@ def valid_labels(labels: npt.ArrayLike) -> npt.NDArray[np.bool_]:
 
 
 def labelled_rows(
-    labels: npt.ArrayLike, scores: npt.ArrayLike
+    labels: npt.ArrayLike, scores: npt.ArrayLike, *, numeric: bool = False
 ) -> tuple[Floats, Array, npt.NDArray[np.bool_]]:
     """Checks labels and scores and keeps the rows whose label is known.
 
     Args:
         labels: As in `valid_labels`.
         scores: `(rows,)` or `(rows, 1)`; none may be NaN.
+        numeric: As in `valid_labels`.
 
     Returns:
         The labels and the scores of the rows with a label, `(valid rows,)`, and which
@@ -52,7 +66,7 @@ def labelled_rows(
     Raises:
         HomeError: If the lengths differ, a label is invalid or a score is NaN.
     """
-    valid = valid_labels(labels)
+    valid = valid_labels(labels, numeric=numeric)
     predicted = vector("scores", scores)
     check_length("scores", predicted, len(valid))
     wrong = np.isnan(predicted)

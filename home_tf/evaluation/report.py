@@ -1,7 +1,7 @@
 """All metrics of all tasks, ready for a JSON file."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,11 @@ import numpy.typing as npt
 
 from home_tf.errors import HomeError
 from home_tf.evaluation.bootstrap import bootstrap_over_groups
+from home_tf.evaluation.errors_of_numbers import (
+    mean_absolute_error,
+    root_mean_squared_error,
+    total_ratio,
+)
 from home_tf.evaluation.inputs import group_codes, vector
 from home_tf.evaluation.mean_of_defined import mean_of_defined
 from home_tf.evaluation.pointwise import calibration, log_loss
@@ -20,6 +25,7 @@ def evaluate_tasks(
     probabilities: Mapping[str, npt.ArrayLike],
     groups: npt.ArrayLike | None = None,
     *,
+    regression: Collection[str] = (),
     replicates: int = 500,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -27,9 +33,12 @@ def evaluate_tasks(
 
     Args:
         labels: For each task `(rows,)` or `(rows, 1)`; 0 or 1, NaN or -1 where missing.
-        probabilities: For the same tasks `(rows,)` or `(rows, 1)`, in [0, 1].
+            For a regression task any numbers, and NaN where missing.
+        probabilities: For the same tasks `(rows,)` or `(rows, 1)`, in [0, 1]; for a
+            regression task the predicted numbers.
         groups: `(rows,)` of integers or strings: the user of each row, -1 or `""` where
             it is not known; such rows do not count in GAUC. None leaves GAUC out.
+        regression: The regression tasks.
         replicates: Draws of the bootstrap over users, without them over rows; 0 leaves
             the intervals out, which saves most of the time on large data.
         seed: Seed of the bootstrap.
@@ -41,7 +50,10 @@ def evaluate_tasks(
         `examples`, `positives`: `{task: number}` of the rows with a label;
         `mean_auc`, `mean_gauc`: means over the tasks where the metric is defined;
         `rows_without_group`: the number of rows whose user is not known.
-        Without groups nothing of GAUC is in it, and no `rows_without_group`.
+        Without groups nothing of GAUC is in it, and no `rows_without_group`. With
+        regression tasks there are `mae` and `rmse`, too, in the unit of the labels; the
+        AUC of such a task is the share of pairs in the right order, its calibration the
+        sum of the predictions over that of the labels.
 
     Raises:
         HomeError: If the tasks or lengths do not match, a label is not 0, 1 or missing,
@@ -55,12 +67,17 @@ def evaluate_tasks(
     for task in labels:
         try:
             values = _evaluate(
-                labels[task], probabilities[task], users, replicates, seed
+                labels[task],
+                probabilities[task],
+                users,
+                replicates,
+                seed,
+                numeric=task in regression,
             )
         except HomeError as error:
             raise HomeError(f"task `{task}`: {error}") from None
         for metric, value in values.items():
-            results.setdefault(metric, {})[task] = value
+            results.setdefault(metric, dict.fromkeys(labels))[task] = value
     for metric in ("auc", "gauc"):
         if metric in results:
             mean = mean_of_defined(list(results[metric].values()))
@@ -76,27 +93,49 @@ def _evaluate(
     users: npt.NDArray[np.intp] | None,
     replicates: int,
     seed: int,
+    *,
+    numeric: bool,
 ) -> dict[str, Any]:
-    known = vector("labels", labels)
     values: dict[str, Any] = {
-        "auc": _plain(auc(labels, probabilities)),
-        "log_loss": _plain(log_loss(labels, probabilities)),
-        "calibration": _plain(calibration(labels, probabilities)),
+        "auc": _plain(auc(labels, probabilities, numeric=numeric)),
         "auc_interval": None,
-        "examples": int((known >= 0).sum()),
-        "positives": int((known == 1).sum()),
+        **(_of_numbers if numeric else _of_classes)(labels, probabilities),
     }
     if users is not None:
-        values["gauc"] = _plain(gauc(labels, probabilities, users))
+        values["gauc"] = _plain(gauc(labels, probabilities, users, numeric=numeric))
         values["gauc_interval"] = None
     if replicates:
         intervals = bootstrap_over_groups(
-            labels, probabilities, users, replicates=replicates, seed=seed
+            labels,
+            probabilities,
+            users,
+            replicates=replicates,
+            seed=seed,
+            numeric=numeric,
         )
         for metric, ends in intervals.items():
             plain = [_plain(end) for end in ends]
             values[f"{metric}_interval"] = None if None in plain else plain
     return values
+
+
+def _of_classes(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> dict[str, Any]:
+    known = vector("labels", labels)
+    return {
+        "log_loss": _plain(log_loss(labels, probabilities)),
+        "calibration": _plain(calibration(labels, probabilities)),
+        "examples": int((known >= 0).sum()),
+        "positives": int((known == 1).sum()),
+    }
+
+
+def _of_numbers(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> dict[str, Any]:
+    return {
+        "mae": _plain(mean_absolute_error(labels, predictions)),
+        "rmse": _plain(root_mean_squared_error(labels, predictions)),
+        "calibration": _plain(total_ratio(labels, predictions)),
+        "examples": int((~np.isnan(vector("labels", labels))).sum()),
+    }
 
 
 def _plain(value: float) -> float | None:

@@ -155,3 +155,21 @@ def test_without_groups_rows_are_drawn():
     expected = bootstrap_over_groups(labels, scores, rows, replicates=100, seed=3)
     assert list(found) == ["auc"]
     np.testing.assert_allclose(found["auc"], expected["auc"], atol=1e-12)
+
+
+def test_numeric_labels_are_drawn_alike():
+    labels, scores, groups = log_of_users(3, 40)
+    given = {"replicates": 40, "seed": 1}
+    assert bootstrap_over_groups(
+        labels, scores, groups, **given, numeric=True
+    ) == bootstrap_over_groups(labels, scores, groups, **given)
+    # Rows copied together, replicate by replicate.
+    times = np.round(np.exp(scores + np.random.default_rng(2).normal(size=480)), 1)
+    random = np.random.default_rng(1)
+    drawn = [random.integers(40, size=40) for _ in range(40)]
+    values = []
+    for users in drawn:
+        rows = np.concatenate([np.flatnonzero(groups == user) for user in users])
+        values.append(auc(times[rows], scores[rows], numeric=True))
+    found = bootstrap_over_groups(times, scores, groups, **given, numeric=True)
+    assert found["auc"] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=1e-9)

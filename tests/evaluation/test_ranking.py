@@ -279,3 +279,68 @@ def test_rows_of_nobody_do_not_count_in_gauc(convert, nobody):
     names, _, rows = per_group_auc(labels, scores, groups)
     assert nobody not in names.tolist()
     assert rows.sum() == np.count_nonzero(known & ~np.isnan(labels) & (labels >= 0))
+
+
+def ordered_pairs(labels, scores, weights=None):
+    """The definition for numbers: every pair of different labels, a tie a half."""
+    weights = np.ones(len(labels)) if weights is None else np.asarray(weights)
+    wins = total = 0.0
+    for i in range(len(labels)):
+        for j in range(len(labels)):
+            if labels[i] > labels[j]:
+                pair = weights[i] * weights[j]
+                total += pair
+                wins += pair * (1.0 if scores[i] > scores[j] else 0.0)
+                wins += pair * (0.5 if scores[i] == scores[j] else 0.0)
+    return wins / total if total else math.nan
+
+
+def watched(seed, rows, round_to=None):
+    """Watch times in seconds, many of them zero, and what predicts them."""
+    random = np.random.default_rng(seed)
+    labels = np.round(np.maximum(random.normal(3, 5, rows), 0), 1)
+    scores = labels + random.normal(0, 4, rows)
+    return labels, scores if round_to is None else np.round(scores / round_to)
+
+
+@pytest.mark.parametrize("round_to", [None, 3.0, 1e9])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_numeric_auc_is_the_share_of_ordered_pairs(round_to, weighted):
+    labels, scores = watched(5, 120, round_to)
+    weights = np.random.default_rng(2).integers(0, 4, 120) if weighted else None
+    found = auc(labels, scores, weights, numeric=True)
+    assert found == pytest.approx(ordered_pairs(labels, scores, weights), abs=1e-12)
+
+
+def test_numeric_auc_by_hand_and_of_zeros_and_ones():
+    # 3 > 1, 3 > 2 and 2 > 1; only the last pair is in the wrong order.
+    assert auc([1.0, 2.0, 3.0], [0.5, 0.4, 0.9], numeric=True) == pytest.approx(2 / 3)
+    assert math.isnan(auc([2.0, 2.0], [0.1, 0.2], numeric=True))
+    assert math.isnan(auc([math.nan], [0.1], numeric=True))
+    labels, scores = rated(3, 200, 5)
+    assert auc(labels, scores, numeric=True) == auc(labels, scores)
+    # -1 is a number, and only NaN is missing.
+    assert auc([-1.0, math.nan, 2.0], [0.1, 0.9, 0.2], numeric=True) == 1.0
+    with pytest.raises(HomeError, match="finite numbers"):
+        auc([1.0, math.inf], [0.1, 0.2], numeric=True)
+    with pytest.raises(HomeError, match="must be 0 or 1"):
+        auc([1.0, 2.0], [0.1, 0.2])
+
+
+def test_numeric_gauc_is_the_mean_over_users():
+    labels, scores = watched(8, 300, 2.0)
+    users = np.random.default_rng(4).integers(0, 25, 300)
+    labels[users == 3] = 7.0  # no two labels differ
+    total = weighted = 0.0
+    for user in range(25):
+        rows = users == user
+        share = ordered_pairs(labels[rows], scores[rows])
+        if not math.isnan(share):
+            weighted += rows.sum() * share
+            total += rows.sum()
+    found = gauc(labels, scores, users, numeric=True)
+    assert found == pytest.approx(weighted / total, abs=1e-12)
+    names, aucs, impressions = per_group_auc(labels, scores, users, numeric=True)
+    assert names.tolist() == sorted(set(users.tolist()))
+    assert math.isnan(aucs[names.tolist().index(3)])
+    assert impressions.sum() == 300

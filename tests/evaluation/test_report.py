@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import sklearn.metrics
 from sklearn.metrics import roc_auc_score
 
 from home_tf.errors import HomeError
-from home_tf.evaluation import bootstrap_over_groups, evaluate_tasks, gauc
+from home_tf.evaluation import auc, bootstrap_over_groups, evaluate_tasks, gauc
 
 ROWS = 600
 GROUPS = np.arange(ROWS) % 40
@@ -155,3 +156,39 @@ def test_a_label_that_is_none_is_told_with_its_task(label):
     labels["click"][7] = label
     with pytest.raises(HomeError, match=rf"task `click`: .*Received: {label} in row 7"):
         evaluate_tasks(labels, probabilities, GROUPS)
+
+
+def test_regression_tasks_stand_beside_the_others():
+    labels, probabilities = tasks()
+    random = np.random.default_rng(9)
+    seconds = random.exponential(20, ROWS)
+    seconds[::4] = np.nan
+    labels["play_time"] = seconds
+    predicted = np.abs(np.nan_to_num(seconds) + random.normal(0, 9, ROWS))
+    probabilities["play_time"] = predicted
+    given = {"groups": GROUPS, "replicates": 30, "seed": 4}
+    alone = evaluate_tasks(*tasks(), **given)
+    found = evaluate_tasks(labels, probabilities, regression=["play_time"], **given)
+    known = ~np.isnan(seconds)
+    true, guess = seconds[known], predicted[known]
+    assert found["mae"]["play_time"] == pytest.approx(
+        sklearn.metrics.mean_absolute_error(true, guess), rel=1e-12
+    )
+    assert found["rmse"]["play_time"] == pytest.approx(
+        np.sqrt(sklearn.metrics.mean_squared_error(true, guess)), rel=1e-12
+    )
+    share = auc(true, guess, numeric=True)
+    assert found["auc"]["play_time"] == share
+    low, high = found["auc_interval"]["play_time"]
+    assert low < share < high
+    assert found["calibration"]["play_time"] == pytest.approx(guess.sum() / true.sum())
+    assert found["examples"]["play_time"] == known.sum()
+    assert found["positives"]["play_time"] is None
+    assert found["log_loss"]["play_time"] is None
+    assert found["mae"]["click"] is None
+    for metric, values in alone.items():
+        if isinstance(values, dict):
+            assert {t: found[metric][t] for t in values} == values
+    mean = np.mean([x for x in found["auc"].values() if x is not None])
+    assert found["mean_auc"] == pytest.approx(mean)
+    json.dumps(found, allow_nan=False)

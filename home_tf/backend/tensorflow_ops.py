@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+abs = tf.abs
 broadcast_to = tf.broadcast_to
 clip = tf.clip_by_value
 concatenate = tf.concat
@@ -18,6 +19,7 @@ log = tf.math.log
 log1p = tf.math.log1p
 matmul = tf.matmul
 maximum = tf.maximum
+minimum = tf.minimum
 reshape = tf.reshape
 shape = tf.shape
 sigmoid = tf.sigmoid

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from home_tf.cli.console import console, report_written
-from home_tf.cli.metrics_table import metrics_table
+from home_tf.cli.metrics_table import errors_table, metrics_table
 from home_tf.cli.open_run import open_run
 from home_tf.cli.options import RunDataOption, RunOption
 
@@ -29,7 +29,10 @@ def evaluate(
     splits = split or with_rows
     metrics = evaluate_run(found, data=data, splits=splits)
     for name in splits:
-        console.print(metrics_table(metrics[name], title=name))
+        for make in (metrics_table, errors_table):
+            table = make(metrics[name], title=name)
+            if table is not None:
+                console.print(table)
     method = metrics["calibration_method"]
     if method != "none":
         console.print(f"calibrated as in an export: serving.calibration is {method}")

@@ -15,7 +15,8 @@ def metrics_table(metrics: Mapping[str, Any], *, title: str) -> Table:
 
     Returns:
         A row a task: positives, AUC and, if there are groups, GAUC with their 95 %
-        intervals, log loss and calibration; undefined values are shown as "-".
+        intervals, log loss and calibration; undefined values are shown as "-", as are
+        positives and log loss of regression tasks.
     """
     ranking = [name for name in ("auc", "gauc") if name in metrics]
     table = Table(title=title, title_justify="left", caption=_caption(metrics))
@@ -26,7 +27,7 @@ def metrics_table(metrics: Mapping[str, Any], *, title: str) -> Table:
     for task in metrics["auc"]:
         table.add_row(
             task,
-            f"{metrics['positives'][task]:,}",
+            _count(metrics["positives"][task]),
             *(_with_interval(metrics, name, task) for name in ranking),
             _number(metrics["log_loss"][task]),
             _three_digits(metrics["calibration"][task]),
@@ -35,6 +36,33 @@ def metrics_table(metrics: Mapping[str, Any], *, title: str) -> Table:
     table.add_section()
     table.add_row("mean", "", *means, "", "")
     return table
+
+
+def errors_table(metrics: Mapping[str, Any], *, title: str) -> Table | None:
+    """Makes the table of the regression tasks of a split; None if there are none.
+
+    Args:
+        metrics: What `evaluate_tasks` returns.
+        title: Name of the split.
+
+    Returns:
+        A row a task: its rows with a label, MAE and RMSE in the unit of the labels.
+    """
+    if "mae" not in metrics:
+        return None
+    table = Table(title=f"{title}, errors", title_justify="left")
+    table.add_column("task", no_wrap=True)
+    for name in ("rows", "MAE", "RMSE"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for task, rows in metrics["examples"].items():
+        values = [metrics[name][task] for name in ("mae", "rmse")]
+        if metrics["log_loss"][task] is None and metrics["positives"][task] is None:
+            table.add_row(task, _count(rows), *map(_three_digits, values))
+    return table
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def _caption(metrics: Mapping[str, Any]) -> str | None:

@@ -93,6 +93,17 @@ def _check_score(config: "Config") -> None:
             f"`serving.score.weights` names unknown tasks {unknown}; the tasks are "
             f"{sorted(config.tasks)}"
         )
+    signed = [
+        name
+        for name in score.weights
+        if config.tasks[name].loss in (None, "squared", "huber")
+        and config.tasks[name].is_regression
+    ]
+    if score.form == "product" and signed:
+        raise HomeError(
+            f"`serving.score` is a product, in which predictions of {signed} may be "
+            "negative: take `form: sum`, or the loss `log1p` or `weighted_logistic`"
+        )
     if SCORE in config.tasks:
         raise HomeError(
             f"`serving.score` gives an output `{SCORE}`, and so does the task of that "

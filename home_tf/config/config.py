@@ -64,6 +64,11 @@ class Config:
         }
 
     @property
+    def regression_tasks(self) -> list[str]:
+        """The tasks whose labels are numbers."""
+        return [name for name, task in self.tasks.items() if task.is_regression]
+
+    @property
     def task_groups(self) -> dict[str, list[str]]:
         """`{group: [task, ...]}`, in the order of the tasks."""
         groups: dict[str, list[str]] = {}

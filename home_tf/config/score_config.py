@@ -12,7 +12,7 @@ SCORE = "score"
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreConfig:
-    """One number to rank by, of the tasks' probabilities `p`.
+    """One number to rank by, of the tasks' probabilities or numbers `p`.
 
     Attributes:
         form: `product`, of `p ** weight`, or `sum`, of `weight * p`.

@@ -84,15 +84,11 @@ def tagged(sections: Mapping[str, Any], default: str | None = None) -> Any:
     return union if default is None else Annotated[union, BeforeValidator(with_type)]
 
 
-def given(section: BaseModel) -> dict[str, Any]:
-    """The keys of a section that the file has, without its `type`."""
-    names = section.model_fields_set - {"type"}
-    # In the order of the keys, which a set has not.
-    return {name: value for name, value in section if name in names}
-
-
 def _construct(constructor: Any, section: BaseModel) -> Any:
-    return constructor(**given(section))
+    """Calls a constructor with the keys that the file has; its tag is none of them."""
+    names = section.model_fields_set & keys_of(constructor).keys()
+    # In the order of the keys, which a set has not.
+    return constructor(**{name: value for name, value in section if name in names})
 
 
 def _field(key: Key) -> Any:

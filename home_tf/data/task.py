@@ -1,8 +1,10 @@
 """A behaviour to predict."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from home_tf.data.task_space import TaskSpace
+from home_tf.errors import HomeError
 from home_tf.hints import NotNegative, check_fields
 
 
@@ -12,17 +14,26 @@ class Task:
 
     Attributes:
         group: The task group, as the hierarchy of HoME has it.
+        type: `binary`, a behaviour that happens or does not, or `regression`, a number
+            such as a watch time, a price or a rating.
+        loss: Of a regression task: `squared` (the default), `huber`, `log1p` (squared,
+            of the logarithm) or `weighted_logistic` (whose odds are the number); the
+            last two for numbers that are not negative.
         label: The record column of the label; by default the task's name. 0 or 1, NaN
-            or -1 where it is missing.
+            or -1 where it is missing; of a regression task any number, NaN where it is
+            missing.
         loss_weight: Factor of the task's loss in the sum over the tasks.
         sample_weight: The record column of the rows' weights in this task's loss.
         space: The rows on which the label is defined; elsewhere it counts as missing.
 
     Raises:
-        HomeError: If the loss weight is negative or not finite.
+        HomeError: If the loss weight is negative or not finite, or `loss` is given to a
+            binary task.
     """
 
     group: str
+    type: Literal["binary", "regression"] = "binary"
+    loss: Literal["squared", "huber", "log1p", "weighted_logistic"] | None = None
     label: str | None = None
     loss_weight: NotNegative = 1.0
     sample_weight: str | None = None
@@ -30,3 +41,13 @@ class Task:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.loss is not None and not self.is_regression:
+            raise HomeError(
+                "`loss` goes with `type: regression`: the loss of a binary task is its "
+                f"cross-entropy. Received: {self.loss}"
+            )
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the label is a number."""
+        return self.type == "regression"

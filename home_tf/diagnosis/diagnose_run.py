@@ -1,6 +1,6 @@
 """The figures and verdicts of a run's best checkpoint over a split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from home_tf.data import DatasetDirectory
@@ -61,7 +61,7 @@ def diagnose_run(
         **figures,
         "verdicts": [verdict.to_json() for verdict in judge(figures)],
         "metrics": predictions.evaluate(config),
-        "calibration_curves": _calibration_curves(predictions),
+        "calibration_curves": _calibration_curves(predictions, config.regression_tasks),
         "curves": read_json_lines(run.curves_file) if run.curves_file.is_file() else [],
     }
     if importance_of:
@@ -93,8 +93,11 @@ def _measure(
     return figures
 
 
-def _calibration_curves(predictions: Predictions) -> dict[str, Any]:
+def _calibration_curves(
+    predictions: Predictions, regression: Collection[str]
+) -> dict[str, Any]:
     return {
         task: calibration_curve(labels, predictions.probabilities[task])
         for task, labels in predictions.labels.items()
+        if task not in regression
     }

@@ -75,7 +75,8 @@ def permutation_importance(
     chosen = _choose(features, list(experiment.preprocessor.columns))
     rows = read_rows(experiment, split)
     predict = _make_predict(experiment, network)
-    base = _measure(rows, predict(rows.columns), replicates)
+    regression = experiment.config.regression_tasks
+    base = _measure(rows, predict(rows.columns), replicates, regression)
     found: dict[str, Losses] = {}
     for number, (name, shuffled) in enumerate(chosen.items()):
         if progress is not None:
@@ -83,7 +84,9 @@ def permutation_importance(
         order = np.random.default_rng([seed, number]).permutation(len(_any(rows)))
         changed = {n: rows.columns[n][order] for n in shuffled}
         probabilities = predict({**rows.columns, **changed})
-        found[name] = _losses(base, _measure(rows, probabilities, replicates))
+        found[name] = _losses(
+            base, _measure(rows, probabilities, replicates, regression)
+        )
     if progress is not None:
         progress("shuffling columns", len(chosen), len(chosen))
     return dict(sorted(found.items(), key=lambda one: -_mean_loss(one[1])))
@@ -142,12 +145,16 @@ def _choose(patterns: Sequence[str], columns: Sequence[str]) -> dict[str, list[s
 def _make_predict(
     experiment: Experiment, network: Any
 ) -> Callable[[Columns], dict[str, Array]]:
-    """A function from columns to probabilities, `{task: (rows,)}`."""
+    """A function from columns to predictions, `{task: (rows,)}`."""
+    losses = experiment.make_losses()
 
     @tf.function(reduce_retracing=True, autograph=False)
     def of_batch(columns: Any) -> Any:
         logits = network(experiment.preprocessor(columns), training=False)
-        return {task: tf.reshape(tf.sigmoid(x), [-1]) for task, x in logits.items()}
+        return {
+            task: tf.reshape(losses[task].to_prediction(x), [-1])
+            for task, x in logits.items()
+        }
 
     def predict(columns: Columns) -> dict[str, Array]:
         number = len(next(iter(columns.values())))
@@ -163,7 +170,10 @@ def _make_predict(
 
 
 def _measure(
-    rows: Rows, probabilities: Mapping[str, Array], replicates: int
+    rows: Rows,
+    probabilities: Mapping[str, Array],
+    replicates: int,
+    regression: Sequence[str],
 ) -> dict[tuple[str, str], tuple[float, Array]]:
     """By metric and task its value, and those of the bootstrap's replicates.
 
@@ -171,11 +181,14 @@ def _measure(
     """
     found = {}
     for task, labels in rows.labels.items():
-        scores = probabilities[task]
-        drawn = bootstrap_values(labels, scores, rows.groups, replicates=replicates)
-        found["auc", task] = auc(labels, scores), drawn["auc"]
+        scores, numeric = probabilities[task], task in regression
+        drawn = bootstrap_values(
+            labels, scores, rows.groups, replicates=replicates, numeric=numeric
+        )
+        found["auc", task] = auc(labels, scores, numeric=numeric), drawn["auc"]
         if rows.groups is not None:
-            found["gauc", task] = gauc(labels, scores, rows.groups), drawn["gauc"]
+            value = gauc(labels, scores, rows.groups, numeric=numeric)
+            found["gauc", task] = value, drawn["gauc"]
     return found
 
 

@@ -133,8 +133,10 @@ def _of_numbers(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> dict[str, 
     return {
         "mae": _plain(mean_absolute_error(labels, predictions)),
         "rmse": _plain(root_mean_squared_error(labels, predictions)),
+        "log_loss": None,
         "calibration": _plain(total_ratio(labels, predictions)),
         "examples": int((~np.isnan(vector("labels", labels))).sum()),
+        "positives": None,
     }
 
 

@@ -38,5 +38,6 @@ def export_for_predictions(
         list(config.tasks),
         score=config.serving.score,
         calibrators=experiment.fit_calibrators(network),
+        numbers=experiment.make_number_losses(),
     )
     tf.saved_model.save(model, str(folder), signatures=model.signatures())

@@ -103,6 +103,7 @@ def export_run(
             tables,
             lambda: experiment.predict(network, "validation")[0],
             max_auc_loss=limit,
+            regression=config.regression_tasks,
         )
         candidates = read_candidates(experiment)
         # Of the network with quantised tables, if it has some.
@@ -119,6 +120,7 @@ def export_run(
         candidates=candidates,
         calibrators=calibrators,
         tables=quantized,
+        numbers=experiment.make_number_losses(),
     )
     made = collect_provenance()
     manifest = {

@@ -1,6 +1,6 @@
 """Embedding tables in fewer bits, for serving."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Literal
 
 import numpy as np
@@ -53,6 +53,7 @@ def quantize_and_compare(
     predict: Callable[[], Predictions],
     *,
     max_auc_loss: float,
+    regression: Collection[str] = (),
 ) -> tuple[list[QuantizedTable], AucChanges]:
     """Quantises a network's tables, and measures what that costs.
 
@@ -61,6 +62,7 @@ def quantize_and_compare(
         stored_as: `"float16"` or `"int8"`; with `"float32"` nothing is done.
         predict: Predicts the validation rows with the network as it is.
         max_auc_loss: By how much the AUC of a task may fall.
+        regression: The tasks whose labels are numbers.
 
     Returns:
         The tables, and the AUC that each task gained.
@@ -72,7 +74,10 @@ def quantize_and_compare(
         return [], {}
     exact = predict()
     tables = quantize_tables(network, stored_as)
-    return tables, check_auc_changes(exact, predict(), max_auc_loss=max_auc_loss)
+    changes = check_auc_changes(
+        exact, predict(), max_auc_loss=max_auc_loss, regression=regression
+    )
+    return tables, changes
 
 
 def quantize_tables(network: Any, stored_as: TableType) -> list[QuantizedTable]:
@@ -105,7 +110,11 @@ def quantize_tables(network: Any, stored_as: TableType) -> list[QuantizedTable]:
 
 
 def check_auc_changes(
-    exact: Predictions, quantized: Predictions, *, max_auc_loss: float
+    exact: Predictions,
+    quantized: Predictions,
+    *,
+    max_auc_loss: float,
+    regression: Collection[str] = (),
 ) -> AucChanges:
     """Compares the AUC of every task before and after quantisation.
 
@@ -113,6 +122,7 @@ def check_auc_changes(
         exact: What the network predicted with its own tables.
         quantized: What it predicts with the quantised ones, for the same rows.
         max_auc_loss: By how much the AUC of a task may fall.
+        regression: The tasks whose labels are numbers.
 
     Returns:
         The AUC gained, `{task: value}`; None for a task without both classes, which has
@@ -122,8 +132,8 @@ def check_auc_changes(
         HomeError: If the AUC of a task falls by more than that, or no task has one.
     """
     gains = {
-        task: auc(labels, quantized.probabilities[task])
-        - auc(labels, exact.probabilities[task])
+        task: auc(labels, quantized.probabilities[task], numeric=task in regression)
+        - auc(labels, exact.probabilities[task], numeric=task in regression)
         for task, labels in exact.labels.items()
     }
     if all(map(np.isnan, gains.values())):

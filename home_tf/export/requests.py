@@ -39,6 +39,7 @@ class Requests:
             any there is no `rank`.
         weights: Those of the score in the order of the tasks, if there is a score.
         candidates: Those that the export holds, if it does.
+        classifies: Whether there are binary tasks, and so `classify`.
     """
 
     columns: Columns
@@ -46,6 +47,7 @@ class Requests:
     once: Collection[str] = ()
     weights: Sequence[float] | None = None
     candidates: "Candidates | None" = None
+    classifies: bool = True
 
     @classmethod
     def read(
@@ -78,6 +80,7 @@ class Requests:
             if score is None
             else [score.weights.get(task, 0.0) for task in config.tasks],
             candidates=candidates,
+            classifies=len(config.regression_tasks) < len(config.tasks),
         )
 
     @cached_property
@@ -99,7 +102,8 @@ class Requests:
         examples = self.examples[:rows]
         yield "predict", {name: values[:rows] for name, values in self.columns.items()}
         yield "serving_default", {"examples": examples}
-        yield "classify", {"inputs": examples}
+        if self.classifies:
+            yield "classify", {"inputs": examples}
         if self.weights is not None:
             yield "regress", {"inputs": examples}
         if not self.once:
@@ -172,10 +176,14 @@ def _answer(
     tensors = {name: tf.constant(values) for name, values in rows.items()}
     logits = network(experiment.preprocessor(tensors), training=False)
     answers = {}
-    for task in experiment.config.tasks:
+    for task, loss in experiment.make_losses().items():
         found = logits[task].numpy()
         calibrate = calibrators.get(task)
-        answers[task] = _sigmoid(found if calibrate is None else calibrate(found))
+        answers[task] = (
+            np.asarray(loss.to_prediction(found), np.float64).ravel()
+            if task in experiment.config.regression_tasks
+            else _sigmoid(found if calibrate is None else calibrate(found))
+        )
     score = experiment.config.serving.score
     return answers if score is None else {**answers, SCORE: _scored(score, answers)}
 

@@ -18,6 +18,7 @@ from home_tf.export.quantized_tables import QuantizedTable
 from home_tf.export.slices import in_slices
 from home_tf.features import Preprocessor
 from home_tf.layers.fused import constant_weights
+from home_tf.losses import MaskedLoss
 
 # A graph ends at 2 GB.
 MAX_CONSTANT_BYTES = 2**30
@@ -28,8 +29,8 @@ MAX_ROWS = 256
 class ServingModel(tf.Module):
     """Preprocessing, network and sigmoid as one module with named signatures.
 
-    Signatures with the outputs `{task: (batch,)}`, probabilities in float32, and
-    `score`, `(batch,)`, if there is one:
+    Signatures with the outputs `{task: (batch,)}`, in float32 probabilities, and
+    numbers of regression tasks, and `score`, `(batch,)`, if there is one:
       * `serving_default`: input `examples`, `(batch,)` serialised `tf.train.Example`,
         one a row, with a feature for each column.
       * `predict`: one input tensor for each column, `(batch,)` or `(batch, length)`.
@@ -43,8 +44,8 @@ class ServingModel(tf.Module):
 
     For TF Serving's other two services, both with the input `inputs`, `(batch,)`
     serialised examples:
-      * `classify`: outputs `classes`, the names of the tasks, and `scores`, their
-        probabilities, `(batch, tasks)`.
+      * `classify`, if there are binary tasks: outputs `classes`, their names, and
+        `scores`, their probabilities, `(batch, tasks)`.
       * `regress`, if there is a score: the output `outputs`, `(batch,)`.
 
     Args:
@@ -58,6 +59,8 @@ class ServingModel(tf.Module):
         calibrators: `{task: Calibrator}` of the tasks that are calibrated.
         tables: The quantised tables that the network looks its embeddings up in; its
             own are then left out of the module.
+        numbers: `{task: loss}` of the regression tasks, which say what number a logit
+            predicts.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class ServingModel(tf.Module):
         candidates: Candidates | None = None,
         calibrators: Mapping[str, Calibrator] | None = None,
         tables: Sequence[QuantizedTable] = (),
+        numbers: Mapping[str, MaskedLoss] | None = None,
     ) -> None:
         super().__init__(name="serving_model")
         self.preprocessor = preprocessor
@@ -81,6 +85,8 @@ class ServingModel(tf.Module):
             network.features, training=False, check_ids=False
         )
         self.tasks = list(tasks)
+        # By the place of the task.
+        self._numbers = {self.tasks.index(t): one for t, one in (numbers or {}).items()}
         self._dense = _make_dense_part(network, self.tasks)
         self.network_weights = _used_weights(
             network, self._dense, quantized=bool(tables)
@@ -106,8 +112,9 @@ class ServingModel(tf.Module):
         found = {
             "serving_default": self._from_examples.get_concrete_function(examples),
             "predict": self._from_columns.get_concrete_function(**columns),
-            "classify": self._classified.get_concrete_function(inputs),
         }
+        if len(self._numbers) < len(self.tasks):
+            found["classify"] = self._classified.get_concrete_function(inputs)
         if self._score:
             found["regress"] = self._regressed.get_concrete_function(inputs)
         if self._request_columns:
@@ -141,7 +148,10 @@ class ServingModel(tf.Module):
     @tf.function
     def _classified(self, inputs: Any) -> dict[str, Any]:
         logits = self._logits_of_examples(inputs)
-        names = tf.constant([self.tasks])
+        binary = [i for i in range(len(self.tasks)) if i not in self._numbers]
+        names = tf.constant([[self.tasks[i] for i in binary]])
+        if self._numbers:
+            logits = tf.gather(logits, binary, axis=1)
         return {
             "classes": tf.repeat(names, tf.shape(logits)[0], axis=0, name="classes"),
             "scores": tf.sigmoid(logits, name="scores"),
@@ -178,9 +188,16 @@ class ServingModel(tf.Module):
             return self._calibrate(self._dense(v))
 
     def _outputs(self, logits: Any, weights: Any = None) -> dict[str, Any]:
-        probabilities = tf.unstack(tf.sigmoid(logits), num=len(self.tasks), axis=1)
-        outputs = dict(zip(self.tasks, probabilities, strict=True))
+        predictions = self._predictions(logits)
+        outputs = dict(zip(self.tasks, predictions, strict=True))
         return outputs | ({SCORE: self._scored(logits, weights)} if self._score else {})
+
+    def _predictions(self, logits: Any) -> list[Any]:
+        """What each task predicts, `(batch,)`."""
+        found = tf.unstack(tf.sigmoid(logits), num=len(self.tasks), axis=1)
+        for place, loss in self._numbers.items():
+            found[place] = loss.to_prediction(logits[:, place])
+        return found
 
     def _scored(self, logits: Any, weights: Any = None) -> Any:
         assert self._score is not None  # else there is no signature that asks for it
@@ -188,8 +205,21 @@ class ServingModel(tf.Module):
             weights = [self._score.weights.get(task, 0.0) for task in self.tasks]
             weights = tf.constant(weights, tf.float32)
         if self._score.form == "sum":
-            return tf.linalg.matvec(tf.sigmoid(logits), weights)
-        return tf.exp(tf.linalg.matvec(tf.math.log_sigmoid(logits), weights))
+            return tf.linalg.matvec(self._stacked(logits), weights)
+        if not self._numbers:
+            return tf.exp(tf.linalg.matvec(tf.math.log_sigmoid(logits), weights))
+        # Without a weight a number does not count, not even 0, whose logarithm is none.
+        logarithms = tf.math.log(self._stacked(logits))
+        terms = tf.math.multiply_no_nan(
+            logarithms, tf.broadcast_to(weights, tf.shape(logarithms))
+        )
+        return tf.exp(tf.reduce_sum(terms, axis=1))
+
+    def _stacked(self, logits: Any) -> Any:
+        """What all tasks predict, `(batch, tasks)`."""
+        if not self._numbers:
+            return tf.sigmoid(logits)
+        return tf.stack(self._predictions(logits), axis=1)
 
 
 def _make_dense_part(network: Any, tasks: Sequence[str]) -> Any:

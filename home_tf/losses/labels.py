@@ -18,16 +18,40 @@ def check_labels(where: str, labels: Any) -> Any:
         ValueError: If they are no numbers.
         tf.errors.InvalidArgumentError: If one is another number; see `checked`.
     """
-    labels = ops.convert_to_tensor(labels)
-    dtype = str(getattr(labels.dtype, "name", labels.dtype))
-    if "string" in dtype:
-        raise ValueError(f"{where}: labels must be numbers. Received: dtype {dtype}")
-    labels = ops.cast(labels, "float32")
+    labels = _numbers(where, labels)
     labels = ops.where(ops.isnan(labels), ops.zeros_like(labels) - 1.0, labels)
     valid = (labels == 0.0) | (labels == 1.0) | (labels == -1.0)
     return checked(
         labels, valid, f"{where}: labels must be 0 or 1, NaN or -1 where missing."
     )
+
+
+def check_numbers(where: str, labels: Any, *, not_negative: bool = False) -> Any:
+    """Returns labels that are numbers as float32, missing ones as NaN.
+
+    Args:
+        where: As in `check_labels`.
+        labels: Numbers of any shape, NaN where missing.
+        not_negative: Whether none may be negative.
+
+    Raises:
+        As `check_labels`.
+    """
+    labels = _numbers(where, labels)
+    valid = ops.isfinite(labels)
+    rule = "finite"
+    if not_negative:
+        valid, rule = valid & (labels >= 0.0), "finite and not negative"
+    message = f"{where}: labels must be {rule}, or NaN where missing."
+    return checked(labels, valid | ops.isnan(labels), message)
+
+
+def _numbers(where: str, labels: Any) -> Any:
+    labels = ops.convert_to_tensor(labels)
+    dtype = str(getattr(labels.dtype, "name", labels.dtype))
+    if "string" in dtype:
+        raise ValueError(f"{where}: labels must be numbers. Received: dtype {dtype}")
+    return ops.cast(labels, "float32")
 
 
 def check_weights(where: str, weights: Any) -> Any:
@@ -65,11 +89,38 @@ def check_targets(
         As `check_labels` and `check_weights`.
     """
     labels = ops.reshape(check_labels(where, labels), (-1,))
+    return labels, _weights_of(where, sample_weight, labels == -1.0)
+
+
+def check_number_targets(
+    where: str, labels: Any, sample_weight: Any = None, *, not_negative: bool = False
+) -> tuple[Any, Any]:
+    """Returns what a loss of numbers compares with, checked.
+
+    Args:
+        where: As in `check_targets`.
+        labels: `(batch,)` or `(batch, 1)`; finite, NaN where missing.
+        sample_weight: `(batch,)` or `(batch, 1)`, or None.
+        not_negative: Whether no label may be negative.
+
+    Returns:
+        Labels, missing ones as NaN, and weights, with 0 for missing labels, or None;
+        each `(batch,)` in float32.
+
+    Raises:
+        As `check_labels` and `check_weights`.
+    """
+    labels = check_numbers(where, labels, not_negative=not_negative)
+    labels = ops.reshape(labels, (-1,))
+    return labels, _weights_of(where, sample_weight, ops.isnan(labels))
+
+
+def _weights_of(where: str, sample_weight: Any, missing: Any) -> Any:
     if sample_weight is None:
-        return labels, None
+        return None
     weights = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
-    weights = ops.where(labels == -1.0, ops.zeros_like(weights), weights)
-    return labels, check_weights(where, weights)
+    weights = ops.where(missing, ops.zeros_like(weights), weights)
+    return check_weights(where, weights)
 
 
 def split_missing(
@@ -93,12 +144,37 @@ def split_missing(
     zeros = ops.zeros_like(labels)
     wrong = present & (labels != 0.0) & (labels != 1.0)
     labels = ops.where(wrong, zeros + math.nan, labels)
+    return _split(present, labels, logits, sample_weight)
+
+
+def split_missing_numbers(
+    labels: Any, outputs: Any, sample_weight: Any = None
+) -> tuple[Any, Any, Any, Any]:
+    """Flattens a task's labels and outputs and tells the valid rows apart.
+
+    Args:
+        labels: `(batch,)` or `(batch, 1)`; NaN where missing.
+        outputs: `(batch,)` or `(batch, 1)`.
+        sample_weight: `(batch,)` or `(batch, 1)`, or None for ones.
+
+    Returns:
+        As `split_missing`.
+    """
+    labels = ops.reshape(ops.cast(labels, "float32"), (-1,))
+    outputs = ops.reshape(ops.cast(outputs, "float32"), (-1,))
+    return _split(~ops.isnan(labels), labels, outputs, sample_weight)
+
+
+def _split(
+    present: Any, labels: Any, outputs: Any, sample_weight: Any
+) -> tuple[Any, Any, Any, Any]:
+    zeros = ops.zeros_like(labels)
     valid = ops.where(present, zeros + 1.0, zeros)
     weights = valid
     if sample_weight is not None:
         sample_weight = ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
         weights = ops.where(present, sample_weight, zeros)
-    return ops.where(present, labels, zeros), logits, weights, valid
+    return ops.where(present, labels, zeros), outputs, weights, valid
 
 
 def binary_crossentropy(labels: Any, logits: Any) -> Any:

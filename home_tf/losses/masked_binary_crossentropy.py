@@ -3,16 +3,12 @@
 from typing import Any
 
 from home_tf.backend import keras, ops
-from home_tf.backend.replicas import sum_over_replicas
-from home_tf.losses.labels import (
-    binary_crossentropy,
-    check_targets,
-    split_missing,
-)
+from home_tf.losses.labels import binary_crossentropy, check_targets, split_missing
+from home_tf.losses.masked_loss import MaskedLoss
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
-class MaskedBinaryCrossentropy(keras.losses.Loss):
+class MaskedBinaryCrossentropy(MaskedLoss):
     """Binary cross-entropy of one task, from logits; missing labels do not count.
 
         loss = sum over valid rows of weight * crossentropy / number of valid rows
@@ -50,19 +46,27 @@ class MaskedBinaryCrossentropy(keras.losses.Loss):
     def __init__(
         self, *, reduction: str = "sum", name: str = "masked_binary_crossentropy"
     ) -> None:
-        if reduction != "sum":
-            raise ValueError(
-                "`reduction` must be 'sum': the loss divides by the number of valid "
-                f"rows itself. Received: {reduction!r}"
-            )
         super().__init__(reduction=reduction, name=name)
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Returns this replica's share of the loss."""
-        y_true, sample_weight = check_targets(self.name, y_true, sample_weight)
-        labels, logits, weights, valid = split_missing(y_true, y_pred, sample_weight)
-        total = ops.sum(weights * binary_crossentropy(labels, logits))
-        return total / ops.maximum(sum_over_replicas(ops.sum(valid)), 1.0)
+    def check_targets(
+        self, where: str, labels: Any, sample_weight: Any = None
+    ) -> tuple[Any, Any]:
+        """Returns labels, missing ones as -1, and weights, checked."""
+        return check_targets(where, labels, sample_weight)
+
+    def split_missing(
+        self, labels: Any, outputs: Any, sample_weight: Any = None
+    ) -> tuple[Any, Any, Any, Any]:
+        """Flattens labels and logits and tells the valid rows apart."""
+        return split_missing(labels, outputs, sample_weight)
+
+    def of_rows(self, labels: Any, outputs: Any) -> Any:
+        """The cross-entropy of each row."""
+        return binary_crossentropy(labels, outputs)
+
+    def to_prediction(self, outputs: Any) -> Any:
+        """Logits to probabilities."""
+        return ops.sigmoid(outputs)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the loss."""

@@ -93,7 +93,7 @@ class RankingMetrics(HistogramAUC):
         """What `result` has, in its order."""
         return [f"{t}_{name}" for t in self.tasks for name in ("log_loss", "auc")]
 
-    def weighted_log_loss(self, loss_weights: Mapping[str, float]) -> Any:
+    def weighted_loss(self, loss_weights: Mapping[str, float]) -> Any:
         """The weighted sum of the log losses; a task without labels adds nothing."""
         means = self.totals / ops.maximum(self.counts, 1.0)
         weights = [loss_weights[task] for task in self.tasks]

@@ -5,6 +5,7 @@ from typing import Any
 
 from home_tf.backend import ops
 from home_tf.backend.checked import checked
+from home_tf.losses import MaskedBinaryCrossentropy, MaskedLoss
 
 
 def unpack_batch(
@@ -74,6 +75,22 @@ def check_loss_weights(
             f"Received: {unknown}"
         )
     return {task: float((loss_weights or {}).get(task, 1.0)) for task in tasks}
+
+
+def check_losses(
+    tasks: Sequence[str], losses: Mapping[str, MaskedLoss] | None
+) -> dict[str, MaskedLoss]:
+    """Returns a loss for every task: binary cross-entropy where none is given."""
+    given = dict(losses or {})
+    wrong = [t for t, loss in given.items() if not isinstance(loss, MaskedLoss)]
+    unknown = sorted(set(given) - set(tasks))
+    if unknown or wrong:
+        raise ValueError(
+            "`task_losses` must give tasks of the network, which are "
+            f"{list(tasks)}, a loss of `home_tf.losses`. Received: "
+            f"{unknown or {task: given[task] for task in wrong}}"
+        )
+    return {t: given.get(t) or MaskedBinaryCrossentropy(name=t) for t in tasks}
 
 
 def check_network(network: Any, base: type) -> Any:

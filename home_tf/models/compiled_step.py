@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import without_autograph
-from home_tf.losses.labels import check_targets
+from home_tf.losses import MaskedLoss
 from home_tf.models.batch import check_features, unpack_batch
 from home_tf.models.gradients import added_loss, apply_gradients, loss_scale
 from home_tf.models.ranking_network import RankingNetwork
@@ -68,7 +68,7 @@ class CompiledStep:
             v = model.network.embed(check_features(inputs), training=True)
             added = added_loss(model.network.features)
         # XLA would leave the losses' own checks out.
-        targets = _checked(model.tasks, labels, sample_weights)
+        targets = _checked(model.task_losses, labels, sample_weights)
         logits, of_v, of_others = self._run(v, *targets, scale)
         of_tables = tape.gradient([v, added], tables, output_gradients=[of_v, scale])
         apply_gradients(model.optimizer, [*of_tables, *of_others], [*tables, *others])
@@ -115,10 +115,15 @@ class CompiledStep:
 
 
 def _checked(
-    tasks: Sequence[str], labels: Mapping[str, Any], sample_weights: Mapping[str, Any]
+    losses: Mapping[str, MaskedLoss],
+    labels: Mapping[str, Any],
+    sample_weights: Mapping[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Labels and weights of the tasks, checked."""
-    found = {t: check_targets(t, labels[t], sample_weights.get(t)) for t in tasks}
+    found = {
+        t: loss.check_targets(t, labels[t], sample_weights.get(t))
+        for t, loss in losses.items()
+    }
     return (
         {task: target for task, (target, _) in found.items()},
         {task: found[task][1] for task in sample_weights},

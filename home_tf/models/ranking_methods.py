@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from home_tf.backend import IS_LEGACY, keras, ops
+from home_tf.backend import IS_LEGACY, keras
 from home_tf.backend.replicas import check_in_step, num_replicas
 from home_tf.loss_weighting.resolve import resolve
+from home_tf.losses import MaskedLoss, MaskedRegressionLoss
 from home_tf.metrics.ranking_metrics import RankingMetrics
+from home_tf.metrics.regression_metrics import RegressionMetrics
 from home_tf.models.batch import (
     check_compile,
     check_features,
     check_loss_weights,
+    check_losses,
     check_network,
     unpack_batch,
 )
@@ -38,6 +41,7 @@ class RankingMethods:
         tasks: Sequence[str],
         loss_weights: Mapping[str, float] | None,
         loss_weighting: Any,
+        task_losses: Mapping[str, MaskedLoss] | None,
     ) -> None:
         """Checks and keeps the arguments that both models have."""
         check_in_step("A ranking model")
@@ -45,11 +49,34 @@ class RankingMethods:
         self.tasks = list(tasks)
         self.loss_weights = check_loss_weights(self.tasks, loss_weights)
         self.loss_weighting = resolve(loss_weighting, self.loss_weights, self.network)
-        self.ranking_metrics = RankingMetrics(self.tasks, name="ranking")
+        self.task_losses = check_losses(self.tasks, task_losses)
+        # Keras tracks a metric that is an attribute.
+        ranked = [t for t in self.tasks if not self.is_regression(t)]
+        if ranked:
+            self.ranking_metrics = RankingMetrics(ranked, name="ranking")
+        others = {t: one for t, one in self.task_losses.items() if t not in ranked}
+        if others:
+            self.regression_metrics = RegressionMetrics(others, name="regression")
         self.compile_arguments = CompileArguments()
         self.compiled_step: CompiledStep | None = None
         # Every replica returns the result of the whole batch; Keras would add them up.
         self.distribute_reduction_method = "first"
+
+    def is_regression(self, task: str) -> bool:
+        """Whether the label of a task is a number."""
+        return isinstance(self.task_losses[task], MaskedRegressionLoss)
+
+    @property
+    def _own_metrics(self) -> list[Any]:
+        """The metrics that the model reports by itself."""
+        # Each is there if there are such tasks. An attribute of the class of that name
+        # would keep legacy Keras from tracking the metric.
+        names = ("ranking_metrics", "regression_metrics")
+        return [getattr(self, name) for name in names if hasattr(self, name)]
+
+    @property
+    def _own_names(self) -> list[str]:
+        return [name for metric in self._own_metrics for name in metric.names]
 
     def compile(
         self,
@@ -69,7 +96,8 @@ class RankingMethods:
                 step, and evaluation and prediction too, as Keras does.
             metrics: Further metrics, `{task: metric or [metric, ...]}`, reported as
                 `<task>_<name>`. They see the rows with a known label, their sample
-                weights, and probabilities; logits if they are made `from_logits`.
+                weights, and probabilities or, of a regression task, predictions; logits
+                if they are made `from_logits`.
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
@@ -79,7 +107,7 @@ class RankingMethods:
         """
         check_compile(kwargs)
         _check_jit_compile(jit_compile)
-        named = name_metrics(self.tasks, metrics, self.ranking_metrics.names)
+        named = name_metrics(self.tasks, metrics, self._own_names)
         in_part = jit_compile and comes_apart(self)
         self.compiled_step = CompiledStep(self) if in_part else None
         # Without `weighted_metrics` legacy Keras warns of sample weights without a use.
@@ -140,9 +168,11 @@ class RankingMethods:
     def update_metrics(self, batch: Any, logits: Mapping[str, Any]) -> None:
         """Adds a batch to all metrics."""
         _, labels, weights = unpack_batch(batch, self.tasks)
-        self.ranking_metrics.update_state(labels, logits, weights)
+        for metric in self._own_metrics:
+            metric.update_state(labels, logits, weights)
         for task, metric in self._added_metrics.values():
-            update_metric(metric, labels[task], logits[task], weights.get(task))
+            loss = self.task_losses[task]
+            update_metric(metric, loss, labels[task], logits[task], weights.get(task))
 
     @property
     def metrics(self) -> list[Any]:
@@ -152,9 +182,11 @@ class RankingMethods:
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The metrics over all rows seen, with `loss` and learnt weights."""
+        loss = sum(m.weighted_loss(self.loss_weights) for m in self._own_metrics)
+        own = [metric.result() for metric in self._own_metrics]
         return {
-            "loss": self.ranking_metrics.weighted_log_loss(self.loss_weights),
-            **self.ranking_metrics.result(),
+            "loss": loss,
+            **{name: value for found in own for name, value in found.items()},
             **{n: one.result() for n, (_, one) in self._added_metrics.items()},
             **self.loss_weighting.results(),
         }
@@ -167,7 +199,7 @@ class RankingMethods:
     @property
     def metrics_names(self) -> list[str]:
         """What the numbers that `evaluate` returns as a list are, in their order."""
-        own, added = self.ranking_metrics.names, self._added_metrics
+        own, added = self._own_names, self._added_metrics
         reported = ["loss", *own, *added, *self.loss_weighting.results()]
         if IS_LEGACY:
             return reported
@@ -176,10 +208,14 @@ class RankingMethods:
         return first + sorted(set(reported) - set(first))
 
     def predict_step(self, data: Any) -> dict[str, Any]:
-        """Probabilities `{task: (batch, 1)}` of a batch; labels in it are ignored."""
+        """Probabilities, and numbers of regression tasks, `{task: (batch, 1)}`.
+
+        Labels in the batch are ignored.
+        """
         inputs = data[0] if isinstance(data, (tuple, list)) else data
         logits = self(inputs, training=False)
-        return {task: ops.sigmoid(logits[task]) for task in self.tasks}
+        losses = self.task_losses.items()
+        return {task: loss.to_prediction(logits[task]) for task, loss in losses}
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild the model."""
@@ -188,12 +224,21 @@ class RankingMethods:
             **serialize_parts(self, "network", "loss_weighting"),
             "tasks": self.tasks,
             "loss_weights": dict(self.loss_weights),
+            "task_losses": {
+                task: keras.saving.serialize_keras_object(loss)
+                for task, loss in self.task_losses.items()
+            },
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], **kwargs: Any) -> Any:
         """Rebuilds the model from `get_config()`."""
-        return cls(**deserialize_parts(config, "network", "loss_weighting"))
+        losses = {
+            task: keras.saving.deserialize_keras_object(loss)
+            for task, loss in config.get("task_losses", {}).items()
+        }
+        parts = deserialize_parts(config, "network", "loss_weighting")
+        return cls(**{**parts, "task_losses": losses})
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """Returns the arguments of `compile`, for a saved model; None before it."""

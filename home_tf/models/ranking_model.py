@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from home_tf.backend import IS_TENSORFLOW, keras
-from home_tf.losses import MaskedBinaryCrossentropy
+from home_tf.losses import MaskedLoss
 from home_tf.models.batch import unpack_batch
 from home_tf.models.gradients import added_loss
 from home_tf.models.keras3_steps import Keras3Steps
@@ -15,13 +15,14 @@ from home_tf.models.ranking_methods import RankingMethods
 class RankingModel(RankingMethods, Keras3Steps, keras.Model):
     """Trains a multi-task network on the weighted sum of its tasks' losses.
 
-    Each task's loss is `MaskedBinaryCrossentropy`. `fit` and `evaluate` report the
-    streaming `<task>_log_loss` and `<task>_auc`, and as `loss` the weighted sum of the
-    log losses, each over all rows seen; by `loss_weights`, whatever the loss weighting.
-    The twin for TFRS is `home_tf.tfrs.RankingModel`.
+    `fit` and `evaluate` report the streaming `<task>_log_loss` and `<task>_auc`, of
+    regression tasks `<task>_loss`, `<task>_mae` and `<task>_rmse`, and as `loss` the
+    weighted sum of the losses, each over all rows seen; by `loss_weights`, whatever the
+    loss weighting. The twin for TFRS is `home_tf.tfrs.RankingModel`.
 
     `model(features)` returns logits, which is what losses need; `model.predict` returns
-    probabilities. A feature that is NaN or infinite is an error which names it.
+    probabilities, and numbers of regression tasks. A feature that is NaN or infinite is
+    an error which names it.
 
     Args:
         network: Layer or model from features to logits `{task: (batch, 1)}`:
@@ -32,6 +33,8 @@ class RankingModel(RankingMethods, Keras3Steps, keras.Model):
             `"uncertainty"`, `"gradnorm"`, `"pcgrad"`, or an object of
             `home_tf.loss_weighting`. Learnt weights are reported as
             `<task>_loss_weight`.
+        task_losses: `{task: loss}`, such as `MaskedRegressionLoss` of a task whose
+            label is a number; `MaskedBinaryCrossentropy` for tasks that are not named.
         **kwargs: Arguments of `keras.Model`.
 
     Raises:
@@ -52,6 +55,7 @@ class RankingModel(RankingMethods, Keras3Steps, keras.Model):
         *,
         loss_weights: Mapping[str, float] | None = None,
         loss_weighting: Any = "sum",
+        task_losses: Mapping[str, MaskedLoss] | None = None,
         **kwargs: Any,
     ) -> None:
         if not IS_TENSORFLOW:
@@ -60,10 +64,7 @@ class RankingModel(RankingMethods, Keras3Steps, keras.Model):
                 f"{keras.backend.backend()!r}. The layers run on every backend"
             )
         super().__init__(**kwargs)
-        self._set_network(network, tasks, loss_weights, loss_weighting)
-        self.task_losses = {
-            task: MaskedBinaryCrossentropy(name=task) for task in self.tasks
-        }
+        self._set_network(network, tasks, loss_weights, loss_weighting, task_losses)
 
     def compute_loss(
         self,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from home_tf.backend import keras, ops
-from home_tf.losses.labels import split_missing
+from home_tf.losses import MaskedLoss
 
 
 @dataclass
@@ -65,14 +65,16 @@ def name_metrics(
     return named
 
 
-def update_metric(metric: Any, labels: Any, logits: Any, sample_weight: Any) -> None:
+def update_metric(
+    metric: Any, loss: MaskedLoss, labels: Any, logits: Any, sample_weight: Any
+) -> None:
     """Adds a task's rows to a metric of Keras, those with a known label.
 
-    A metric that is made `from_logits` gets the logits, any other the probabilities.
+    A metric that is made `from_logits` gets the logits, any other the predictions.
     """
-    labels, logits, weights, _ = split_missing(labels, logits, sample_weight)
+    labels, logits, weights, _ = loss.split_missing(labels, logits, sample_weight)
     from_logits = metric.get_config().get("from_logits", False)
-    predictions = logits if from_logits else ops.sigmoid(logits)
+    predictions = logits if from_logits else loss.to_prediction(logits)
     # Many a metric takes the mean along the last axis.
     column = (-1, 1)
     metric.update_state(

@@ -34,7 +34,8 @@ class Columns:
         found = cls()
         found._add_features(config)
         for name, task in config.tasks.items():
-            found._add(task.label or name, "label", f"task `{name}`")
+            kind: Kind = "nullable" if task.is_regression else "label"
+            found._add(task.label or name, kind, f"task `{name}`")
             found.numbers.append(task.label or name)
         for name, task in config.tasks.items():
             if task.sample_weight:

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from home_tf.backend import keras
-from home_tf.losses import MaskedBinaryCrossentropy
+from home_tf.losses import MaskedLoss
 from home_tf.models.batch import unpack_batch
 from home_tf.models.gradients import added_loss
 from home_tf.models.ranking_methods import RankingMethods
@@ -21,8 +21,8 @@ class RankingModel(RankingMethods, tfrs.Model):
     same arguments. Unlike a plain TFRS model it trains under any `tf.distribute`
     strategy.
 
-    `model(features)` returns logits; `model.predict` returns probabilities. A feature
-    that is NaN or infinite is an error which names it.
+    `model(features)` returns logits; `model.predict` returns probabilities, and numbers
+    of regression tasks. A feature that is NaN or infinite is an error which names it.
 
     Args:
         network: Layer or model from features to logits `{task: (batch, 1)}`.
@@ -32,6 +32,8 @@ class RankingModel(RankingMethods, tfrs.Model):
             `"uncertainty"`, `"gradnorm"`, `"pcgrad"`, or an object of
             `home_tf.loss_weighting`. Learnt weights are reported as
             `<task>_loss_weight`.
+        task_losses: `{task: loss}`, such as `MaskedRegressionLoss` of a task whose
+            label is a number; `MaskedBinaryCrossentropy` for tasks that are not named.
         **kwargs: Arguments of `tfrs.Model`.
 
     Raises:
@@ -52,16 +54,17 @@ class RankingModel(RankingMethods, tfrs.Model):
         *,
         loss_weights: Mapping[str, float] | None = None,
         loss_weighting: Any = "sum",
+        task_losses: Mapping[str, MaskedLoss] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._set_network(network, tasks, loss_weights, loss_weighting)
+        self._set_network(network, tasks, loss_weights, loss_weighting, task_losses)
         self.ranking_tasks = {
             task: tfrs.tasks.Ranking(
-                loss=MaskedBinaryCrossentropy(name=task),
+                loss=loss,
                 name=f"{task}_ranking",
             )
-            for task in self.tasks
+            for task, loss in self.task_losses.items()
         }
 
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:

@@ -325,7 +325,8 @@ class Validation:
         training = experiment.config.training
         self._tasks = training.monitor_tasks or tuple(experiment.config.tasks)
         self._dataset = experiment.read("validation")
-        self._predictor = Predictor(network)
+        self._predictor = Predictor(network, experiment.make_losses())
+        self._regression = experiment.config.regression_tasks
 
     def measure(self) -> dict[str, float]:
         """Measures the network as it is.
@@ -338,9 +339,10 @@ class Validation:
         found = self._predictor.predict(self._dataset)
         aucs, gaucs = {}, {}
         for task, labels in found.labels.items():
-            aucs[task] = auc(labels, found.probabilities[task])
+            predicted, numeric = found.probabilities[task], task in self._regression
+            aucs[task] = auc(labels, predicted, numeric=numeric)
             if found.groups is not None:
-                gaucs[task] = gauc(labels, found.probabilities[task], found.groups)
+                gaucs[task] = gauc(labels, predicted, found.groups, numeric=numeric)
         return self._named("auc", aucs) | self._named("gauc", gaucs)
 
     def _named(self, metric: str, values: dict[str, float]) -> dict[str, float]:

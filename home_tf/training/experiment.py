@@ -1,6 +1,7 @@
 """A configuration and the data it is for, as datasets, network and model."""
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,13 +12,18 @@ import tensorflow as tf
 from home_tf.backend import IS_LEGACY, keras
 from home_tf.backend.variables import find_not_finite, named_variables
 from home_tf.config import Config
-from home_tf.data import DatasetDirectory
+from home_tf.data import DatasetDirectory, Task
 from home_tf.errors import HomeError
 from home_tf.evaluation import Calibrator, fit_calibrators
 from home_tf.features import FeatureEmbedding, Preprocessor
 from home_tf.files import AnyPath, PathLike, explain_no_answer
 from home_tf.layers import TaskTowers
 from home_tf.loss_weighting import GradNorm
+from home_tf.losses import (
+    MaskedBinaryCrossentropy,
+    MaskedLoss,
+    MaskedRegressionLoss,
+)
 from home_tf.models import RankingNetwork
 from home_tf.optimizers import Adam, LazyAdam
 from home_tf.training.check_tasks import check_tasks
@@ -236,12 +242,41 @@ class Experiment:
     def _positive_rates(self) -> dict[str, float]:
         """Each task's share of ones among the training rows' labels."""
         return {
-            name: self.data.statistics(
-                task.label or name,
-                needed_by=f"`model.prior_initialization` of task `{name}`",
-            ).positive_rate
+            name: self._positive_rate(name, task)
             for name, task in self.config.tasks.items()
         }
+
+    def _positive_rate(self, name: str, task: Task) -> float:
+        if task.is_regression:
+            return 0.5  # a bias of 0, with which a tower predicts the mean
+        statistics = self.data.statistics(
+            task.label or name,
+            needed_by=f"`model.prior_initialization` of task `{name}`",
+        )
+        return statistics.positive_rate
+
+    def make_losses(self) -> dict[str, MaskedLoss]:
+        """The loss of each task; of numbers in units of the training rows' labels."""
+        return {n: self._make_loss(n, t) for n, t in self.config.tasks.items()}
+
+    def make_number_losses(self) -> dict[str, MaskedLoss]:
+        """The losses of the regression tasks."""
+        return {name: self.make_losses()[name] for name in self.config.regression_tasks}
+
+    def _make_loss(self, name: str, task: Task) -> MaskedLoss:
+        if not task.is_regression:
+            return MaskedBinaryCrossentropy(name=name)
+        found = self.data.statistics(
+            task.label or name, needed_by=f"the loss of task `{name}`"
+        )
+        kind = task.loss or "squared"
+        if kind == "weighted_logistic":
+            return MaskedRegressionLoss(kind, scale=found.mean or 1.0, name=name)
+        of_logarithms = kind == "log1p"
+        mean = found.log1p_mean if of_logarithms else found.mean
+        variance = found.log1p_variance if of_logarithms else found.variance
+        scale = math.sqrt(variance) or 1.0
+        return MaskedRegressionLoss(kind, mean=mean, scale=scale, name=name)
 
     def load_network(self, folder: AnyPath) -> RankingNetwork:
         """Makes the network, with the weights of the checkpoint in a folder.
@@ -289,6 +324,7 @@ class Experiment:
             loss_weighting=training.loss_weighting
             if alpha is None
             else GradNorm(alpha=alpha),
+            task_losses=self.make_losses(),
             dtype=training.mixed_precision,
         )
         model.compile(
@@ -350,7 +386,7 @@ class Experiment:
         Raises:
             HomeError: If there is no such split, or a record is broken.
         """
-        predictor = Predictor(network)
+        predictor = Predictor(network, self.make_losses())
         found = []
         for split in splits:
             with self.explain_broken_records(split):
@@ -394,7 +430,12 @@ class Experiment:
         self.check_rows("validation", needed_by="`serving.calibration`")
         method = self.config.serving.calibration
         assert method != "none"  # the callers have checked it
-        return fit_calibrators(validation.labels, validation.probabilities, method)
+        binary = {
+            task: labels
+            for task, labels in validation.labels.items()
+            if task not in self.config.regression_tasks
+        }
+        return fit_calibrators(binary, validation.probabilities, method)
 
 
 def _find_column(message: str) -> str | None:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from home_tf.config import Config
 from home_tf.evaluation import Calibrator, evaluate_tasks
+from home_tf.losses import MaskedLoss
 
 Array = npt.NDArray[Any]
 
@@ -19,8 +20,8 @@ class Predictions:
     """Labels, probabilities and groups of the rows of a split.
 
     Attributes:
-        labels: `{task: (rows,)}`; NaN or -1 where missing.
-        probabilities: `{task: (rows,)}`.
+        labels: `{task: (rows,)}`; NaN or -1 where missing, of regression tasks NaN.
+        probabilities: `{task: (rows,)}`; of regression tasks the predicted numbers.
         groups: `(rows,)`; None if there are no groups.
     """
 
@@ -46,6 +47,7 @@ class Predictions:
             self.labels,
             self.probabilities,
             self.groups,
+            regression=config.regression_tasks,
             replicates=config.evaluation.bootstrap_replicates,
             seed=config.training.seed,
         )
@@ -56,10 +58,11 @@ class Predictor:
 
     Args:
         network: From features to logits `{task: (batch, 1)}`.
+        losses: `{task: loss}`, which says what a logit predicts.
     """
 
-    def __init__(self, network: Any) -> None:
-        self._network = network
+    def __init__(self, network: Any, losses: Mapping[str, MaskedLoss]) -> None:
+        self._network, self._losses = network, dict(losses)
 
     def predict(self, dataset: tf.data.Dataset) -> Predictions:
         """Predicts a dataset.
@@ -86,7 +89,10 @@ class Predictor:
     @tf.function(reduce_retracing=True, autograph=False)
     def _probabilities(self, features: Any) -> Any:
         logits = self._network(features, training=False)
-        return {task: tf.reshape(tf.sigmoid(x), [-1]) for task, x in logits.items()}
+        return {
+            task: tf.reshape(self._losses[task].to_prediction(x), [-1])
+            for task, x in logits.items()
+        }
 
 
 def _concatenate(batches: tuple[dict[str, Any], ...]) -> dict[str, Array]:

@@ -1,5 +1,6 @@
 """From records to batches of features, labels and sample weights."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import tensorflow as tf
 from home_tf.data import DatasetDirectory, Task
 from home_tf.errors import HomeError
 from home_tf.features import Preprocessor
-from home_tf.losses.labels import check_labels, check_weights
+from home_tf.losses.labels import check_labels, check_numbers, check_weights
 from home_tf.types import Tensor
 
 _GROUP_BY = "evaluation.group_by"
@@ -111,6 +112,8 @@ def check_columns(data: DatasetDirectory, columns: Mapping[str, str]) -> None:
 def read_labels(name: str, task: Task, columns: Mapping[str, Tensor]) -> Tensor:
     """The labels of a task: 0, 1, or NaN or -1 where missing.
 
+    Of a regression task they are numbers, or NaN where missing.
+
     Args:
         name: The task's name, for the error.
         task: The task.
@@ -123,11 +126,16 @@ def read_labels(name: str, task: Task, columns: Mapping[str, Tensor]) -> Tensor:
         tf.errors.InvalidArgumentError: If a label is none of these.
     """
     column = task.label or name
-    labels = check_labels(f"column `{column}`, task `{name}`", columns[column])
+    where = f"column `{column}`, task `{name}`"
+    if task.is_regression:
+        not_negative = task.loss in ("log1p", "weighted_logistic")
+        labels = check_numbers(where, columns[column], not_negative=not_negative)
+    else:
+        labels = check_labels(where, columns[column])
     if task.space is None:
         return labels
     defined = tf.cast(columns[task.space.column], tf.float32) == task.space.equals
-    return tf.where(defined, labels, -1.0)
+    return tf.where(defined, labels, math.nan if task.is_regression else -1.0)
 
 
 def _sample_weights(
@@ -139,7 +147,9 @@ def _sample_weights(
     for name, task in tasks.items():
         if task.sample_weight is not None:
             where = f"column `{task.sample_weight}`, task `{name}`"
-            known = labels[name] >= 0.0
+            known = ~tf.math.is_nan(labels[name]) & (
+                task.is_regression | (labels[name] >= 0.0)
+            )
             found = tf.cast(columns[task.sample_weight], tf.float32)
             weights[name] = check_weights(where, tf.where(known, found, 0.0))
     return weights

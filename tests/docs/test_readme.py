@@ -136,6 +136,7 @@ BLOCKS = {
     "docs/layers.md": ["python", "python"],
     "docs/loss_weighting.md": ["yaml", "python"],
     "docs/metrics.md": ["python"],
+    "docs/regression.md": ["yaml", "python"],
     "docs/scaling.md": ["text"],  # in tests/benchmarks/test_cluster_size.py
     "docs/serving.md": ["python", "yaml", "yaml", "python"],
     "docs/tfrs.md": ["python", "python"],
@@ -306,6 +307,27 @@ def test_the_split_of_the_page_on_new_days_fits_the_demo():
     changes = {"data.split": values["data"]["split"], "training.epochs": 1}
     config = load_config(ROOT / "pipelines" / "kuairand.yaml", changes)
     assert config.data.split.test == "none"
+
+
+def test_the_configuration_of_the_regression_page_fits_the_demo():
+    text, _ = (*blocks("docs/regression.md", "yaml"), None)
+    given = YAML(typ="safe").load(text)
+    config = load_config(
+        ROOT / "pipelines" / "kuairand.yaml",
+        {
+            "data.columns.watch_time": given["data"]["columns"]["watch_time"],
+            "tasks.watch_time": given["tasks"]["watch_time"],
+            "serving.score": given["serving"]["score"],
+        },
+    )
+    assert config.regression_tasks == ["watch_time"]
+
+
+def test_the_model_of_the_regression_page_learns():
+    (script,) = blocks("docs/regression.md", "python")
+    names = execute(script)
+    assert names["seconds"].shape == (512, 1)
+    assert names["seconds"].min() >= 0
 
 
 def test_the_spaces_of_the_tuning_page_fit_the_demo():

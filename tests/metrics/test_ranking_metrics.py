@@ -42,7 +42,7 @@ def test_they_are_those_of_each_task(weighted, shape):
     assert list(found) == list(expected) == together.names
     assert found == pytest.approx(expected, rel=1e-5, nan_ok=True)
     assert math.isnan(found["never_auc"])
-    loss = together.weighted_log_loss({"click": 2.0, "like": 0.5, "never": 1.0})
+    loss = together.weighted_loss({"click": 2.0, "like": 0.5, "never": 1.0})
     parts = 2.0 * expected["click_log_loss"] + 0.5 * expected["like_log_loss"]
     assert float(loss) == pytest.approx(parts, rel=1e-5)
 

@@ -140,16 +140,19 @@ def cells_in(out: Path, changes: Collection[str] = ()) -> list[Cell]:
 def measure(test: SplitData, probabilities: Probabilities) -> dict[str, Any]:
     """AUC and GAUC of every task, None where undefined, and the positives.
 
-    Without groups there is no GAUC.
+    Of a regression task all rows with a label count as positives. Without groups there
+    is no GAUC.
     """
     values: dict[str, Any] = {}
     for task, labels in test.labels.items():
-        found = {"auc": auc(labels, probabilities[task])}
+        predicted, numeric = probabilities[task], task in test.regression
+        found = {"auc": auc(labels, predicted, numeric=numeric)}
         if test.groups is not None:
-            found["gauc"] = gauc(labels, probabilities[task], test.groups)
+            found["gauc"] = gauc(labels, predicted, test.groups, numeric=numeric)
         for metric, value in found.items():
             values.setdefault(metric, {})[task] = None if np.isnan(value) else value
-        values.setdefault("positives", {})[task] = int((labels == 1).sum())
+        positives = test.is_known(task) if numeric else labels == 1
+        values.setdefault("positives", {})[task] = int(positives.sum())
     return values
 
 
@@ -167,8 +170,11 @@ def _save_predictions(
 ) -> None:
     arrays = {} if test.groups is None else {"groups": test.groups}
     for task, labels in test.labels.items():
-        known = labels >= 0  # NaN is not
-        arrays[f"label:{task}"] = np.where(known, labels, -1).astype(np.int8)
+        if task in test.regression:
+            arrays[f"label:{task}"] = labels.astype(np.float32)
+        else:
+            known = np.where(test.is_known(task), labels, -1)
+            arrays[f"label:{task}"] = known.astype(np.int8)
         arrays[f"probability:{task}"] = probabilities[task].astype(np.float32)
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
@@ -178,7 +184,11 @@ def _draw(test: SplitData, probabilities: Probabilities, count: int) -> dict[str
     arrays = {}
     for task, labels in test.labels.items():
         drawn = bootstrap_values(
-            labels, probabilities[task], test.groups, replicates=count
+            labels,
+            probabilities[task],
+            test.groups,
+            replicates=count,
+            numeric=task in test.regression,
         )
         arrays.update({f"{metric}:{task}": found for metric, found in drawn.items()})
     return arrays

@@ -68,9 +68,14 @@ def validation_score(
         The mean; NaN if it is defined for no task.
     """
     values = [
-        auc(labels[task], probabilities[task])
+        auc(labels[task], probabilities[task], numeric=config.tasks[task].is_regression)
         if metric == "auc"
-        else gauc(labels[task], probabilities[task], groups)
+        else gauc(
+            labels[task],
+            probabilities[task],
+            groups,
+            numeric=config.tasks[task].is_regression,
+        )
         for task in config.training.monitor_tasks or config.tasks
     ]
     return float(mean_of_defined(values))

@@ -32,7 +32,8 @@ class LightGBMTrainer:
     network attends with another feature, how often that feature's id is among them.
 
     Rows without a task's label are left out of its model, and the log loss on the
-    validation rows picks the number of trees.
+    validation rows picks the number of trees. Of a regression task it is the squared
+    error: of the logarithm with the loss `log1p`, else of the number.
 
     Args:
         config: The configuration.
@@ -62,7 +63,6 @@ class LightGBMTrainer:
             for name, feature in preprocessor.embedded_features.items()
         }
         self._parameters = {
-            "objective": "binary",
             "num_threads": threads,
             "deterministic": True,
             "force_col_wise": True,
@@ -101,29 +101,37 @@ class LightGBMTrainer:
         found = {}
         for task, model in self._models.items():
             rates = [self._statistics[task][name].of(ids[name]) for name in ids]
-            found[task] = (
-                np.full(split.rows, self._rates[task])
-                if model is None
-                else model.predict(
-                    np.column_stack([*shared.values(), *rates]),
-                    num_iteration=model.best_iteration,
-                )
+            if model is None:
+                found[task] = np.full(split.rows, self._rates[task])
+                continue
+            predicted = model.predict(
+                np.column_stack([*shared.values(), *rates]),
+                num_iteration=model.best_iteration,
             )
+            found[task] = np.expm1(predicted) if self._of_log(task) else predicted
         return found
 
     def measure_experts(self, split: SplitData) -> None:
         """Nothing: there are no experts."""
 
+    def _of_log(self, task: str) -> bool:
+        return self._config.tasks[task].loss == "log1p"
+
+    def _targets(self, split: SplitData, task: str) -> Array:
+        """What a model learns of a task's labels, `(rows,)`."""
+        labels = split.labels[task]
+        return np.log1p(labels) if self._of_log(task) else labels
+
     def _fit_task(self, task: str, seed: int) -> Any:
         shared, ids = self._shared_columns(self._train)
-        labels = self._train.labels[task]
-        known = labels >= 0  # NaN is not
-        self._rates[task] = float(labels[known].mean()) if known.any() else 0.0
+        labels, known = self._targets(self._train, task), self._train.is_known(task)
+        found = self._train.labels[task][known]
+        self._rates[task] = float(found.mean()) if known.any() else 0.0
         self._statistics[task] = {
             name: TargetStatistics(values[known], labels[known])
             for name, values in ids.items()
         }
-        if not 0.0 < self._rates[task] < 1.0:
+        if not len(found) or (found == found[0]).all():
             return None  # nothing to learn: the rate itself is predicted
         rates = [s.of_training_rows(seed) for s in self._statistics[task].values()]
         table = np.column_stack([*(x[known] for x in shared.values()), *rates])
@@ -136,8 +144,10 @@ class LightGBMTrainer:
             free_raw_data=True,
             params=self._parameters,
         )
+        numeric = task in self._train.regression
+        objective = "regression" if numeric else "binary"
         return lightgbm.train(
-            {**self._parameters, "seed": seed},
+            {**self._parameters, "objective": objective, "seed": seed},
             data,
             num_boost_round=MOST_TREES,
             valid_sets=[self._validation_set(task, data)],
@@ -146,8 +156,8 @@ class LightGBMTrainer:
 
     def _validation_set(self, task: str, data: Any) -> Any:
         shared, ids = self._shared_columns(self._validation)
-        labels = self._validation.labels[task]
-        known = labels >= 0
+        labels = self._targets(self._validation, task)
+        known = self._validation.is_known(task)
         rates = [self._statistics[task][name].of(ids[name][known]) for name in ids]
         return data.create_valid(
             np.column_stack([*(x[known] for x in shared.values()), *rates]),

@@ -51,7 +51,8 @@ class NetworkTrainer:
         self._steps = steps_per_epoch(train.rows, config.training.batch_size)
         self._experiment = Experiment(config, preprocessor)
         self._model = self._experiment.make_model()
-        self._predictor = Predictor(self._model.network)
+        losses = self._experiment.make_losses()
+        self._predictor = Predictor(self._model.network, losses)
         self._inspector = Inspector(self._model.network)
         # Beside the network: moments, iterations and learning rate, and the weights of
         # losses that are learnt.

@@ -49,9 +49,13 @@ def single_feature_auc(
 def _aucs(ids_of: Ids, train: SplitData, rows: SplitData) -> dict[str, float]:
     ids, found = ids_of(train), {}
     for task, labels in train.labels.items():
-        known = labels >= 0  # NaN is not
+        known = train.is_known(task)
         statistics = TargetStatistics(ids[known], labels[known])
-        found[task] = auc(rows.labels[task], statistics.of(ids_of(rows)))
+        found[task] = auc(
+            rows.labels[task],
+            statistics.of(ids_of(rows)),
+            numeric=task in train.regression,
+        )
     return found
 
 

@@ -1,6 +1,6 @@
 """A split of a fold in memory, preprocessed once for many trainings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from home_tf.config import Config
 from home_tf.data import DatasetDirectory
+from home_tf.evaluation import valid_labels
 from home_tf.features import Preprocessor
 from home_tf.training.experiment import Experiment
 
@@ -24,12 +25,18 @@ class SplitData:
         labels: `{task: (rows,)}`; NaN or -1 where missing.
         weights: Sample weights `{task: (rows,)}` of the tasks that have some.
         groups: GAUC's groups, `(rows,)`; None if there are none.
+        regression: The tasks whose labels are numbers.
     """
 
     features: dict[str, npt.NDArray[Any]]
     labels: dict[str, npt.NDArray[Any]]
     weights: dict[str, npt.NDArray[Any]]
     groups: npt.NDArray[Any] | None = None
+    regression: frozenset[str] = frozenset()
+
+    def is_known(self, task: str) -> npt.NDArray[np.bool_]:
+        """Which rows have a label of a task, `(rows,)`."""
+        return valid_labels(self.labels[task], numeric=task in self.regression)
 
     @classmethod
     def load(
@@ -44,7 +51,9 @@ class SplitData:
         with experiment.explain_broken_records(split):
             dataset = experiment.read(split, _ROWS_AT_ONCE)
             batches = list(dataset.as_numpy_iterator())
-        return cls(*tf.nest.map_structure(lambda *x: np.concatenate(x), *batches))
+        parts = tf.nest.map_structure(lambda *x: np.concatenate(x), *batches)
+        found = cls(*parts)
+        return replace(found, regression=frozenset(config.regression_tasks))
 
     @property
     def rows(self) -> int:

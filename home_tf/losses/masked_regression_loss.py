@@ -1,0 +1,144 @@
+"""Losses of numbers, such as watch times, over the rows whose label is known."""
+
+import math
+from typing import Any, Literal, get_args
+
+from home_tf.backend import keras, ops
+from home_tf.losses.labels import check_number_targets, split_missing_numbers
+from home_tf.losses.masked_loss import MaskedLoss
+
+RegressionKind = Literal["squared", "huber", "log1p", "weighted_logistic"]
+
+# The exponential of more would overflow.
+_LARGEST_EXPONENT = 80.0
+
+
+@keras.saving.register_keras_serializable(package="home_tf")
+class MaskedRegressionLoss(MaskedLoss):
+    """The loss of a task whose label is a number; missing labels do not count.
+
+    The tower of the task learns labels in units of `scale`, so that its loss is about
+    as large as those of other tasks. For an output `o` and a label `y`:
+
+    | `kind` | loss of a row | prediction |
+    |---|---|---|
+    | `squared` | `(t - o)^2`, `t = (y - mean) / scale` | `mean + scale * o` |
+    | `huber` | Huber's, of `t - o`, linear beyond 1 | `mean + scale * o` |
+    | `log1p` | `(t - o)^2`, `t = (log(1 + y) - mean) / scale` |
+      `exp(mean + scale * o) - 1`, at least 0 |
+    | `weighted_logistic` | `t * log(1 + e^-o) + log(1 + e^o)`, `t = y / scale` |
+      `scale * e^o` |
+
+    `weighted_logistic` is what video rankers use for watch time: a logistic regression
+    in which a row counts as `t` positives and one negative, whose odds are the expected
+    label. Covington et al. count rows with `y > 0` as positives alone, whose odds are
+    the expected label only if few rows are; here they always are.
+
+    Args:
+        kind: Which loss.
+        mean: The mean of the labels; for `log1p` of their `log(1 + y)`.
+        scale: Their standard deviation; for `weighted_logistic` their mean.
+        reduction: `"sum"`, which Keras passes when it rebuilds the loss.
+        name: Name of the loss, such as that of the task, which its errors begin with.
+
+    Call arguments:
+        y_true: Labels, `(batch,)` or `(batch, 1)`: finite, NaN where missing; for
+            `log1p` and `weighted_logistic` not negative.
+        y_pred: Outputs of the tower, `(batch,)` or `(batch, 1)`.
+        sample_weight: Weights of the rows, `(batch,)` or `(batch, 1)`, not negative, or
+            None for ones.
+
+    Returns:
+        A scalar, in float32, as `MaskedBinaryCrossentropy` returns it.
+
+    Raises:
+        ValueError: If an argument is out of its range, or labels are no numbers.
+        tf.errors.InvalidArgumentError: If a label or a weight is none of these. Code
+            compiled by XLA raises nothing: the loss is NaN then.
+
+    Example:
+        >>> model.compile("adam", loss={"price": MaskedRegressionLoss("log1p")})
+
+    References:
+        Covington, Adams, Sargin: Deep Neural Networks for YouTube Recommendations
+        (RecSys 2016), section 4.2.
+    """
+
+    def __init__(
+        self,
+        kind: RegressionKind = "squared",
+        *,
+        mean: float = 0.0,
+        scale: float = 1.0,
+        reduction: str = "sum",
+        name: str = "masked_regression_loss",
+    ) -> None:
+        if kind not in get_args(RegressionKind):
+            raise ValueError(
+                f"`kind` must be one of {', '.join(get_args(RegressionKind))}. "
+                f"Received: {kind!r}"
+            )
+        if not (math.isfinite(mean) and math.isfinite(scale) and scale > 0):
+            raise ValueError(
+                "`mean` must be finite and `scale` finite and greater than 0. "
+                f"Received: mean={mean!r}, scale={scale!r}"
+            )
+        super().__init__(reduction=reduction, name=name)
+        self.kind: RegressionKind = kind
+        self.mean, self.scale = float(mean), float(scale)
+
+    @property
+    def is_never_negative(self) -> bool:
+        """Whether labels and predictions are not negative."""
+        return self.kind in ("log1p", "weighted_logistic")
+
+    def check_targets(
+        self, where: str, labels: Any, sample_weight: Any = None
+    ) -> tuple[Any, Any]:
+        """Returns labels, missing ones as NaN, and weights, checked."""
+        return check_number_targets(
+            where, labels, sample_weight, not_negative=self.is_never_negative
+        )
+
+    def split_missing(
+        self, labels: Any, outputs: Any, sample_weight: Any = None
+    ) -> tuple[Any, Any, Any, Any]:
+        """Flattens labels and outputs and tells the valid rows apart."""
+        return split_missing_numbers(labels, outputs, sample_weight)
+
+    def of_rows(self, labels: Any, outputs: Any) -> Any:
+        """The loss of each row; NaN of a label that is none."""
+        valid = ops.isfinite(labels)
+        if self.is_never_negative:
+            valid = valid & (labels >= 0.0)
+        labels = ops.where(valid, labels, ops.zeros_like(labels) + math.nan)
+        if self.kind == "weighted_logistic":
+            wanted = labels / self.scale
+            return wanted * ops.softplus(-outputs) + ops.softplus(outputs)
+        if self.kind == "log1p":
+            labels = ops.log1p(labels)
+        error = (labels - self.mean) / self.scale - outputs
+        if self.kind == "huber":
+            size = ops.abs(error)
+            inner = ops.minimum(size, 1.0)
+            return inner * (size - inner / 2.0)
+        return error * error
+
+    def to_prediction(self, outputs: Any) -> Any:
+        """Outputs of the tower to numbers in the unit of the labels."""
+        if self.kind == "weighted_logistic":
+            return self.scale * ops.exp(ops.minimum(outputs, _LARGEST_EXPONENT))
+        predicted = self.mean + self.scale * outputs
+        if self.kind == "log1p":
+            grown = ops.exp(ops.minimum(predicted, _LARGEST_EXPONENT)) - 1.0
+            return ops.maximum(grown, 0.0)
+        return predicted
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments that rebuild the loss."""
+        return {
+            "kind": self.kind,
+            "mean": self.mean,
+            "scale": self.scale,
+            "name": self.name,
+        }

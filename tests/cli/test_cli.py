@@ -90,6 +90,47 @@ def test_from_records_to_metrics(ran, run):
     assert 0.4 < metrics["test"]["auc"]["is_click"] < 1
 
 
+def test_a_run_goes_on_from_another(ran, run, folder):
+    out = run.with_name(f"{run.name}-next")
+    ran("train", "--config", folder / "config.yaml", "--data", folder / "records",
+        "--out", out, "--framework", run.name, "--epochs", 1, "--from", run)  # fmt: skip
+    ran("evaluate", "--run", out)
+    both = [json.loads((one / "run.json").read_text()) for one in (run, out)]
+    assert both[1]["start_from"] == str(run.resolve())
+    assert both[0]["data"] == both[1]["data"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", ["tfrs", "keras"])
+def test_trials_and_days_by_commands(ran, folder, logs, tmp_path, framework):
+    config = ("--config", folder / "config.yaml", "--framework", framework)
+    tuned = tmp_path / "tuned"
+    said = ran("tune", *config, "--data", folder / "records", "--out", tuned,
+               "--trials", 2)  # fmt: skip
+    assert re.search(r"^trial 1 +0\.\d{4}  learning_rate ", said, re.MULTILINE)
+    ran("train", "--config", tuned / "best.yaml", "--data", folder / "records",
+        "--out", tmp_path / "best", "--epochs", 1)  # fmt: skip
+    by_day = tmp_path / "by-day"
+    said = ran("train", *config, "--progressive", "--source", logs, "--out", by_day,
+               "--start-days", 4)  # fmt: skip
+    assert re.search(r"^20220429  AUC 0\.\d{4}  GAUC 0\.\d{4}", said, re.MULTILINE)
+    assert (by_day / "days.png").is_file()
+
+
+def test_options_of_training_that_exclude_one_another(home_tf_here, folder, tmp_path):
+    train = ("train", "--config", folder / "config.yaml", "--out", tmp_path / "run")
+    records = ("--data", folder / "records")
+    for options, message in (
+        ((), "needs --data, or --progressive"),
+        ((*records, "--progressive"), "`--progressive` prepares the days"),
+        ((*records, "--start-days", 2), "go with `--progressive`"),
+        ((*records, "--new-statistics", *KERAS), "goes with an earlier run"),
+    ):
+        assert_one_line_error(home_tf_here(*train, *options), message)
+    predict = ("predict", *records, "--out", tmp_path / "out")
+    assert_one_line_error(home_tf_here(*predict), "name the model that predicts")
+
+
 def test_a_first_configuration_runs_as_it_is(home_tf_here, logs, tmp_path):
     files = sorted(logs.glob("*.csv*"))
     config = tmp_path / "config.yaml"

@@ -1,7 +1,7 @@
 """The options that several commands have."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -57,3 +57,10 @@ RunDataOption = Annotated[
     OptionPath | None,
     path_option("--data", help="The dataset directory, if it has moved."),
 ]
+EngineOption = Annotated[
+    Literal["duckdb", "spark"], typer.Option(help="Where the rows are computed.")
+]
+MasterOption = Annotated[
+    str | None, typer.Option(help="Spark's cluster, such as spark://host:7077.")
+]
+MemoryOption = Annotated[str, typer.Option(help="The most memory that DuckDB takes.")]

@@ -1,6 +1,6 @@
 """`home-tf predict`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -11,7 +11,13 @@ from home_tf.cli.console import (
     say_if_interrupted,
 )
 from home_tf.cli.open_run import open_run
-from home_tf.cli.options import OptionPath, path_option
+from home_tf.cli.options import (
+    EngineOption,
+    MasterOption,
+    MemoryOption,
+    OptionPath,
+    path_option,
+)
 from home_tf.cli.start_tensorflow import start_tensorflow
 
 
@@ -46,15 +52,9 @@ def predict(
     rows_per_file: Annotated[
         int, typer.Option(help="About how many rows a file has.")
     ] = 1_000_000,
-    engine: Annotated[
-        Literal["duckdb", "spark"], typer.Option(help="Where the rows are read.")
-    ] = "duckdb",
-    master: Annotated[
-        str | None, typer.Option(help="Spark's cluster, such as spark://host:7077.")
-    ] = None,
-    memory: Annotated[
-        str, typer.Option(help="The most memory that DuckDB takes.")
-    ] = "4GB",
+    engine: EngineOption = "duckdb",
+    master: MasterOption = None,
+    memory: MemoryOption = "4GB",
 ) -> None:
     """Predict many rows with a run or an exported model; resumes if interrupted."""
     if run is None:

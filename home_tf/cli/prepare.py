@@ -12,6 +12,9 @@ from home_tf.cli.console import (
 )
 from home_tf.cli.options import (
     ConfigOption,
+    EngineOption,
+    MasterOption,
+    MemoryOption,
     OptionPath,
     SourceOption,
     path_option,
@@ -29,15 +32,9 @@ def prepare(
     ] = "packed",
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress the records.")] = False,
     shards: Annotated[int, typer.Option(help="Number of files of each split.")] = 8,
-    engine: Annotated[
-        Literal["duckdb", "spark"], typer.Option(help="Where the rows are computed.")
-    ] = "duckdb",
-    master: Annotated[
-        str | None, typer.Option(help="Spark's cluster, such as spark://host:7077.")
-    ] = None,
-    memory: Annotated[
-        str, typer.Option(help="The most memory that DuckDB takes.")
-    ] = "4GB",
+    engine: EngineOption = "duckdb",
+    master: MasterOption = None,
+    memory: MemoryOption = "4GB",
     as_of: Annotated[
         str | None, typer.Option(help="A day or time; goes with --only history.")
     ] = None,

@@ -93,7 +93,8 @@ def test_from_records_to_metrics(ran, run):
 def test_a_run_goes_on_from_another(ran, run, folder):
     out = run.with_name(f"{run.name}-next")
     ran("train", "--config", folder / "config.yaml", "--data", folder / "records",
-        "--out", out, "--framework", run.name, "--epochs", 1, "--from", run)  # fmt: skip
+        "--out", out, "--framework", run.name, "--epochs", 1,
+        "--from", run)  # fmt: skip
     ran("evaluate", "--run", out)
     both = [json.loads((one / "run.json").read_text()) for one in (run, out)]
     assert both[1]["start_from"] == str(run.resolve())

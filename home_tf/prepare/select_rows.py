@@ -152,7 +152,7 @@ def _check(table: Table, *, ids: Collection[str], labels: Collection[str]) -> No
             raise HomeError(
                 f"`{name}` is the label of a task and must hold 0, 1 or nothing. "
                 f"Received: {value:g}. Derive it by `data.columns`, such as "
-                f"`{name}: {name} >= 4`"
+                f"`{name}: {name} >= 4`, or give the task `type: regression`"
             )
         raise HomeError(
             f"`{name}` is read as ids and must hold whole numbers, below 2^53 if they "

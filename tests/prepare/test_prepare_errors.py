@@ -141,6 +141,21 @@ def test_two_days_are_too_few(source, edit, error):
     assert "[20220425, 20220426]" in message
 
 
+def test_a_split_without_a_test_day_needs_two(source, edit, error, tmp_path):
+    made = prepare(source, kuairand_config(test="none"), tmp_path / "records")
+    rows = {name: split.rows for name, split in made.splits.items()}
+    whole = prepare(source, kuairand_config(), tmp_path / "with-test")
+    # The day that would test validates, and the one before it trains.
+    both = {name: split.rows for name, split in whole.splits.items()}
+    assert rows == {
+        "train": both["train"] + both["validation"],
+        "validation": both["test"],
+    }
+    edit(source, "log_*", lambda number, row: row.update(date=20220425))
+    message = error(split={"test": "none"})
+    assert "at least 2 days, to train and validate on" in message
+
+
 @pytest.mark.parametrize(
     ("split", "said"),
     [
@@ -155,6 +170,8 @@ def test_two_days_are_too_few(source, edit, error):
         ({"test": "2022-04-25"}, "`data.split.test` must have a day before it"),
         ({"test": 20220426}, "no day is left to train on"),
         ({"first": 20220428}, "no day is left to train on"),
+        ({"test": "none", "first": 20220429}, "no day is left to train on"),
+        ({"test": "none", "validation": 20220430}, "`data.split.validation` must be"),
     ],
 )
 def test_days_of_the_split_are_checked(error, split, said):

@@ -155,7 +155,8 @@ def test_a_model_learns_numbers_beside_clicks(model_class, tmp_path):
     error = found["time"].ravel()[known] - y["time"][known]
     assert np.abs(error).mean() < 0.6 * mean_error
     # What is reported, from the predictions and from the outputs.
-    reported = model.evaluate(rows, verbose=0, return_dict=True)
+    found_by_keras = model.evaluate(rows, verbose=0, return_dict=True)
+    reported = {name: float(value) for name, value in found_by_keras.items()}
     w = weights["time"][known]
     mae = (w * np.abs(error)).sum() / w.sum()
     rmse = np.sqrt((w * error**2).sum() / w.sum())

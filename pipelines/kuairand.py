@@ -41,7 +41,7 @@ def pipeline(
     name = "demo" if source == GENERATED else config.stem
     run, records = Path("runs") / name, Path("runs") / f"{name}-data" / "records"
     prepare(config, records, source)
-    train(config, records, run)
+    train(config=config, data=records, out=run)
     evaluate(run)
     export(Path("saved_models") / name, run)
     diagnose([run])

@@ -54,7 +54,7 @@ def tune(
             space=wanted,
             trials=trials,
             jobs=jobs,
-            say=lambda line: console.print(line, soft_wrap=True, markup=False),
+            say=lambda line: console.print(line, markup=False),
             progress=progress,
         )
     for name in ("best.yaml", "trials.csv", "tuning.png"):

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from home_tf.data import DatasetDirectory, RecordWriter
 from home_tf.errors import HomeError, RemoteFileError
-from home_tf.export.versions import Versions
 from home_tf.files import (
     RemotePath,
     as_path,
@@ -30,6 +29,7 @@ from home_tf.files import (
     tensorflow_files,
     write_json,
 )
+from home_tf.model_versions import Versions
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ def evaluate(
     split: Annotated[
         list[str] | None,
         typer.Option(
-            help="Such as test; repeat for several. Else validation and test, if there."
+            help="Such as test; repeat for several. Else validation and test."
         ),
     ] = None,
 ) -> None:
@@ -24,11 +24,8 @@ def evaluate(
     found = open_run(run)
     from home_tf.training import evaluate_run
 
-    there = found.open_data(data).schema.splits
-    with_rows = [n for n in ("validation", "test") if n in there and there[n].rows]
-    splits = split or with_rows
-    metrics = evaluate_run(found, data=data, splits=splits)
-    for name in splits:
+    metrics = evaluate_run(found, data=data, splits=split or None)
+    for name in [n for n, of_split in metrics.items() if isinstance(of_split, dict)]:
         for make in (metrics_table, errors_table):
             table = make(metrics[name], title=name)
             if table is not None:

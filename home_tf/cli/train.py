@@ -1,5 +1,6 @@
 """`home-tf train`."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -77,7 +78,11 @@ def train(
     ] = None,
 ) -> None:
     """Train a model; resume an interrupted training, or extend one by more epochs."""
-    _check_options(progressive, data, source, start_from, start_days)
+    if progressive:
+        others = {"--data": data, "--from": start_from, "--epochs": epochs}
+        _refuse_with_progressive({**others, "--new-statistics": new_statistics or None})
+    else:
+        _check_without_progressive(data, source, start_days)
     from home_tf.config import peek_framework
 
     start_tensorflow(framework or peek_framework(config))
@@ -113,20 +118,18 @@ def train(
         report_written(run.folder)
 
 
-def _check_options(
-    progressive: bool,
-    data: AnyPath | None,
-    source: AnyPath | None,
-    start_from: AnyPath | None,
-    start_days: int | None,
+def _refuse_with_progressive(options: Mapping[str, object]) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise HomeError(
+                f"`{name}` does not go with `--progressive`, which prepares the days "
+                "of `--source` itself, and trains on each row once"
+            )
+
+
+def _check_without_progressive(
+    data: AnyPath | None, source: AnyPath | None, start_days: int | None
 ) -> None:
-    if progressive and (data is not None or start_from is not None):
-        raise HomeError(
-            "`--progressive` prepares the days of `--source` itself: leave `--data` "
-            "and `--from` out"
-        )
-    if progressive:
-        return
     if data is None:
         raise HomeError("`train` needs --data, or --progressive with --source")
     if source is not None or start_days is not None:

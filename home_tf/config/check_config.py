@@ -93,12 +93,7 @@ def _check_score(config: "Config") -> None:
             f"`serving.score.weights` names unknown tasks {unknown}; the tasks are "
             f"{sorted(config.tasks)}"
         )
-    signed = [
-        name
-        for name in score.weights
-        if config.tasks[name].loss in (None, "squared", "huber")
-        and config.tasks[name].is_regression
-    ]
+    signed = [n for n in score.weights if not config.tasks[n].is_never_negative]
     if score.form == "product" and signed:
         raise HomeError(
             f"`serving.score` is a product, in which predictions of {signed} may be "

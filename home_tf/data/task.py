@@ -51,3 +51,8 @@ class Task:
     def is_regression(self) -> bool:
         """Whether the label is a number."""
         return self.type == "regression"
+
+    @property
+    def is_never_negative(self) -> bool:
+        """Whether labels and predictions are not negative."""
+        return not self.is_regression or self.loss in ("log1p", "weighted_logistic")

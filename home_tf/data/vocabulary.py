@@ -4,6 +4,7 @@ import csv
 import re
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from home_tf.data.schema import Column
@@ -58,6 +59,18 @@ class Vocabulary:
         present = [row for row in rows if row[0] != column.missing]
         values, counts = zip(*present, strict=True) if present else ((), ())
         return cls(values, counts)
+
+    def save(self, file: Path) -> None:
+        """Writes what `load` reads.
+
+        Args:
+            file: The file, on this machine; its folder is made.
+        """
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("w", newline="", encoding="utf-8") as lines:
+            writer = csv.writer(lines, lineterminator="\n")
+            writer.writerow(["value", "count"])
+            writer.writerows(zip(self.values, self.counts, strict=True))
 
     def seen(self, at_least: int) -> list[int] | list[str]:
         """The values that were seen so often, most frequent first."""

@@ -1,6 +1,7 @@
 """A folder of Parquet files that is written part by part, and can be resumed."""
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ from home_tf.files import (
     read_json,
     write_json,
 )
+
+# How the name of a folder begins that is of use only while rows are written.
+SPOOL = ".spool-"
 
 
 class PartFiles:
@@ -84,6 +88,7 @@ class PartFiles:
                 raise HomeError(f"{self.folder}: cannot be written ({error})") from None
         busy = f"{self.folder}: another process is writing to it. Wait for its end"
         with locked(self.folder / ".lock", busy):
+            self._remove_leftovers()
             self._save()
             try:
                 yield
@@ -131,6 +136,17 @@ class PartFiles:
         self.complete = True
         self._save()
 
+    def _remove_leftovers(self) -> None:
+        """Removes what a killed process left that the manifest does not know."""
+        known = {self._path(number).name for number in range(len(self._parts))}
+        files: list[AnyPath] = list(self.folder.glob("part-*.parquet"))
+        for file in files:
+            if file.name not in known:
+                file.unlink()
+        if not isinstance(self.folder, RemotePath):
+            for spool in self.folder.glob(f"{SPOOL}*"):
+                shutil.rmtree(spool)
+
     def _path(self, number: int) -> AnyPath:
         return self.folder / f"part-{number:05}.parquet"
 
@@ -169,4 +185,4 @@ class PartFiles:
                 f"{', another '.join(different)}. Name another folder, or remove it"
             )
         self._parts = list(found["parts"].values())
-        self.complete = found["complete"]
+        self.complete = found["complete"] and not different

@@ -7,5 +7,5 @@ from home_tf.export.export_for_predictions import (
 from home_tf.export.export_run import export_run as export_run
 from home_tf.export.requests import Requests as Requests
 from home_tf.export.serving_model import ServingModel as ServingModel
-from home_tf.export.versions import Versions as Versions
 from home_tf.export.warmup import example_request as example_request
+from home_tf.model_versions import Versions as Versions

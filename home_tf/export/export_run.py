@@ -21,10 +21,10 @@ from home_tf.export.quantized_tables import (
 )
 from home_tf.export.requests import Requests
 from home_tf.export.serving_model import ServingModel
-from home_tf.export.versions import Versions
 from home_tf.export.warmup import write_warmup
 from home_tf.extras import require_extra
 from home_tf.files import AnyPath, PathLike, as_path
+from home_tf.model_versions import Versions
 from home_tf.provenance import collect_provenance
 from home_tf.run import Run
 from home_tf.training.experiment import Experiment

@@ -13,10 +13,7 @@ class MaskedBinaryCrossentropy(MaskedLoss):
 
         loss = sum over valid rows of weight * crossentropy / number of valid rows
 
-    The divisor is the number of valid rows of the global batch. Under a `tf.distribute`
-    strategy each replica returns its own rows' share, and the shares add up to the
-    loss; `optimizer.apply_gradients` adds up the gradients likewise. A batch with no
-    valid row has loss 0 and zero gradients.
+    `MaskedLoss` says how replicas share it, and what a batch without labels does.
 
     Args:
         reduction: `"sum"`, which Keras passes when it rebuilds the loss.

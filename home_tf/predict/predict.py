@@ -13,7 +13,7 @@ from home_tf.data.schema import fingerprint_file
 from home_tf.engines import PartFiles
 from home_tf.errors import HomeError, check_at_least
 from home_tf.files import AnyPath, PathLike, RemotePath, as_path
-from home_tf.predict.predict_batches import PredictBatches
+from home_tf.predict.predict_batches import PREFIX, PredictBatches
 from home_tf.predict.rows import Progress, RecordRows, TableRows
 from home_tf.predict.saved_ranker import find_saved_model, load_ranker
 
@@ -45,7 +45,8 @@ def predict(
     Args:
         data: A dataset directory, or its URL; files of CSV or Parquet, as a path, a
             pattern such as `new/*.parquet` or a list of them, which have the columns
-            that the model reads; or a table of Ibis, Arrow, pandas or Polars.
+            that the model reads; or a table of Ibis, Arrow, pandas or Polars, with
+            which `out` must be new.
         out: The folder to write, or its URL: `part-00000.parquet`, ..., each with the
             kept columns and a `float32` column `predicted_TASK` for each task, and
             `predicted_score` if the model has a score. The rows are in the order of
@@ -76,12 +77,18 @@ def predict(
     check_at_least("rows_per_file", rows_per_file, 1)
     rows = _find_rows(data, split, engine, master, memory)
     with _open_model(export, run, run_data, engine) as folder:
-        ranker = load_ranker(str(folder))
+        fingerprint = _fingerprint(as_path(run) if run else folder)
+        ranker = load_ranker(str(folder), fingerprint)
         function = PredictBatches(
-            str(folder), ranker.columns, ranker.outputs, list(columns), batch_size
+            model=str(folder),
+            fingerprint=fingerprint,
+            columns=ranker.columns,
+            outputs=ranker.outputs,
+            kept=_check_kept(columns, ranker.outputs),
+            batch_size=batch_size,
         )
         job = {
-            "model": _fingerprint(as_path(run) if run else folder),
+            "model": fingerprint,
             "data": rows.fingerprint(),
             "columns": function.kept,
         }
@@ -139,6 +146,17 @@ def _open_model(
     with TemporaryDirectory() as scratch:
         export_for_predictions(Run(as_path(run)), scratch, data=run_data)
         yield Path(scratch)
+
+
+def _check_kept(columns: Sequence[str], outputs: Sequence[str]) -> list[str]:
+    """The columns to keep, each once."""
+    taken = {f"{PREFIX}{output}" for output in outputs}.intersection(columns)
+    if taken:
+        raise HomeError(
+            f"`columns` must not name what is predicted. Received: {sorted(taken)}. "
+            "Give the column of the data another name"
+        )
+    return list(dict.fromkeys(columns))
 
 
 def _fingerprint(folder: AnyPath) -> str:

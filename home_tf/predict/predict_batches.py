@@ -24,6 +24,7 @@ class PredictBatches:
 
     Args:
         model: The folder of the SavedModel.
+        fingerprint: What tells the model from others.
         columns: The columns that it reads.
         outputs: What it predicts.
         kept: Columns of the rows that are kept beside the predictions.
@@ -31,6 +32,7 @@ class PredictBatches:
     """
 
     model: str
+    fingerprint: str
     columns: Mapping[str, Column]
     outputs: Sequence[str]
     kept: Sequence[str]
@@ -48,7 +50,7 @@ class PredictBatches:
         Raises:
             HomeError: If a column has values that the model cannot read.
         """
-        ranker = load_ranker(self.model)
+        ranker = load_ranker(self.model, self.fingerprint)
         for batch in batches:
             for start in range(0, batch.num_rows, self.batch_size):
                 rows = batch.slice(start, self.batch_size)

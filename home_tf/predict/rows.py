@@ -4,13 +4,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import tensorflow as tf
 
 from home_tf.data import Column, DatasetDirectory
 from home_tf.engines import ROW, Engine, PartFiles, Table, open_engine
+from home_tf.engines.part_files import SPOOL
 from home_tf.engines.read_files import find_files, read_files
 from home_tf.errors import HomeError
 from home_tf.predict.predict_batches import PredictBatches
@@ -45,11 +48,20 @@ class RecordRows:
         """Predicts the rows that are not written yet.
 
         Raises:
-            HomeError: If a column is missing, or has values that cannot be read.
+            HomeError: If a column is missing, has values that cannot be read, or a
+                record is broken.
         """
         _check_columns(str(self._data), self._data.columns, function)
         batches = self._read(function.reads, parts.rows)
-        parts.write(function(batches), lambda done: progress(_STAGE, done, self._rows))
+        try:
+            parts.write(
+                function(batches), lambda done: progress(_STAGE, done, self._rows)
+            )
+        except (tf.errors.DataLossError, tf.errors.FailedPreconditionError):
+            broken = self._data.find_corrupt_record(self._split)
+            if broken is None:
+                raise
+            raise HomeError(broken) from None
 
     def _read(
         self, columns: Collection[str], first_row: int
@@ -85,8 +97,8 @@ class TableRows:
 
     def fingerprint(self) -> dict[str, Any]:
         """What tells these rows from others."""
-        if self._files is None:
-            return {"table": type(self._data).__name__}
+        if self._files is None:  # nothing tells a table from another
+            return {"table": uuid4().hex}
         return {"files": [_describe(file) for file in self._files]}
 
     def predict(
@@ -104,7 +116,7 @@ class TableRows:
             )
         beside = parts.folder if isinstance(parts.folder, Path) else None
         with (
-            TemporaryDirectory(prefix=".spool-", dir=beside) as spool,
+            TemporaryDirectory(prefix=SPOOL, dir=beside) as spool,
             open_engine(
                 Path(spool), self._memory, self._engine, self._master
             ) as engine,

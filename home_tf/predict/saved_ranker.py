@@ -1,6 +1,5 @@
 """An exported model, called on arrays."""
 
-import re
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any
@@ -10,8 +9,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from home_tf.data import Column
+from home_tf.data.column_errors import find_column_error
 from home_tf.errors import HomeError
 from home_tf.files import AnyPath, PathLike, as_path
+from home_tf.model_versions import Versions
 
 Array = npt.NDArray[Any]
 
@@ -28,15 +29,14 @@ def find_saved_model(folder: PathLike) -> AnyPath:
     path = as_path(folder)
     if (path / _MODEL_FILE).is_file():
         return path
-    names = [one.name for one in path.iterdir()] if path.is_dir() else []
-    versions = sorted(int(name) for name in names if re.fullmatch(r"[1-9]\d*", name))
-    for number in reversed(versions):
-        if (path / str(number) / _MODEL_FILE).is_file():
-            return path / str(number)
-    raise HomeError(
-        f"{path}: no exported model here. Write one with `home-tf export`, or name "
-        "another folder"
-    )
+    versions = Versions(path)
+    numbers = versions.numbers()
+    if not numbers:
+        raise HomeError(
+            f"{path}: no exported model here. Write one with `home-tf export`, or name "
+            "another folder"
+        )
+    return versions.path(numbers[-1])
 
 
 class SavedRanker:
@@ -95,18 +95,19 @@ class SavedRanker:
         try:
             found = self._function(**tensors)
         except tf.errors.InvalidArgumentError as error:
-            raise HomeError(_explain(str(error))) from None
+            reason = find_column_error(str(error))
+            if reason is None:
+                raise
+            raise HomeError(reason) from None
         return {name: np.asarray(found[name]) for name in self.outputs}
 
 
 @lru_cache(maxsize=1)
-def load_ranker(folder: str) -> SavedRanker:
-    """A `SavedRanker`, loaded once by a process."""
+def load_ranker(folder: str, fingerprint: str) -> SavedRanker:
+    """A `SavedRanker`, loaded once by a process.
+
+    Args:
+        folder: The folder with `saved_model.pb`.
+        fingerprint: What tells the model from others that have been in the folder.
+    """
     return SavedRanker(folder)
-
-
-def _explain(message: str) -> str:
-    """The line about a column, which the model's own checks put into the error."""
-    lines = [line.strip() for line in message.splitlines()]
-    about = [line[line.index("column") :] for line in lines if "column `" in line]
-    return about[0].rstrip("]") if about else lines[0]

@@ -92,7 +92,7 @@ def _curves(days: Sequence[Day]) -> Figure:
     for axis, name in zip(axes, names, strict=True):
         for task in days[0].tasks:
             of_task = [day.tasks[task] for day in days]
-            values = [x[name] if x["positives"] >= _FEW else None for x in of_task]
+            values = [x[name] if _has_enough(x) else None for x in of_task]
             axis.plot(places, _numbers(values), lw=1, marker=".", label=task)
         means = _numbers([day.mean[name] for day in days])
         axis.plot(places, means, lw=2.5, color="black", marker="o", label="mean")
@@ -104,6 +104,12 @@ def _curves(days: Sequence[Day]) -> Figure:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure
+
+
+def _has_enough(values: Mapping[str, Any]) -> bool:
+    # A regression task has no positives: every label counts.
+    number = values["positives"]
+    return bool((values["examples"] if number is None else number) >= _FEW)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -92,6 +92,7 @@ def train_by_day(
     _make(target, config, start_days)
     busy = f"{target}: another process is writing to it. Wait for its end"
     with locked(target / ".lock", busy):
+        _check_same(target, config, start_days)
         by_day = _ByDay(config, folder, target, memory)
         for number in range(start_days, len(days)):
             (progress or _silent)("days", number - start_days, len(days) - start_days)
@@ -158,29 +159,45 @@ class _ByDay:
 
 
 def _make(out: Path, config: Config, start_days: int) -> None:
-    """Makes the folder, or checks that one is of the same.
+    """Makes the folder, if it is not there.
 
     Raises:
         HomeError: If it holds something else.
     """
-    if not (out / _STATE).is_file():
-        if not is_vacant(out):
-            raise HomeError(
-                f"{out}: is not empty and does not contain a progressive evaluation. "
-                "Name another folder"
-            )
-        with atomic_directory(out) as aside:
-            dump_config(config, aside / "config.yaml")
-            _save(aside, start_days, [])
+    if (out / _STATE).is_file():
         return
+    if not is_vacant(out):
+        raise HomeError(
+            f"{out}: is not empty and does not contain a progressive evaluation. Name "
+            "another folder"
+        )
+    with atomic_directory(out) as aside:
+        _save_settings(aside, config, start_days)
+
+
+def _check_same(out: Path, config: Config, start_days: int) -> None:
+    """Checks the settings; where no day is measured yet, others take their place.
+
+    Raises:
+        HomeError: If days have been measured with other settings.
+    """
+    state = read_json(out / _STATE)
     different = differing_keys(load_config(out / "config.yaml"), config)
-    if read_json(out / _STATE)["start_days"] != start_days:
+    if state["start_days"] != start_days:
         different.append("start_days")
-    if different:
+    if different and state["days"]:
         raise HomeError(
             f"{out}: holds another progressive evaluation, which differs in "
             f"{', '.join(different)}. Name another folder, or remove this one"
         )
+    if different:
+        shutil.rmtree(out / "days", ignore_errors=True)
+        _save_settings(out, config, start_days)
+
+
+def _save_settings(out: Path, config: Config, start_days: int) -> None:
+    dump_config(config, out / "config.yaml")
+    _save(out, start_days, [])
 
 
 def _save(out: Path, start_days: int, days: list[dict[str, Any]]) -> None:

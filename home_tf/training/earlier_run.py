@@ -1,6 +1,5 @@
 """A run that another one begins with: its weights, and vocabularies that grow."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,11 +12,20 @@ from home_tf.data import DatasetDirectory, Vocabulary
 from home_tf.data.dataset_directory import STATISTICS_FILE
 from home_tf.errors import HomeError
 from home_tf.features import CategoricalFeature
+from home_tf.features.feature import check_columns
 from home_tf.files import AnyPath, PathLike, as_path, read_json, write_json
 from home_tf.run import Run
 
 # Sections of a configuration in which a run may differ from the one it begins with.
 _MAY_DIFFER = ("data", "evaluation", "serving", "training")
+# In the folder of the counts: which run they continue.
+_ORIGIN_FILE = "start_from.json"
+
+
+def started_from(run: Run) -> str | None:
+    """The run whose weights a run began with; None if with weights of its own."""
+    counts = run.find_counts()
+    return None if counts is None else str(read_json(counts / _ORIGIN_FILE)["run"])
 
 
 class EarlierRun:
@@ -25,8 +33,9 @@ class EarlierRun:
 
     Args:
         folder: Its folder.
-        new_statistics: Whether numbers are normalised, and cut into buckets, by the new
-            training rows, and not by those of the earlier run.
+        new_statistics: Whether features that are numbers are normalised by the new
+            training rows, and not by those of the earlier run. The bounds of buckets
+            and the units of labels stay: the weights rest on them.
 
     Attributes:
         run: The run.
@@ -59,8 +68,8 @@ class EarlierRun:
         if training.learning_rate_decay != "none":
             raise HomeError(
                 "`training.learning_rate_decay` must be none for a run that begins "
-                "with another's weights, for their learning rate is zero. Received: "
-                f"{training.learning_rate_decay}"
+                "with another's weights: the optimizer's count of steps goes on, past "
+                f"the end of the decay. Received: {training.learning_rate_decay}"
             )
         if training.reset_embeddings and training.epochs > 1:
             raise HomeError(
@@ -102,7 +111,7 @@ class EarlierRun:
         path = data.path if isinstance(data, DatasetDirectory) else data
         kept = to.find_counts()
         if kept is not None:
-            noted = to.load_state().get("start_from", self.name)
+            noted = started_from(to)
             if noted != self.name:
                 raise HomeError(
                     f"{to.folder}: began with the weights of {noted}. Received: "
@@ -111,12 +120,14 @@ class EarlierRun:
             yield DatasetDirectory(path, counts=kept)
             return
         new = DatasetDirectory(path)
+        check_columns(config.features, new)
         before = DatasetDirectory(path, counts=self._find_counts())
         with TemporaryDirectory() as scratch:
-            self._write_statistics(before, new, Path(scratch))
+            write_json(Path(scratch, _ORIGIN_FILE), {"run": self.name})
+            self._write_statistics(before, new, config, Path(scratch))
             for column, least in _min_counts(config).items():
                 grown = _grow(before.vocabulary(column), new.vocabulary(column), least)
-                _write(grown, Path(scratch, "vocabularies", f"{column}.csv"))
+                grown.save(Path(scratch, "vocabularies", f"{column}.csv"))
             yield DatasetDirectory(path, counts=scratch)
 
     def _find_counts(self) -> AnyPath:
@@ -124,16 +135,19 @@ class EarlierRun:
         return self.run.find_counts() or self.run.open_data().counts
 
     def _write_statistics(
-        self, before: DatasetDirectory, new: DatasetDirectory, folder: Path
+        self,
+        before: DatasetDirectory,
+        new: DatasetDirectory,
+        config: Config,
+        folder: Path,
     ) -> None:
         kept = read_json(before.counts / STATISTICS_FILE)
         if self._new_statistics:
-            found = read_json(new.counts / STATISTICS_FILE)
-            # Where buckets begin says which row of a table is whose.
-            kept = {
-                column: {**values, **_quantiles(kept.get(column, {}))}
-                for column, values in found.items()
-            }
+            labels = {task.label or name for name, task in config.tasks.items()}
+            for column, values in read_json(new.counts / STATISTICS_FILE).items():
+                # Where buckets begin says which row of a table is whose.
+                if column not in labels:
+                    kept[column] = {**values, **_quantiles(kept.get(column, {}))}
         write_json(folder / STATISTICS_FILE, kept)
 
 
@@ -175,11 +189,3 @@ def _grow(before: Vocabulary, new: Vocabulary, least: int) -> Vocabulary:
     others = sorted(counts.keys() - set(used), key=lambda one: (-counts[one], one))
     values = (*used, *others)
     return Vocabulary(values, tuple(counts[value] for value in values))
-
-
-def _write(vocabulary: Vocabulary, file: Path) -> None:
-    file.parent.mkdir(exist_ok=True)
-    with file.open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(["value", "count"])
-        writer.writerows(zip(vocabulary.values, vocabulary.counts, strict=True))

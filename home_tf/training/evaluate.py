@@ -13,14 +13,15 @@ def evaluate_run(
     run: Run,
     *,
     data: DatasetDirectory | PathLike | None = None,
-    splits: Sequence[str] = ("validation", "test"),
+    splits: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Measures the best checkpoint of a run and writes `metrics.json`.
 
     Args:
         run: The run.
         data: The dataset directory; by default the one that the run was trained on.
-        splits: Which splits to measure.
+        splits: Which splits to measure; by default validation and, if it has rows,
+            test.
 
     Returns:
         What `metrics.json` holds: `{split: {"auc": {task: value}, ...}}` as
@@ -34,6 +35,9 @@ def evaluate_run(
     """
     config, folder = run.load_config(), run.find_best()
     experiment = Experiment.open(config, run.open_data(data))
+    if splits is None:
+        there = experiment.data.schema.splits
+        splits = [n for n in ("validation", "test") if n in there and there[n].rows]
     network = experiment.load_network(folder)
     predictions = experiment.predict_calibrated(network, *splits)
     metrics: dict[str, Any] = {

@@ -13,6 +13,7 @@ from home_tf.backend import IS_LEGACY, keras
 from home_tf.backend.variables import find_not_finite, named_variables
 from home_tf.config import Config
 from home_tf.data import DatasetDirectory, Task
+from home_tf.data.column_errors import find_column_error
 from home_tf.errors import HomeError
 from home_tf.evaluation import Calibrator, fit_calibrators
 from home_tf.features import FeatureEmbedding, Preprocessor
@@ -187,7 +188,7 @@ class Experiment:
                 found = self.data.find_corrupt_record(split)
                 if found is not None:
                     raise HomeError(found) from None
-            reason = _find_column(str(error))
+            reason = find_column_error(str(error))
             if reason is None:
                 raise
             raise HomeError(f"{self.data}: {reason}. Prepare the data again") from None
@@ -261,7 +262,8 @@ class Experiment:
 
     def make_number_losses(self) -> dict[str, MaskedLoss]:
         """The losses of the regression tasks."""
-        return {name: self.make_losses()[name] for name in self.config.regression_tasks}
+        losses = self.make_losses()
+        return {name: losses[name] for name in self.config.regression_tasks}
 
     def _make_loss(self, name: str, task: Task) -> MaskedLoss:
         if not task.is_regression:
@@ -436,12 +438,6 @@ class Experiment:
             if task not in self.config.regression_tasks
         }
         return fit_calibrators(binary, validation.probabilities, method)
-
-
-def _find_column(message: str) -> str | None:
-    """The line about a column, which the checks of this package put into the error."""
-    lines = [line.strip() for line in message.splitlines() if "column" in line]
-    return lines[0][lines[0].index("column") :].rstrip("]") if lines else None
 
 
 def _model_class(framework: str) -> Callable[..., Any]:

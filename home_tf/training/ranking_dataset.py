@@ -128,8 +128,9 @@ def read_labels(name: str, task: Task, columns: Mapping[str, Tensor]) -> Tensor:
     column = task.label or name
     where = f"column `{column}`, task `{name}`"
     if task.is_regression:
-        not_negative = task.loss in ("log1p", "weighted_logistic")
-        labels = check_numbers(where, columns[column], not_negative=not_negative)
+        labels = check_numbers(
+            where, columns[column], not_negative=task.is_never_negative
+        )
     else:
         labels = check_labels(where, columns[column])
     if task.space is None:
@@ -147,9 +148,8 @@ def _sample_weights(
     for name, task in tasks.items():
         if task.sample_weight is not None:
             where = f"column `{task.sample_weight}`, task `{name}`"
-            known = ~tf.math.is_nan(labels[name]) & (
-                task.is_regression | (labels[name] >= 0.0)
-            )
+            y = labels[name]
+            known = ~tf.math.is_nan(y) if task.is_regression else y >= 0.0
             found = tf.cast(columns[task.sample_weight], tf.float32)
             weights[name] = check_weights(where, tf.where(known, found, 0.0))
     return weights

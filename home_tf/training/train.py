@@ -15,7 +15,7 @@ from home_tf.files import PathLike, as_path
 from home_tf.run import Run
 from home_tf.training.callbacks import OnValidation, training_callbacks
 from home_tf.training.checkpoints import Checkpoints
-from home_tf.training.earlier_run import EarlierRun
+from home_tf.training.earlier_run import EarlierRun, started_from
 from home_tf.training.experiment import Experiment
 from home_tf.training.interruption import Interruption
 from home_tf.training.service_watch import check_service
@@ -99,7 +99,6 @@ def train(
                 checkpoints.restore(lambda line: shown.print(line, soft_wrap=True))
                 if earlier is not None and not checkpoints.saved_step:
                     checkpoints.start_from(earlier.checkpoint)
-                    writable.save_state(start_from=earlier.name)
                 _fit(
                     writable,
                     experiment,
@@ -124,6 +123,12 @@ def _open_data(
     if start_from is None:
         if new_statistics:
             raise HomeError("`new_statistics` goes with an earlier run to start from")
+        origin = started_from(run)
+        if origin is not None:
+            raise HomeError(
+                f"{run.folder}: began with the weights of {origin}. Name that run "
+                "again to resume, or another folder"
+            )
         yield DatasetDirectory.of(data), None
         return
     earlier = EarlierRun(start_from, new_statistics=new_statistics)

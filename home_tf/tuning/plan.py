@@ -36,6 +36,7 @@ class Plan:
         """
         if (out / _FILE).is_file():
             self._check_same(out, config)
+            write_json(out / _FILE, asdict(self))  # the data may have moved
             return
         if not is_vacant(out):
             raise HomeError(

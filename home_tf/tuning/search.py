@@ -112,13 +112,16 @@ class Search:
             Its number and its parameters.
         """
         with self._lock, _quiet():
-            states = (TrialState.RUNNING,)
-            before = len(self.trials) + len(self._study.get_trials(False, states))
+            begun = [t for t in self._study.trials if _counts(t)]
+            before = len(begun)
             self._study.sampler = optuna.samplers.TPESampler(
                 seed=before, n_startup_trials=_RANDOM_TRIALS, constant_liar=True
             )
             trial = self._study.ask()
-            parameters = draw(self._space, trial) if before else self._defaults
+            tried = [one.user_attrs.get(_PARAMETERS) for one in begun]
+            parameters = (
+                draw(self._space, trial) if self._defaults in tried else self._defaults
+            )
             trial.set_user_attr(_PARAMETERS, parameters)
             return trial.number, parameters
 
@@ -199,6 +202,10 @@ def _has_ended(trial: FrozenTrial) -> bool:
     # One that a killed process left has no reason.
     failed = trial.state == TrialState.FAIL and _REASON in trial.user_attrs
     return failed or trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def _counts(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.RUNNING or _has_ended(trial)
 
 
 def _describe(trial: FrozenTrial) -> Trial:

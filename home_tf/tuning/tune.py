@@ -83,8 +83,9 @@ def tune(
         tuner = _Tuner(plan, folder, config, jobs, say)
         try:
             tuner.run(trials, progress or _silent)
-        except HomeError:  # the first trial failed: the folder is of no use
-            shutil.rmtree(folder)
+        except HomeError:
+            if tuner.is_useless:
+                shutil.rmtree(folder)
             raise
         return tuner.finish()
 
@@ -120,13 +121,19 @@ class _Tuner:
             finally:
                 self._processes.stop()
 
+    @property
+    def is_useless(self) -> bool:
+        """Whether no trial is complete."""
+        return self._search.best is None
+
     def finish(self) -> Config:
         """Writes what was found."""
         best = self._search.best
         assert best is not None  # the first trial is complete
         found = override_config(self._config, best.parameters)
         write_results(self._out, found, self._search)
-        self._say(describe_best(best, self._search.trials[0]))
+        first = next(one for one in self._search.trials if not one.parameters)
+        self._say(describe_best(best, first))
         return found
 
     def _train(self, number: int, parameters: dict[str, Any]) -> str | None:
@@ -151,7 +158,7 @@ class _Tuner:
             self._search.tell_failed(number, reason)
         (trial,) = (one for one in self._search.trials if one.number == number)
         best = self._search.best
-        if trial.state == "failed" and not number:
+        if trial.state == "failed" and not trial.parameters:
             raise HomeError(f"the configuration itself cannot be trained: {reason}")
         self._say(describe_trial(trial, best))
         self._keep_best()

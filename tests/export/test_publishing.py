@@ -49,7 +49,7 @@ def test_versions_count_up_and_only_the_last_are_kept(trained, tmp_path, checked
         # Variables are written then, and the graph is not.
         ("tensorflow.python.lib.io.file_io:atomic_write_string_to_file", {"1"}),
         ("home_tf.export.export_run:check_export", {"1"}),
-        ("home_tf.export.versions:Versions._keep", {"1", "2"}),
+        ("home_tf.model_versions:Versions._keep", {"1", "2"}),
         ("home_tf.files.local:shutil", {"2"}),
     ],
 )

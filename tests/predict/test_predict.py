@@ -1,6 +1,7 @@
 """Predictions of many rows, against the trained network run eagerly."""
 
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -131,6 +132,49 @@ def test_an_interrupted_call_resumes(trained, tmp_path):
     assert not shown
 
 
+def test_what_a_killed_call_left_is_removed(trained, rows, tmp_path):
+    _, version, _, expected = trained
+    out, given = tmp_path / "out", {"export": version, "rows_per_file": 1}
+    with pytest.raises(KeyboardInterrupt):
+        predict(str(rows / "*.parquet"), out, **given, batch_size=40, progress=stop)
+    # Killed after a file was in its place, and before the manifest said so.
+    shutil.copy(rows / "a.parquet", out / "part-00007.parquet")
+    (out / ".spool-killed").mkdir()
+    predict(str(rows / "*.parquet"), out, **given, batch_size=40)
+    assert read(out).num_rows == 64
+    assert_expected(read(out), expected)
+    assert not list(out.glob(".spool*"))
+
+
+def stop(_, done, total):
+    """Interrupts a call after its first file."""
+    if done == total:
+        raise KeyboardInterrupt
+
+
+def test_a_table_is_never_taken_for_another(trained, rows, tmp_path):
+    _, version, _, _ = trained
+    predict(change(rows), tmp_path / "out", export=version)
+    with pytest.raises(HomeError, match="another call, with another data"):
+        predict(change(rows).slice(1), tmp_path / "out", export=version)
+
+
+def test_a_broken_record_is_named(trained, tmp_path):
+    run, version, _, _ = trained
+    records = tmp_path / "records"
+    shutil.copytree(run.folder.parent / "records", records)
+    (file, *_) = sorted(records.glob("test-*"))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+    with pytest.raises(HomeError, match=rf"{file.name}.*record"):
+        predict(records, tmp_path / "out", export=version)
+    file.write_bytes(content[:100])
+    with pytest.raises(HomeError, match=file.name):
+        predict(records, tmp_path / "out", export=version)
+    assert not list((tmp_path / "out").glob("part-*"))
+
+
 def test_other_predictions_are_refused(trained, rows, tmp_path):
     _, version, _, _ = trained
     out = tmp_path / "out"
@@ -182,6 +226,7 @@ def test_calls_without_a_model_or_rows_are_refused(trained, rows, tmp_path):
         ({"export": version, "run": run.folder}, "not both"),
         ({"export": tmp_path}, "no exported model here"),
         ({"export": version, "split": "test"}, "`split` goes with a dataset directory"),
+        ({"export": version, "columns": ["predicted_is_click"]}, "what is predicted"),
         ({"export": version, "batch_size": 0}, "`batch_size` must be at least 1"),
         ({"export": version, "engine": "spark"}, "Spark writes the rows in no order"),
         ({"run": run.folder, "engine": "spark"}, "each executor loads an `export`"),

@@ -13,6 +13,7 @@ from home_tf.errors import HomeError
 from home_tf.lab.synthetic import generate
 from home_tf.prepare import prepare
 from home_tf.progressive import train_by_day
+from home_tf.progressive.results import Day, write_results
 from home_tf.run import Run
 from home_tf.training import evaluate_run, train
 
@@ -90,3 +91,30 @@ def test_what_cannot_be_done_is_refused(log, tmp_path):
     (tmp_path / "mine").write_text("")
     with pytest.raises(HomeError, match="is not empty and does not contain a progr"):
         train_by_day(config, logs, tmp_path)
+
+
+def test_a_first_day_that_fails_leaves_the_settings_open(log, tmp_path):
+    logs, config = log
+    rare = override_config(config, {"data.columns.is_like": "0"})
+    with pytest.raises(HomeError, match="no positive label"):
+        train_by_day(rare, logs, tmp_path / "out")
+    again = override_config(rare, {"data.columns.is_like": "rand"})
+    with pytest.raises(HomeError, match=r"`data\.columns"):
+        train_by_day(again, logs, tmp_path / "out", start_days=2)
+
+
+def test_a_day_of_numbers_is_shown(tmp_path):
+    metrics = {
+        "auc": {"is_click": 0.7, "watch_time": 0.6},
+        "examples": {"is_click": 90, "watch_time": 80},
+        "positives": {"is_click": 30, "watch_time": None},
+    }
+    day = Day.of(20220427, metrics, None)
+    write_results(tmp_path, [day, Day.of(20220428, metrics, ["is_click"])])
+    rows = read(tmp_path)
+    assert [row["task"] for row in rows[:3]] == ["is_click", "watch_time", "mean"]
+    assert rows[1]["positives"] == ""
+    assert float(rows[2]["auc"]) == pytest.approx(0.65)
+    assert float(rows[5]["auc"]) == pytest.approx(0.7)
+    assert day.describe() == "20220427  AUC 0.6500  (90 rows)"
+    assert imread(tmp_path / "days.png").ndim == 3

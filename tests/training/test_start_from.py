@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from home_tf.backend import IS_LEGACY
-from home_tf.config import load_config
+from home_tf.config import load_config, override_config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.prepare import prepare
@@ -148,9 +149,13 @@ def test_statistics_are_those_of_the_earlier_run_unless_asked(days, still):
         new_statistics=True,
     )
     found = json.loads((renewed.counts / "statistics.json").read_text())
-    for column, values in after.items():
-        assert found[column]["mean"] == values["mean"]
+    for column in after:
+        # Those of labels stay: the towers have learnt by them.
+        kept = before if column in ("long_view", "is_click", "is_like") else after
+        assert found[column]["mean"] == kept[column]["mean"]
+        assert found[column]["variance"] == kept[column]["variance"]
         assert found[column].get("quantiles") == before[column].get("quantiles")
+    assert found["video_impressions"]["mean"] == after["video_impressions"]["mean"]
 
 
 def test_what_begins_so_resumes_and_is_measured(days, tmp_path):
@@ -173,7 +178,9 @@ def test_what_begins_so_resumes_and_is_measured(days, tmp_path):
     least = TABLES["user_id"][0]
     known = [value for value, count in counts[0].items() if count >= least]
     assert list(counts[1])[: len(known)] == known
-    # And no other.
+    # And no other, nor none.
+    with pytest.raises(HomeError, match=r"began with the weights of .*parts"):
+        train(load("after"), folder / "after", third.folder)
     with pytest.raises(HomeError, match=r"began with the weights of .*parts"):
         train(load("after"), folder / "after", third.folder, start_from=run.folder)
 
@@ -198,3 +205,40 @@ def test_what_does_not_fit_is_refused(days, tmp_path):
     )
     refuse(r"its weights do not fit.*model\.tower_units", other, **begun)
     assert not (tmp_path / "new").exists()
+
+
+def test_new_statistics_leave_the_unit_of_a_number_as_it_is(days, logs, tmp_path):
+    """The tower of a regression task has learnt in it."""
+    _, load, _ = days
+    watch_time = {"group": "watch", "type": "regression", "loss": "log1p"}
+    changes = {
+        "tasks.watch_time": watch_time,
+        "data.columns.watch_time": "play_time_ms / 1000",
+    }
+    runs = []
+    for when in DAYS:
+        config = override_config(load(when), changes)
+        prepare(logs, config, tmp_path / when, shards=2)
+        begun = {"start_from": runs[0].folder, "new_statistics": True} if runs else {}
+        runs.append(train(config, tmp_path / when, tmp_path / f"run-{when}", **begun))
+    before, after = (
+        Experiment.open(one.load_config(), one.open_data()) for one in runs
+    )
+    assert (
+        after.make_losses()["watch_time"].get_config()
+        == before.make_losses()["watch_time"].get_config()
+    )
+    found = [one.data.statistics("video_impressions").mean for one in (before, after)]
+    assert found[0] != found[1]
+
+
+def test_records_without_a_column_are_told(days, tmp_path):
+    folder, load, run = days
+    shutil.copytree(folder / "after", tmp_path / "records")
+    schema = json.loads((tmp_path / "records" / "schema.json").read_text())
+    del schema["columns"]["author_id"], schema["columns"]["user_id"]
+    (tmp_path / "records" / "schema.json").write_text(json.dumps(schema))
+    with pytest.raises(HomeError, match="user_id"):
+        train(load("after"), tmp_path / "records", tmp_path / "run",
+              start_from=run.folder)  # fmt: skip
+    assert not (tmp_path / "run").exists()

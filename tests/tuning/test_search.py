@@ -49,6 +49,18 @@ def test_an_interrupted_search_goes_on_to_the_same_trials(tmp_path):
     assert parts == whole
 
 
+def test_the_defaults_are_tried_though_a_kill_took_them(tmp_path):
+    search = Search(tmp_path / "trials.log", SPACE, {"x": 2.0})
+    (_, defaults), (number, drawn) = search.ask(), search.ask()
+    search.tell(number, score(drawn))
+    # Killed while the first trial was running, and the second one had ended.
+    seen = []
+    run(tmp_path / "trials.log", 3, seen)
+    assert defaults == {"x": 2.0}
+    assert seen[0] == 2.0
+    assert len({drawn["x"], *seen}) == 3
+
+
 def test_the_search_learns_from_its_trials(tmp_path):
     """The last ten trials lie nearer to the optimum than draws at random would."""
     seen = []

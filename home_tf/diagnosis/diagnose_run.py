@@ -77,7 +77,7 @@ def _measure(
     split: str,
     progress: Callable[[str, int, int], None] | None,
 ) -> Figures:
-    inspector = Inspector(network)
+    inspector = Inspector(network, experiment.make_losses())
     widths = {
         **network.features.widths,
         **dict.fromkeys(experiment.preprocessor.numeric_features, 1),

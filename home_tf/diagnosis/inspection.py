@@ -12,7 +12,8 @@ from home_tf.errors import HomeError
 from home_tf.layers.anatomy import Anatomy, NamedExpert
 from home_tf.layers.architecture import Architecture
 from home_tf.layers.recording import Record, recording
-from home_tf.losses.labels import binary_crossentropy, split_missing
+from home_tf.losses.masked_binary_crossentropy import MaskedBinaryCrossentropy
+from home_tf.losses.masked_loss import MaskedLoss
 from home_tf.types import KerasLayer, Tensor
 
 Array = npt.NDArray[Any]
@@ -46,7 +47,7 @@ class Inspection:
         reading_features: The feature gates that read the model's features.
         owners: `{expert: owner}`: `"shared"`, `"group"` or `"task"`.
         gradients: `{expert: (rows, D)}`: the gradient of each row's loss, the sum of
-            its tasks' cross-entropies, by the expert's outputs; empty without labels.
+            its tasks' losses, by the expert's outputs; empty without labels.
     """
 
     experts: Mapping[str, Array]
@@ -60,7 +61,10 @@ class Inspection:
 
 
 def inspect(
-    model: KerasLayer, inputs: Any, labels: Mapping[str, Any] | None = None
+    model: KerasLayer,
+    inputs: Any,
+    labels: Mapping[str, Any] | None = None,
+    losses: Mapping[str, MaskedLoss] | None = None,
 ) -> Inspection:
     """Looks into a model that has one of this package's architectures in it.
 
@@ -69,6 +73,8 @@ def inspect(
         inputs: What it takes.
         labels: `{task: (rows,)}`, 0 or 1, NaN or -1 where missing, if gradients are
             wanted. The model must return logits `{task: (rows, 1)}`.
+        losses: `{task: loss}` of the tasks whose loss is not the cross-entropy, such
+            as `MaskedRegressionLoss` of one whose label is a number.
 
     Returns:
         What its experts and gates do on these rows, at inference.
@@ -82,7 +88,7 @@ def inspect(
         >>> found = inspect(model, features)
         >>> found.gates["task/inter/is_like"].weights.mean(axis=0)
     """
-    return Inspector(model, compiled=False).read(inputs, labels)
+    return Inspector(model, losses, compiled=False).read(inputs, labels)
 
 
 class Inspector:
@@ -90,14 +96,22 @@ class Inspector:
 
     Args:
         model: As in `inspect`.
+        losses: As in `inspect`.
         compiled: Whether to compile; only with the TensorFlow backend.
 
     Raises:
         HomeError: As in `inspect`.
     """
 
-    def __init__(self, model: KerasLayer, *, compiled: bool = True) -> None:
+    def __init__(
+        self,
+        model: KerasLayer,
+        losses: Mapping[str, MaskedLoss] | None = None,
+        *,
+        compiled: bool = True,
+    ) -> None:
         self._model = model
+        self._losses = dict(losses or {})
         self._anatomy = _find_architecture(model).anatomy()
         self._call = self._values
         if compiled and IS_TENSORFLOW:
@@ -166,9 +180,10 @@ class Inspector:
 
         # Each bank's outputs are one tensor, and on the way to the loss.
         with tf.GradientTape() as tape, recording() as records:
-            loss = _sum_of_losses(self._model(inputs, training=False), labels)
-        outputs = {id(r.layer): r.value for r in records if r.kind == "outputs"}
-        found = tape.gradient(loss, outputs, unconnected_gradients="zero")
+            outputs = self._model(inputs, training=False)
+            loss = _sum_of_losses(outputs, labels, self._losses)
+        experts = {id(r.layer): r.value for r in records if r.kind == "outputs"}
+        found = tape.gradient(loss, experts, unconnected_gradients="zero")
         gradients: dict[str, Tensor] = {}
         for bank in self._anatomy.banks:
             each = ops.unstack(found[id(bank.layer)], axis=1)
@@ -190,19 +205,22 @@ def _find_architecture(model: KerasLayer) -> Architecture:
     )
 
 
-def _sum_of_losses(logits: Any, labels: Mapping[str, Any]) -> Tensor:
-    """The cross-entropies of all rows and tasks."""
+def _sum_of_losses(
+    logits: Any, labels: Mapping[str, Any], losses: Mapping[str, MaskedLoss]
+) -> Tensor:
+    """The losses of all rows and tasks."""
     if not isinstance(logits, Mapping) or not set(labels) <= set(logits):
         kind = sorted(logits) if isinstance(logits, Mapping) else type(logits).__name__
         raise HomeError(
             "with `labels` the model must return logits {task: (rows, 1)} of their "
             f"tasks, which are {sorted(labels)}. Received: {kind}"
         )
-    losses = []
+    total = []
     for task, values in labels.items():
-        known, predicted, _, valid = split_missing(values, logits[task])
-        losses.append(ops.sum(valid * binary_crossentropy(known, predicted)))
-    return sum(losses)
+        loss = losses.get(task) or MaskedBinaryCrossentropy()
+        known, predicted, _, valid = loss.split_missing(values, logits[task])
+        total.append(ops.sum(valid * loss.of_rows(known, predicted)))
+    return sum(total)
 
 
 def _by_name(

@@ -92,7 +92,9 @@ class ExpertMonitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Measures the model before the first step."""
-        self._inspector = Inspector(self.model)
+        self._inspector = Inspector(
+            self.model, getattr(self.model, "task_losses", None)
+        )
         if self._log_dir is not None:
             import tensorflow as tf
 

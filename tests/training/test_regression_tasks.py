@@ -123,6 +123,8 @@ def test_a_diagnosis_shows_them(trained):
     assert found["metrics"]["mae"]["play_time"] > 0
     assert "play_time" not in found["calibration_curves"]
     assert "play_time" in found["importance"]["user_is_click_rate"]["auc"]
+    # Every figure is a number: the gradients are those of the task's own loss.
+    json.dumps(found, allow_nan=False)
 
 
 def test_configurations_that_do_not_fit_are_refused():

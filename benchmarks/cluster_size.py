@@ -2,9 +2,9 @@
 
     python benchmarks/cluster_size.py [--ids 1e9] [--width 16] [--batch 4096] ...
 
-Computes it by the formulas of `docs/scaling.md`, without TensorFlow, and prints tables.
-Every size and every figure of the hardware is an option. `check_cluster_size.py`
-compares the formulas with measurements.
+Computes it by the formulas of `docs/guides/scaling.md`, without TensorFlow, and prints
+tables. Every size and every figure of the hardware is an option.
+`check_cluster_size.py` compares the formulas with measurements.
 """
 
 import argparse

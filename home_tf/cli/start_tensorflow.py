@@ -10,7 +10,7 @@ from home_tf.extras import require_extra
 
 _THREADS = "TF_NUM_INTRAOP_THREADS"
 # On as many CPUs it is faster to run two operations side by side than to split each:
-# docs/performance.md.
+# docs/benchmarks/performance.md.
 _FEW_CPUS = 2
 
 

@@ -1,4 +1,6 @@
-"""Writes the tables of docs/config.md: `python -m home_tf.config.docs docs/config.md`.
+"""Writes the tables of the page on the configuration.
+
+    python -m home_tf.config.docs docs/reference/config.md
 
 Keys, defaults and meanings come from the constructors and their docstrings. A table
 stands between the markers `<!-- keys: NAME -->` and `<!-- end of keys -->`; what is

@@ -37,7 +37,7 @@ def diagnose_run(
         progress: Called with a stage and how much of it is done, of how much.
 
     Returns:
-        What `diagnostics.json` holds, which docs/diagnosis.md describes.
+        What `diagnostics.json` holds, which docs/guides/diagnosis.md describes.
 
     Raises:
         HomeError: If the run has no checkpoint or another data, there are no rows in

@@ -1,6 +1,6 @@
 """Figures of experts and gates, added up batch by batch.
 
-`docs/diagnosis.md` has every figure with its formula.
+`docs/guides/diagnosis.md` has every figure with its formula.
 """
 
 from collections.abc import Mapping

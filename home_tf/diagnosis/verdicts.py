@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# From measured runs, which docs/diagnosis.md names beside each of these.
+# From measured runs, which docs/guides/diagnosis.md names beside each of these.
 THRESHOLDS = {
     "dead_dimensions": 0.1,
     "shared_contribution": 0.95,

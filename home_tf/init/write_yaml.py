@@ -27,7 +27,8 @@ A first configuration, guessed from the files. It runs as it is:
 
 Read it before you believe a figure. Above all, delete every feature that is not known
 at the moment when a row is ranked: what happened afterwards, such as how long somebody
-stayed, tells the outcome and makes every metric too good. docs/config.md has all keys.
+stayed, tells the outcome and makes every metric too good. docs/reference/config.md has
+all keys.
 """
 _HISTORY = """\
 Counts and rates of strictly earlier {period}s. If labels come late, add `gap: 1`; for

@@ -75,7 +75,11 @@ def test_the_ids_that_fit_fill_the_memory():
 def test_the_page_shows_what_the_script_prints():
     done = run_python(SCRIPT)
     assert done.returncode == 0, done.stderr
-    page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8").splitlines()
+    page = (
+        (ROOT / "docs" / "guides" / "scaling.md")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     lines = [line for line in done.stdout.splitlines() if line]
     assert sum(line.startswith("| 64 ") for line in lines) == 2
     assert [line for line in lines if line not in page] == []

@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "faults.py"
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_kind_of_fault(workers, tmp_path):
-    """One of each; `docs/distributed.md` has the results of many."""
+    """One of each; `docs/guides/distributed.md` has the results of many."""
     faults = {1: 5, 2: 7}[workers]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
     done = subprocess.run(

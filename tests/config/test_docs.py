@@ -1,4 +1,4 @@
-"""docs/config.md: what it says of every key is what the constructors say."""
+"""docs/reference/config.md: what it says of every key is what the constructors say."""
 
 import re
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 from home_tf.config.docs import SECTIONS, meanings_of, write_tables
 from home_tf.config.keys import keys_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "config.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "config.md"
 
 
 def test_the_page_has_the_tables_that_the_constructors_give():
     page = PAGE.read_text("utf-8")
     assert write_tables(page) == page, (
-        "run `python -m home_tf.config.docs docs/config.md`"
+        "run `python -m home_tf.config.docs docs/reference/config.md`"
     )
 
 

@@ -1,4 +1,4 @@
-"""docs/distributed.md as its readers run it: the scripts in two processes."""
+"""docs/guides/distributed.md as its readers run it: the scripts in two processes."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from home_tf.cluster import Cluster
 from home_tf.data import Column, RecordWriter
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "distributed.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "guides" / "distributed.md").read_text(encoding="utf-8")
 
 
 def block(language):

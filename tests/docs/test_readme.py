@@ -64,7 +64,7 @@ def demo(logs, tmp_path_factory):
     # The whole of HoME.
     config = config.replace("feature_gate: none, self_gate: none", "lora_rank: 2")
     assert "lora_rank" in config
-    # Lists as long as those of the pipeline, for the client in docs/serving.md.
+    # Lists as long as those of the pipeline, for the client in docs/guides/serving.md.
     config = config.replace("length: 5", "length: 20")
     (folder / "small.yaml").write_text(config)
     pipeline = ROOT / "pipelines" / "kuairand.py"
@@ -108,7 +108,7 @@ def test_the_readmes_example_is_short_and_runs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("file", "number"), [("docs/layers.md", 0), ("docs/tfrs.md", 0)]
+    ("file", "number"), [("docs/reference/layers.md", 0), ("docs/guides/tfrs.md", 0)]
 )
 def test_a_training_script_of_the_docs_runs(tmp_path, file, number):
     run("-c", blocks(file, "python")[number], cwd=tmp_path)
@@ -118,7 +118,7 @@ def test_the_script_without_a_server_runs_on_the_export(demo):
     folder, _ = demo
     if not (folder / "saved_models/demo").exists():
         (folder / "saved_models/small").rename(folder / "saved_models/demo")
-    *_, script = blocks("docs/serving.md", "python")
+    *_, script = blocks("docs/guides/serving.md", "python")
     done = run("-I", "-c", script, cwd=folder)
     assert re.search(r"^is_click +\[0\.\d+ +0\.\d+ *\]$", done.stdout, re.MULTILINE)
 
@@ -127,20 +127,20 @@ def test_the_script_without_a_server_runs_on_the_export(demo):
 # of their own, for they pick a Keras. A tutorial runs as a whole, in test_tutorials.py;
 # what is in docs/results was written by `home-tf compare`.
 BLOCKS = {
-    "docs/comparison.md": ["yaml"],
-    "docs/config.md": ["yaml"],
-    "docs/data.md": ["yaml", "yaml", "python", "python", "yaml", "python"],
-    "docs/day_by_day.md": ["yaml"],
-    "docs/diagnosis.md": ["python"],
-    "docs/distributed.md": ["python", "dockerfile", "yaml", "bash"],
-    "docs/layers.md": ["python", "python"],
-    "docs/loss_weighting.md": ["yaml", "python"],
-    "docs/metrics.md": ["python"],
-    "docs/regression.md": ["yaml", "python"],
-    "docs/scaling.md": ["text"],  # in tests/benchmarks/test_cluster_size.py
-    "docs/serving.md": ["python", "yaml", "yaml", "python"],
-    "docs/tfrs.md": ["python", "python"],
-    "docs/tuning.md": ["yaml", "yaml"],
+    "docs/benchmarks/comparison.md": ["yaml"],
+    "docs/reference/config.md": ["yaml"],
+    "docs/guides/data.md": ["yaml", "yaml", "python", "python", "yaml", "python"],
+    "docs/guides/day_by_day.md": ["yaml"],
+    "docs/guides/diagnosis.md": ["python"],
+    "docs/guides/distributed.md": ["python", "dockerfile", "yaml", "bash"],
+    "docs/reference/layers.md": ["python", "python"],
+    "docs/guides/loss_weighting.md": ["yaml", "python"],
+    "docs/reference/metrics.md": ["python"],
+    "docs/guides/regression.md": ["yaml", "python"],
+    "docs/guides/scaling.md": ["text"],  # in tests/benchmarks/test_cluster_size.py
+    "docs/guides/serving.md": ["python", "yaml", "yaml", "python"],
+    "docs/guides/tfrs.md": ["python", "python"],
+    "docs/guides/tuning.md": ["yaml", "yaml"],
 }
 
 
@@ -163,15 +163,15 @@ def execute(script, **names):
 def test_the_reading_example_runs(prepared, tmp_path, monkeypatch):
     (tmp_path / "records").symlink_to(prepared)
     monkeypatch.chdir(tmp_path)
-    script, *_ = blocks("docs/data.md", "python")
+    script, *_ = blocks("docs/guides/data.md", "python")
     batch = next(iter(execute(script)["dataset"]))
     assert batch["user_id"].shape == (1024,)
 
 
 def test_the_example_of_own_logs_is_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    _, script, in_python = blocks("docs/data.md", "python")
-    *_, text = blocks("docs/data.md", "yaml")
+    _, script, in_python = blocks("docs/guides/data.md", "python")
+    *_, text = blocks("docs/guides/data.md", "yaml")
     rows = execute(script)["rows"]
     Path("config.yaml").write_text(text)
     config = load_config("config.yaml")
@@ -192,7 +192,7 @@ def test_the_example_of_own_logs_is_read(tmp_path, monkeypatch):
 
 
 def test_ten_lines_of_yaml_prepare_a_csv_file(tmp_path):
-    people, *_ = blocks("docs/data.md", "yaml")
+    people, *_ = blocks("docs/guides/data.md", "yaml")
     assert len(people.strip().splitlines()) == 10
     lines = [f"{age},{'clerk' if age % 2 else 'nurse'},{age % 3}" for age in range(99)]
     text = "\n".join(["age,job,income", *lines]).replace(",2\n", ",50000+\n")
@@ -204,7 +204,7 @@ def test_ten_lines_of_yaml_prepare_a_csv_file(tmp_path):
 
 
 def test_the_log_of_the_shop_is_prepared(tmp_path):
-    _, shop, _ = blocks("docs/data.md", "yaml")
+    _, shop, _ = blocks("docs/guides/data.md", "yaml")
     (tmp_path / "shop.yaml").write_text(shop)
     (tmp_path / "products.csv").write_text("product,brand,price\np0,b,3\np1,c,30\n")
     rows = range(200)
@@ -226,7 +226,7 @@ def test_the_log_of_the_shop_is_prepared(tmp_path):
 
 
 def test_the_example_of_the_layers_runs(capsys):
-    *_, script = blocks("docs/layers.md", "python")
+    *_, script = blocks("docs/reference/layers.md", "python")
     execute(script)
     assert capsys.readouterr().out.splitlines() == [
         f"{name} ['long_view', 'click', 'like'] (32, 1)" for name in ("HoME", "MMoE")
@@ -234,7 +234,7 @@ def test_the_example_of_the_layers_runs(capsys):
 
 
 def test_the_example_of_the_diagnosis_runs(capsys):
-    (script,) = blocks("docs/diagnosis.md", "python")
+    (script,) = blocks("docs/guides/diagnosis.md", "python")
     execute(script)
     first, second, *verdicts = capsys.readouterr().out.splitlines()
     assert first == "(1000, 64) (1000, 4)"
@@ -244,12 +244,12 @@ def test_the_example_of_the_diagnosis_runs(capsys):
 
 
 def test_the_example_of_the_metrics_runs():
-    (script,) = blocks("docs/metrics.md", "python")
+    (script,) = blocks("docs/reference/metrics.md", "python")
     execute(script)
 
 
 def test_the_example_of_loss_weighting_runs():
-    (script,) = blocks("docs/loss_weighting.md", "python")
+    (script,) = blocks("docs/guides/loss_weighting.md", "python")
     model = execute(script)["model"]
     model.compile(optimizer="adam", run_eagerly=True)  # tracing takes longer
     users = np.arange(8)
@@ -259,7 +259,7 @@ def test_the_example_of_loss_weighting_runs():
 
 
 def test_the_example_of_tfrs_trains(tmp_path):
-    *_, script = blocks("docs/tfrs.md", "python")
+    *_, script = blocks("docs/guides/tfrs.md", "python")
     script += """
 import numpy as np
 
@@ -277,7 +277,9 @@ assert all(f"{task}_auc" in model.metrics_names for task in model.tasks)
     run("-c", script, cwd=tmp_path, TF_USE_LEGACY_KERAS="1")
 
 
-@pytest.mark.parametrize("file", ["docs/loss_weighting.md", "docs/serving.md"])
+@pytest.mark.parametrize(
+    "file", ["docs/guides/loss_weighting.md", "docs/guides/serving.md"]
+)
 def test_the_parts_of_a_configuration_fit_that_of_the_demo(tmp_path, file):
     yaml = YAML(typ="safe", pure=True)
     demo = yaml.load(ROOT / "pipelines" / "kuairand.yaml")
@@ -289,11 +291,11 @@ def test_the_parts_of_a_configuration_fit_that_of_the_demo(tmp_path, file):
 
 
 def test_the_changes_of_the_comparison_page_fit_the_demo():
-    (text,) = blocks("docs/comparison.md", "yaml")
+    (text,) = blocks("docs/benchmarks/comparison.md", "yaml")
     changes = YAML(typ="safe").load(text)
     config = load_config(ROOT / "pipelines" / "kuairand.yaml")
     names = "home+*,mmoe,mmoe+narrow,mmoe+fast+small"
-    assert names in (ROOT / "docs" / "comparison.md").read_text()
+    assert names in (ROOT / "docs" / "benchmarks" / "comparison.md").read_text()
     assert len(contenders(names.split(","), changes)) == 7
     narrow = override_config(config, changes["narrow"]).features
     assert {narrow[n].width for n in ("user_id", "video_id", "author_id")} == {8}
@@ -302,7 +304,7 @@ def test_the_changes_of_the_comparison_page_fit_the_demo():
 
 
 def test_the_split_of_the_page_on_new_days_fits_the_demo():
-    (text,) = blocks("docs/day_by_day.md", "yaml")
+    (text,) = blocks("docs/guides/day_by_day.md", "yaml")
     values = YAML(typ="safe").load(text)
     changes = {"data.split": values["data"]["split"], "training.epochs": 1}
     config = load_config(ROOT / "pipelines" / "kuairand.yaml", changes)
@@ -310,7 +312,7 @@ def test_the_split_of_the_page_on_new_days_fits_the_demo():
 
 
 def test_the_configuration_of_the_regression_page_fits_the_demo():
-    text, _ = (*blocks("docs/regression.md", "yaml"), None)
+    text, _ = (*blocks("docs/guides/regression.md", "yaml"), None)
     given = YAML(typ="safe").load(text)
     config = load_config(
         ROOT / "pipelines" / "kuairand.yaml",
@@ -324,7 +326,7 @@ def test_the_configuration_of_the_regression_page_fits_the_demo():
 
 
 def test_the_model_of_the_regression_page_learns():
-    (script,) = blocks("docs/regression.md", "python")
+    (script,) = blocks("docs/guides/regression.md", "python")
     names = execute(script)
     assert names["seconds"].shape == (512, 1)
     assert names["seconds"].min() >= 0
@@ -333,7 +335,7 @@ def test_the_model_of_the_regression_page_learns():
 def test_the_spaces_of_the_tuning_page_fit_the_demo():
     given, other = (
         make_space(YAML(typ="safe").load(text))
-        for text in blocks("docs/tuning.md", "yaml")
+        for text in blocks("docs/guides/tuning.md", "yaml")
     )
     assert given == NETWORK_SPACE
     config = load_config(ROOT / "pipelines" / "kuairand.yaml")
@@ -345,7 +347,7 @@ def test_the_spaces_of_the_tuning_page_fit_the_demo():
 def test_the_client_of_the_serving_page_ranks(demo):
     folder, _ = demo
     (export,) = folder.glob("saved_models/*/1")
-    script, last = blocks("docs/serving.md", "python")[0].strip().rsplit("\n", 1)
+    script, last = blocks("docs/guides/serving.md", "python")[0].strip().rsplit("\n", 1)
     signature = tf.saved_model.load(export).signatures["rank"]
     command = [sys.executable, ROOT / "tests/support/serving.py", export, "small"]
     with subprocess.Popen(
@@ -376,7 +378,7 @@ def shell_commands():
     """The lines of the indented blocks, with their file; comments left out."""
     for path in (
         *ROOT.glob("*.md"),
-        *ROOT.glob("docs/*.md"),
+        *(ROOT / "docs").rglob("*.md"),
         ROOT / "saved_models" / "README.md",
     ):
         text = path.read_text("utf-8").replace("\\\n", " ")
@@ -412,8 +414,14 @@ def test_the_commands_of_the_docs_are_commands():
         else:
             continue
         checked.add((str(file), name))
-    assert {("docs/command_line.md", "home-tf"), ("README.md", "make")} <= checked
-    assert {("docs/serving.md", "home-tf"), ("docs/serving.md", "python")} <= checked
+    assert {
+        ("docs/reference/command_line.md", "home-tf"),
+        ("README.md", "make"),
+    } <= checked
+    assert {
+        ("docs/guides/serving.md", "home-tf"),
+        ("docs/guides/serving.md", "python"),
+    } <= checked
 
 
 def test_a_new_architecture_is_one_file_and_one_line(tmp_path, write_config, prepared):
@@ -432,6 +440,6 @@ def test_a_new_architecture_is_one_file_and_one_line(tmp_path, write_config, pre
 
 
 def test_the_example_configuration_is_one(tmp_path):
-    (text,) = blocks("docs/config.md", "yaml")
+    (text,) = blocks("docs/reference/config.md", "yaml")
     (tmp_path / "config.yaml").write_text(text)
     assert load_config(tmp_path / "config.yaml").training.epochs == 3

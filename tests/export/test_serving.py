@@ -253,7 +253,7 @@ def test_the_request_that_the_rest_client_prints_is_one(client):
 
 
 def test_the_program_of_the_docs_ranks_raw_columns(trained, client):
-    text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "guides" / "serving.md").read_text(encoding="utf-8")
     program, _ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names = {}
     exec(program.split("columns = {")[0], names)

@@ -190,9 +190,7 @@ def test_a_storage_that_does_not_answer_is_told(storage, uploaded, home_tf, how)
     config, records, run = (f"{BASE}/{n}" for n in ("config.yaml", "records", "run"))
     done = home_tf("train", "--config", config, "--data", records, "--out", run)
     assert done.returncode == 2
-    assert re.match(
-        rf"error: {run}/config\.yaml: the storage does not answer \(", done.stderr
-    )
+    assert re.match(rf"error: {run}/\S+: the storage does not answer \(", done.stderr)
 
 
 def test_what_is_not_there_or_not_allowed_is_told(storage, uploaded, home_tf):

@@ -38,6 +38,6 @@ def definition_section() -> Section:
     return Section(
         "how-to-read",
         "How to read this",
-        "docs/data.md has more on it.",
+        "docs/guides/data.md has more on it.",
         [Block("", definitions={**_FIGURES, "Needs attention": attention})],
     )

@@ -87,7 +87,7 @@ def definition_section() -> Section:
     return Section(
         "how-to-read",
         "How to read this",
-        "docs/diagnosis.md has every figure with its formula.",
+        "docs/guides/diagnosis.md has every figure with its formula.",
         [
             Block("Verdicts", definitions=verdicts),
             Block("Names", definitions=_NAMES),

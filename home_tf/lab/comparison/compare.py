@@ -36,7 +36,7 @@ def compare(
     jobs: int = 1,
     say: Say = print,
 ) -> list[Cell]:
-    """Trains and compares architectures; see `docs/comparison.md`.
+    """Trains and compares architectures; see `docs/benchmarks/comparison.md`.
 
     A call on a folder that holds a part of the same comparison does what is missing:
     finished cells are kept, and architectures and seeds may be added.

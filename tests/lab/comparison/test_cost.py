@@ -1,4 +1,4 @@
-"""What HoME costs, against the formulae of `docs/layers.md`, written out again."""
+"""What HoME costs, by the formulae of `docs/reference/layers.md` written out again."""
 
 import math
 

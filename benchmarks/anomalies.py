@@ -106,11 +106,11 @@ class Regime:
     def make_trainer(self, model):
         """A trainer of a model of the comparison."""
         from home_tf.config import override_config
-        from home_tf.lab.comparison.contender import contenders
+        from home_tf.lab.comparison.compared_model import compared_models
         from home_tf.lab.comparison.network_trainer import NetworkTrainer
-        from home_tf.lab.comparison.plan import contender_config
+        from home_tf.lab.comparison.plan import model_config
 
-        config = contender_config(self.config, contenders([model])[-1])
+        config = model_config(self.config, compared_models([model])[-1])
         if model.startswith("mmoe"):
             config = override_config(config, MMOE_EXPERTS)
         train, validation = self.splits["train"], self.splits["validation"]
@@ -120,11 +120,11 @@ class Regime:
         """Trains a seed, and measures the experts after each epoch."""
         epochs = []
         test = self.splits["test"]
-        fitted = trainer.fit(
+        result = trainer.fit(
             seed, after_epoch=lambda: epochs.append(trainer.measure_experts(test))
         )
-        aucs = [epoch["score"] for epoch in fitted.history]
-        return {"best_epoch": int(fitted.best_epoch), "AUC": aucs, "epochs": epochs}
+        aucs = [epoch["score"] for epoch in result.history]
+        return {"best_epoch": int(result.best_epoch), "AUC": aucs, "epochs": epochs}
 
 
 def generate_logs(arguments, work):
@@ -278,7 +278,9 @@ def main():
     """Trains what is missing, and writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", type=Path, required=True, help="KuaiRand's logs.")
-    parser.add_argument("--work", type=Path, required=True, help="For logs and cells.")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="For logs and trainings."
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--regimes", nargs="*", choices=REGIMES, default=[*REGIMES])
     options = parser.parse_args()

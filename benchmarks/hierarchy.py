@@ -52,15 +52,17 @@ def run_point(config, work, correlation, gap, *, seeds, jobs):
         replicates=1,
     )
     if missing:
-        raise SystemExit(f"{out}: {len(missing)} cells have no result; run it again")
-    with (out / "cells.csv").open(encoding="utf-8") as file:
-        cells = list(csv.DictReader(file))
+        raise SystemExit(
+            f"{out}: {len(missing)} trainings have no result; run it again"
+        )
+    with (out / "trainings.csv").open(encoding="utf-8") as file:
+        trainings = list(csv.DictReader(file))
     names = {"w/o mask": "-mask", "home experts": "*"}
-    for cell in cells:
-        if cell["auc"]:
-            name = cell["architecture"] + names.get(cell["variant"], "")
-            seed, auc = int(cell["seed"]), float(cell["auc"])
-            yield correlation, gap, name, seed, cell["task"], auc
+    for training in trainings:
+        if training["auc"]:
+            name = training["architecture"] + names.get(training["variant"], "")
+            seed, auc = int(training["seed"]), float(training["auc"])
+            yield correlation, gap, name, seed, training["task"], auc
 
 
 def gains_of(lines, points, other, tasks):
@@ -111,7 +113,9 @@ def main():
     """Trains, and writes the CSV and the plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="For logs and cells.")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="For logs and trainings."
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()

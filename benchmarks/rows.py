@@ -46,16 +46,22 @@ def run(rows, work, *, seeds, jobs):
         jobs=jobs,
     )
     if missing:
-        raise SystemExit(f"{out}: {len(missing)} cells have no result; run it again")
+        raise SystemExit(
+            f"{out}: {len(missing)} trainings have no result; run it again"
+        )
     monitored = config.training.monitor_tasks
-    with (out / "cells.csv").open(encoding="utf-8") as file:
-        cells = [cell for cell in csv.DictReader(file) if cell["task"] in monitored]
+    with (out / "trainings.csv").open(encoding="utf-8") as file:
+        trainings = [
+            training
+            for training in csv.DictReader(file)
+            if training["task"] in monitored
+        ]
     for model in MODELS:
         for seed in range(seeds):
             mine = [
-                cell
-                for cell in cells
-                if cell["architecture"] == model and int(cell["seed"]) == seed
+                training
+                for training in trainings
+                if training["architecture"] == model and int(training["seed"]) == seed
             ]
             means = [np.mean([float(c[m]) for c in mine]) for m in ("auc", "gauc")]
             speed = float(mine[0]["examples_per_second"])

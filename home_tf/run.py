@@ -16,7 +16,7 @@ from home_tf.files import (
     AnyPath,
     PathLike,
     atomic_directory,
-    is_vacant,
+    check_vacant,
     locked,
     read_json,
     remove_directory,
@@ -202,11 +202,7 @@ class Run:
     ) -> None:
         from home_tf.config import dump_config
 
-        if not is_vacant(self.folder):
-            raise HomeError(
-                f"{self.folder}: is not empty and does not contain a run. Name another "
-                "folder for the run"
-            )
+        check_vacant(self.folder, "a run")
         with atomic_directory(self.folder, marker=self.config_file.name) as aside:
             write_json(aside / self.state_file.name, state)
             if data.counts != data.path:

@@ -1,6 +1,6 @@
 """Reads a dataset directory, and says what is in it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from home_tf.description.id_counts import IdCounts
 from home_tf.description.number_counts import NumberCounts
 from home_tf.errors import HomeError
 from home_tf.files import PathLike
+from home_tf.progress import Progress, no_progress
 
 Counts = dict[str, IdCounts | NumberCounts]
-Progress = Callable[[str, int, int], None]
 
 _BATCH_ROWS = 16_384
 _TENTHS = np.arange(1, 10) / 10
@@ -41,7 +41,7 @@ def describe(
     """
     counter = _Counter(DatasetDirectory.of(data))
     splits = counter.data.schema.splits
-    counts = {split: counter.count(split, progress or _silent) for split in splits}
+    counts = {split: counter.count(split, progress or no_progress) for split in splits}
     labels, features = {}, {}
     for name, column in counter.data.columns.items():
         mine = {split: found[name] for split, found in counts.items()}
@@ -111,7 +111,3 @@ class _Counter:
 def _is_label(numbers: Mapping[str, NumberCounts]) -> bool:
     known = sum(one.zeros + one.ones for one in numbers.values())
     return known > 0 and all(one.is_binary for one in numbers.values())
-
-
-def _silent(*_: object) -> None:
-    pass

@@ -17,7 +17,7 @@ from home_tf.files import (
     RemotePath,
     as_path,
     atomic_file,
-    is_vacant,
+    check_vacant,
     locked,
     read_json,
     write_json,
@@ -63,11 +63,8 @@ class PartFiles:
         self._parts: list[int] = []
         if self._manifest.is_file():
             self._resume(read_json(self._manifest))
-        elif not is_vacant(self.folder):
-            raise HomeError(
-                f"{self.folder}: is not empty and does not contain {manifest}. Name "
-                "another folder"
-            )
+        else:
+            check_vacant(self.folder, manifest)
 
     @property
     def rows(self) -> int:

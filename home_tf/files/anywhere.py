@@ -67,14 +67,26 @@ def directory_exists(path: AnyPath, marker: str) -> bool:
     return path.is_dir()
 
 
-def is_vacant(path: AnyPath) -> bool:
-    """Whether a directory can be written to a place: nothing is there.
+def check_vacant(path: AnyPath, what: str) -> None:
+    """Checks that a directory can be written to a place: nothing is there.
 
     What a killed process left of a remote directory is nothing.
+
+    Args:
+        path: The place.
+        what: What will be written, such as `a run`.
+
+    Raises:
+        HomeError: If something else is there.
     """
     if isinstance(path, RemotePath):
-        return remote.is_vacant(path)
-    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+        vacant = remote.is_vacant(path)
+    else:
+        vacant = not path.exists() or (path.is_dir() and not any(path.iterdir()))
+    if not vacant:
+        raise HomeError(
+            f"{path}: is not empty and does not contain {what}. Name another folder"
+        )
 
 
 def locked(file: AnyPath, busy: str) -> AbstractContextManager[None]:

@@ -14,8 +14,9 @@ from home_tf.engines import PartFiles
 from home_tf.errors import HomeError, check_at_least
 from home_tf.files import AnyPath, PathLike, RemotePath, as_path
 from home_tf.predict.predict_batches import PREFIX, PredictBatches
-from home_tf.predict.rows import Progress, RecordRows, TableRows
+from home_tf.predict.rows import RecordRows, TableRows
 from home_tf.predict.saved_ranker import find_saved_model, load_ranker
+from home_tf.progress import Progress, no_progress
 
 MANIFEST = "predictions.json"
 
@@ -95,7 +96,7 @@ def predict(
         parts = PartFiles(out, MANIFEST, job, rows_per_file=rows_per_file)
         if not parts.complete:
             with parts.hold():
-                rows.predict(function, parts, progress or _silent)
+                rows.predict(function, parts, progress or no_progress)
                 parts.finish()
         return parts.rows
 
@@ -171,7 +172,3 @@ def _fingerprint(folder: AnyPath) -> str:
         files: list[Any] = list(folder.glob(pattern))
         found += [fingerprint_file(file) for file in sorted(files) if file.is_file()]
     return hashlib.sha256(" ".join(found).encode()).hexdigest()
-
-
-def _silent(*_: object) -> None:
-    pass

@@ -1,6 +1,6 @@
 """The rows that are predicted: those of a dataset directory, or of files and tables."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,8 +17,7 @@ from home_tf.engines.part_files import SPOOL
 from home_tf.engines.read_files import find_files, read_files
 from home_tf.errors import HomeError
 from home_tf.predict.predict_batches import PredictBatches
-
-Progress = Callable[[str, int, int], None]
+from home_tf.progress import Progress
 
 _STAGE = "predicting rows"
 _RECORD_ROWS = 4096

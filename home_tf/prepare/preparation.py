@@ -39,8 +39,8 @@ from home_tf.prepare.splits import chosen_split, make_splits
 from home_tf.prepare.statistics import describe_numbers
 from home_tf.prepare.times import DAY, add_times
 from home_tf.prepare.vocabularies import write_vocabularies
+from home_tf.progress import Progress, no_progress
 
-Progress = Callable[[str, int, int], None]
 Warn = Callable[[str], None]
 
 
@@ -122,11 +122,12 @@ class Preparation:
             TemporaryDirectory(prefix=".spool-", dir=result) as spool,
             open_engine(Path(spool), memory, engine, master) as opened,
         ):
-            job = cls(opened, loaded, result, seed, progress or _silent)
+            job = cls(opened, loaded, result, seed, progress or no_progress)
             job.read(here, log)
             yield job
-        for line in job.warnings:
-            (on_warning or _silent)(line)
+        if on_warning is not None:
+            for line in job.warnings:
+                on_warning(line)
 
     def read(self, folder: Path, log: Any) -> None:
         """Reads the rows."""
@@ -263,7 +264,3 @@ def _explain_unwritable(out: PathLike) -> Iterator[None]:
         yield
     except OSError as error:
         raise HomeError(f"{out}: cannot be written ({error})") from None
-
-
-def _silent(*_: object) -> None:
-    pass

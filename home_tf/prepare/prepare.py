@@ -9,8 +9,9 @@ from home_tf.data.schema import FILE_NAME as SCHEMA_FILE
 from home_tf.engines import Records
 from home_tf.errors import HomeError, check_at_least
 from home_tf.files import AnyPath, PathLike
-from home_tf.prepare.preparation import Preparation, Progress, Warn
+from home_tf.prepare.preparation import Preparation, Warn
 from home_tf.prepare.record_columns import record_columns
+from home_tf.progress import Progress
 
 
 def prepare(

@@ -5,7 +5,8 @@ from typing import Any
 from home_tf.config import Config
 from home_tf.files import PathLike
 from home_tf.prepare.history_as_of import FILE_NAME, HistoryAsOf
-from home_tf.prepare.preparation import Preparation, Progress, Warn
+from home_tf.prepare.preparation import Preparation, Warn
+from home_tf.progress import Progress
 
 
 def prepare_history(

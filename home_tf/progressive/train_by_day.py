@@ -19,18 +19,18 @@ from home_tf.files import (
     PathLike,
     as_path,
     atomic_directory,
-    is_vacant,
+    check_vacant,
     locked,
     read_json,
     require_local,
     write_json,
 )
 from home_tf.prepare import list_days, prepare
+from home_tf.progress import Progress, no_progress
 from home_tf.progressive.results import Day, write_results
 from home_tf.training import evaluate_run, train
 
 Say = Callable[[str], None]
-Progress = Callable[[str, int, int], None]
 
 _STATE = "progressive.json"
 # Every row is trained on once, so that no score of a later day chooses anything.
@@ -95,7 +95,9 @@ def train_by_day(
         _check_same(target, config, start_days)
         by_day = _ByDay(config, folder, target, memory)
         for number in range(start_days, len(days)):
-            (progress or _silent)("days", number - start_days, len(days) - start_days)
+            (progress or no_progress)(
+                "days", number - start_days, len(days) - start_days
+            )
             first = days[0] if number == start_days else days[number - 1]
             day = by_day.measure(days[number], first=first)
             if day is not None:
@@ -166,11 +168,7 @@ def _make(out: Path, config: Config, start_days: int) -> None:
     """
     if (out / _STATE).is_file():
         return
-    if not is_vacant(out):
-        raise HomeError(
-            f"{out}: is not empty and does not contain a progressive evaluation. Name "
-            "another folder"
-        )
+    check_vacant(out, "a progressive evaluation")
     with atomic_directory(out) as aside:
         _save_settings(aside, config, start_days)
 
@@ -202,7 +200,3 @@ def _save_settings(out: Path, config: Config, start_days: int) -> None:
 
 def _save(out: Path, start_days: int, days: list[dict[str, Any]]) -> None:
     write_json(out / _STATE, {"start_days": start_days, "days": days})
-
-
-def _silent(*_: object) -> None:
-    pass

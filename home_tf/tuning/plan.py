@@ -6,7 +6,7 @@ from typing import Any
 
 from home_tf.config import Config, differing_keys, dump_config, load_config
 from home_tf.errors import HomeError
-from home_tf.files import atomic_directory, is_vacant, read_json, write_json
+from home_tf.files import atomic_directory, check_vacant, read_json, write_json
 from home_tf.tuning.search import Search
 from home_tf.tuning.space import Space, make_space
 
@@ -38,11 +38,7 @@ class Plan:
             self._check_same(out, config)
             write_json(out / _FILE, asdict(self))  # the data may have moved
             return
-        if not is_vacant(out):
-            raise HomeError(
-                f"{out}: is not empty and does not contain a search. Name another "
-                "folder"
-            )
+        check_vacant(out, "a search")
         with atomic_directory(out) as aside:
             dump_config(config, aside / "config.yaml")
             write_json(aside / _FILE, asdict(self))

@@ -94,15 +94,19 @@ class Choices:
 
 
 Space: TypeAlias = Mapping[str, Range | Choices]
+"""The hyper-parameters of a search, by their dotted keys in the configuration."""
 
-# For networks of every architecture. The number of epochs is not in it: early stopping
-# picks it. Without BatchNorm its momentum has no effect.
 NETWORK_SPACE: Space = {
     "training.learning_rate": Range(3e-4, 1e-2, log=True),
     "model.embedding_l2": Range(1e-6, 1e-2, log=True),
     "model.dropout": Range(0.0, 0.3),
     "model.architecture.expert.batch_norm_momentum": Range(0.8, 0.99),
 }
+"""The space for networks of every architecture.
+
+The number of epochs is not in it: early stopping picks it. Without BatchNorm its
+momentum has no effect.
+"""
 
 
 def make_space(values: Mapping[str, Any]) -> Space:

@@ -14,6 +14,7 @@ from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError, check_at_least
 from home_tf.files import PathLike, as_path, locked, require_local
 from home_tf.processes import WorkerProcesses
+from home_tf.progress import Progress, no_progress
 from home_tf.training import Experiment
 from home_tf.tuning.plan import Plan
 from home_tf.tuning.results import describe_best, describe_trial, write_results
@@ -21,7 +22,6 @@ from home_tf.tuning.search import Search
 from home_tf.tuning.space import NETWORK_SPACE, make_space
 
 Say = Callable[[str], None]
-Progress = Callable[[str, int, int], None]
 
 
 def tune(
@@ -82,7 +82,7 @@ def tune(
     with locked(folder / ".lock", busy):
         tuner = _Tuner(plan, folder, config, jobs, say)
         try:
-            tuner.run(trials, progress or _silent)
+            tuner.run(trials, progress or no_progress)
         except HomeError:
             if tuner.is_useless:
                 shutil.rmtree(folder)
@@ -184,7 +184,3 @@ def _check_space(values: Mapping[str, Any], config: Config) -> None:
                 override_config(config, {key: value})
             except HomeError as error:
                 raise HomeError(f"the space: {error}") from None
-
-
-def _silent(*_: object) -> None:
-    pass

@@ -179,7 +179,7 @@ COMMANDS = {
     ),
     "compare where something else is": (
         ("compare", "--config", "{config}", "--source", "{logs}", "--out", "{run}"),
-        "is not empty, and no comparison",
+        "is not empty and does not contain a comparison",
     ),
 }
 

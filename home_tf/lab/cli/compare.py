@@ -68,14 +68,14 @@ def compare(
 
     loaded = load_config(config, _QUICK_TRAINING if quick else None)
     require_extra("compare", "lightgbm", "matplotlib", "optuna")
-    from home_tf.lab.comparison import check_changes, contenders
+    from home_tf.lab.comparison import check_changes, compared_models
     from home_tf.lab.comparison import compare as run_comparison
 
     names = architectures.split(",")
     found = {} if changes is None else read_yaml(changes)
     # What is wrong is told before logs are generated.
     check_changes(loaded, found)
-    contenders(names, found)
+    compared_models(names, found)
     generate = partial(_generate_logs, out) if quick else None
     source = find_source(config, loaded, source, generate)
     kept = f"{out} has what is finished. Run the same command again to go on"
@@ -98,8 +98,8 @@ def compare(
     report_written(out / "table.md")
     if missing:
         raise HomeError(
-            f"{len(missing)} cells have no result (see {out / 'table.md'}). Run the "
-            "same command again to try them again"
+            f"{len(missing)} trainings have no result (see {out / 'table.md'}). Run "
+            "the same command again to try them again"
         )
 
 

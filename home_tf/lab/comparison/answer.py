@@ -25,11 +25,11 @@ def answer(summary: Summary) -> str:
     others = [row for row in summary.rows if row is not summary.home]
     if not others:
         return "There is nothing to compare HoME with."
-    width = max(len(row.contender.name) for row in others)
+    width = max(len(row.model.name) for row in others)
     lines = [f"HoME against, {_tasks(summary)}:"]
     for row in others:
         for i, metric in enumerate(summary.plan.metrics):
-            name = "" if i else row.contender.name
+            name = "" if i else row.model.name
             label = metric.upper().ljust(max(map(len, summary.plan.metrics)))
             found = difference_to(summary, row, metric)
             lines.append(f"  {name:{width}}  {label} {found}")

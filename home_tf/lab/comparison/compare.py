@@ -1,4 +1,4 @@
-"""The comparison from a log to tables: folds, choices, cells, results."""
+"""The comparison from a log to tables: folds, choices, trainings, results."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,13 +8,13 @@ from home_tf.config import Config
 from home_tf.errors import HomeError, check_at_least
 from home_tf.files import locked
 from home_tf.lab.comparison.budget import Budget
-from home_tf.lab.comparison.cell import Cell, cells_in
 from home_tf.lab.comparison.changes import Changes, check_changes
-from home_tf.lab.comparison.contender import Contender, contenders
+from home_tf.lab.comparison.compared_model import ComparedModel, compared_models
 from home_tf.lab.comparison.fold import make_folds, prepare_fold
 from home_tf.lab.comparison.jobs import Job, run_jobs
-from home_tf.lab.comparison.plan import Plan, contender_file
+from home_tf.lab.comparison.plan import Plan, choice_file
 from home_tf.lab.comparison.results import write_results
+from home_tf.lab.comparison.training import Training, trainings_in
 
 Say = Callable[[str], None]
 
@@ -35,25 +35,25 @@ def compare(
     replicates: int = 1000,
     jobs: int = 1,
     say: Say = print,
-) -> list[Cell]:
+) -> list[Training]:
     """Trains and compares architectures; see `docs/benchmarks/comparison.md`.
 
     A call on a folder that holds a part of the same comparison does what is missing:
-    finished cells are kept, and architectures and seeds may be added.
+    finished trainings are kept, and architectures and seeds may be added.
 
     Args:
         config: The data, the features, the tasks, and the sizes of HoME.
         source: The folder of the files that `data` names; None for that of the
             configuration.
         out: The folder of the comparison.
-        architectures: Names, as `contenders` takes them; HoME is always among them.
+        architectures: Names, as `compared_models` takes them; HoME always takes part.
         changes: Changes to the configuration that `architectures` may name, `{name:
             {dotted key: value}}`; a `*` in a key stands for any letters. They may set
             keys of `features`, `model` and `training`.
         seeds: Number of seeds, which are 0, 1, ...
         folds: Number of folds; by default 3, or 1 where `data.split` is by time or by
             a column.
-        trials: Trials of each contender's search for hyper-parameters; 0 for none.
+        trials: Trials of each model's search for hyper-parameters; 0 for none.
         tuning_seeds: Trainings of a trial, with the seeds 0, 1, ...; their scores are
             averaged.
         budget: What the networks have in common.
@@ -64,7 +64,7 @@ def compare(
         say: Takes lines about the progress.
 
     Returns:
-        The cells that have no result; `out` tells why.
+        The trainings that have no result; `out` tells why.
 
     Raises:
         HomeError: If an argument is out of its range, the source is not as expected, or
@@ -80,7 +80,7 @@ def compare(
     check_at_least("trials", trials, 0)
     changes = dict(changes or {})
     check_changes(config, changes)
-    chosen = contenders(architectures, changes)
+    chosen = compared_models(architectures, changes)
     _check_groups(config, metric)
     out = Path(out).absolute()
     source = _folder(config, source)
@@ -106,18 +106,18 @@ def compare(
             prepare_fold(fold, config, source, say)
         # What earlier calls ran stays in the tables.
         plan = plan.add_to(out)
-        earlier = cells_in(out, plan.changes)
+        earlier = trainings_in(out, plan.changes)
         threads = max(1, (os.cpu_count() or 1) // jobs)
         unchosen = _choose(out, chosen, threads, jobs, say)
-        cells = [
-            Cell(contender, fold.number, seed, out)
+        trainings = [
+            Training(model, fold.number, seed, out)
             for fold in made
-            for contender in chosen
+            for model in chosen
             for seed in range(seeds)
         ]
-        _train(cells, unchosen, threads, jobs, say)
-        say(write_results(plan, list(dict.fromkeys([*cells, *earlier]))))
-    return [cell for cell in cells if not cell.is_finished]
+        _train(trainings, unchosen, threads, jobs, say)
+        say(write_results(plan, list(dict.fromkeys([*trainings, *earlier]))))
+    return [training for training in trainings if not training.is_finished]
 
 
 def _check_groups(config: Config, metric: str) -> None:
@@ -135,15 +135,15 @@ def _folder(config: Config, source: str | Path | None) -> Path:
 
 
 def _choose(
-    out: Path, chosen: list[Contender], threads: int, at_once: int, say: Say
-) -> dict[Contender, str]:
-    """Sizes and tunes the contenders that are not yet; returns why some could not."""
-    failed: dict[Contender, str] = {}
+    out: Path, chosen: list[ComparedModel], threads: int, at_once: int, say: Say
+) -> dict[ComparedModel, str]:
+    """Sizes and tunes the models that are not yet; returns why some could not."""
+    failed: dict[ComparedModel, str] = {}
 
     def on_end(job: Job, reason: str | None) -> list[Job]:
         if reason is not None:
-            failed[job.contender] = reason
-            say(f"FAILED to tune {job.contender.name}: {reason}")
+            failed[job.model] = reason
+            say(f"FAILED to tune {job.model.name}: {reason}")
         return []
 
     # Others take over what was chosen for the plain architectures.
@@ -155,32 +155,32 @@ def _choose(
         new = [
             Job(out, one, threads)
             for one in step
-            if one not in failed and not contender_file(out, one).is_file()
+            if one not in failed and not choice_file(out, one).is_file()
         ]
         run_jobs(new, at_once=at_once, on_end=on_end)
     return failed
 
 
 def _train(
-    cells: list[Cell],
-    unchosen: dict[Contender, str],
+    trainings: list[Training],
+    unchosen: dict[ComparedModel, str],
     threads: int,
     at_once: int,
     say: Say,
 ) -> None:
-    """Trains the cells that are not finished, those of a fold's contender together."""
-    rows: dict[tuple[Contender, int], list[Cell]] = {}
-    for cell in cells:
-        if cell.is_finished:
+    """Runs the trainings that are not finished, those of a fold's model together."""
+    rows: dict[tuple[ComparedModel, int], list[Training]] = {}
+    for training in trainings:
+        if training.is_finished:
             continue
-        cell.error_file.unlink(missing_ok=True)
-        if cell.contender in unchosen:
-            cell.fail(unchosen[cell.contender])
+        training.error_file.unlink(missing_ok=True)
+        if training.model in unchosen:
+            training.fail(unchosen[training.model])
         else:
-            rows.setdefault((cell.contender, cell.fold), []).append(cell)
+            rows.setdefault((training.model, training.fold), []).append(training)
 
     def on_end(job: Job, reason: str | None) -> list[Job]:
-        mine = rows[job.contender, job.fold or 0]
+        mine = rows[job.model, job.fold or 0]
         left = [c for c in mine if not c.is_finished and not c.error_file.is_file()]
         if reason is None or not left:
             return []
@@ -194,6 +194,6 @@ def _train(
     )
 
 
-def _job(row: list[Cell], threads: int) -> Job:
-    seeds = tuple(cell.seed for cell in row)
-    return Job(row[0].out, row[0].contender, threads, fold=row[0].fold, seeds=seeds)
+def _job(row: list[Training], threads: int) -> Job:
+    seeds = tuple(training.seed for training in row)
+    return Job(row[0].out, row[0].model, threads, fold=row[0].fold, seeds=seeds)

@@ -1,18 +1,18 @@
-"""Trainers of a contender on one fold, whose data is read once."""
+"""Trainers of a model on one fold, whose data is read once."""
 
 from typing import Any
 
 from home_tf.config import Config, override_config
 from home_tf.data import DatasetDirectory
 from home_tf.features import Preprocessor
-from home_tf.lab.comparison.contender import LIGHTGBM, Contender
-from home_tf.lab.comparison.fitted import Trainer
+from home_tf.lab.comparison.compared_model import LIGHTGBM, ComparedModel
 from home_tf.lab.comparison.fold import Fold
 from home_tf.lab.comparison.lightgbm_trainer import LightGBMTrainer
 from home_tf.lab.comparison.network_trainer import NetworkTrainer
 from home_tf.lab.comparison.plan import Plan
 from home_tf.lab.comparison.single_feature import single_feature_auc
 from home_tf.lab.comparison.split_data import SplitData
+from home_tf.lab.comparison.trainer import Trainer
 from home_tf.provenance import collect_provenance
 
 
@@ -30,7 +30,7 @@ class FoldTrainers:
         self._plan, self._config, self._threads = plan, config, threads
         self._data = DatasetDirectory(fold.folder)
         self.preprocessor = Preprocessor(config.features, self._data)
-        self.made_by = {
+        self.provenance = {
             **collect_provenance(),
             "data_sha256": self._data.fingerprint,
         }
@@ -46,12 +46,12 @@ class FoldTrainers:
         return single_feature_auc(self._train, self._validation, test)
 
     def make(
-        self, contender: Contender, config: Config, parameters: dict[str, Any]
+        self, model: ComparedModel, config: Config, parameters: dict[str, Any]
     ) -> Trainer:
-        """A trainer of a contender.
+        """A trainer of a model.
 
         Args:
-            contender: The contender.
+            model: The model.
             config: Its configuration; for LightGBM the features and tasks count.
             parameters: What was tuned: keys of the configuration, or LightGBM's own.
 
@@ -59,7 +59,7 @@ class FoldTrainers:
             The trainer.
         """
         data = (self.preprocessor, self._train, self._validation, self._plan.metric)
-        if contender.architecture == LIGHTGBM:
+        if model.architecture == LIGHTGBM:
             return LightGBMTrainer(
                 config, *data, parameters=parameters, threads=self._threads
             )

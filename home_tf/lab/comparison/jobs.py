@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from home_tf.lab.comparison.contender import Contender
+from home_tf.lab.comparison.compared_model import ComparedModel
 from home_tf.processes import WorkerProcesses
 
 
@@ -18,14 +18,14 @@ class Job:
 
     Attributes:
         out: The folder of the comparison.
-        contender: The contender.
+        model: The model.
         threads: Number of threads.
         fold: Number of the fold to train on; None to choose size and hyper-parameters.
         seeds: The seeds to train.
     """
 
     out: Path
-    contender: Contender
+    model: ComparedModel
     threads: int
     fold: int | None = None
     seeds: tuple[int, ...] = ()
@@ -34,13 +34,13 @@ class Job:
     def log(self) -> Path:
         """Where the standard error of the process goes."""
         step = "choose" if self.fold is None else f"fold-{self.fold}"
-        return self.out / "logs" / f"{self.contender.folder_name}-{step}.log"
+        return self.out / "logs" / f"{self.model.folder_name}-{step}.log"
 
     def to_json(self) -> str:
         """The argument of `worker.main`."""
         values: dict[str, Any] = {
             "out": str(self.out),
-            "contender": asdict(self.contender),
+            "model": asdict(self.model),
             "threads": self.threads,
         }
         if self.fold is not None:

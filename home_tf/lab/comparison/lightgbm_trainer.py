@@ -10,9 +10,13 @@ import numpy.typing as npt
 from home_tf.config import Config
 from home_tf.features import CategoricalFeature, Preprocessor
 from home_tf.features.feature_embedding import NUMERIC_FEATURES
-from home_tf.lab.comparison.fitted import Fitted, Probabilities, validation_score
 from home_tf.lab.comparison.split_data import SplitData
 from home_tf.lab.comparison.target_statistics import TargetStatistics
+from home_tf.lab.comparison.trainer import (
+    Probabilities,
+    TrainingResult,
+    validation_score,
+)
 
 Array = npt.NDArray[Any]
 
@@ -73,7 +77,7 @@ class LightGBMTrainer:
         self._rates: dict[str, float] = {}
         self._statistics: dict[str, dict[str, TargetStatistics]] = {}
 
-    def fit(self, seed: int) -> Fitted:
+    def fit(self, seed: int) -> TrainingResult:
         """Trains a model for each task."""
         start = time.perf_counter()
         for task in self._config.tasks:
@@ -87,7 +91,7 @@ class LightGBMTrainer:
             self._validation.groups,
             self._metric,
         )
-        return Fitted(
+        return TrainingResult(
             score=score,
             best_epoch=float(np.mean(trees)) if trees else 0.0,
             history=[],

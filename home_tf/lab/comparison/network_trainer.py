@@ -11,8 +11,12 @@ from home_tf.config import Config
 from home_tf.diagnosis import Figures, Inspector
 from home_tf.features import Preprocessor
 from home_tf.lab.comparison.budget import count_weights
-from home_tf.lab.comparison.fitted import Fitted, Probabilities, validation_score
 from home_tf.lab.comparison.split_data import SplitData
+from home_tf.lab.comparison.trainer import (
+    Probabilities,
+    TrainingResult,
+    validation_score,
+)
 from home_tf.training.best_validation import BestValidation
 from home_tf.training.callbacks import Speed
 from home_tf.training.epoch_steps import steps_per_epoch
@@ -26,8 +30,7 @@ class NetworkTrainer:
 
     Tracing the graph of a network takes about as long as an epoch on KuaiRand-Pure, so
     one model is traced, and gets fresh weights for each seed. Nothing of an earlier fit
-    is left in a later one: a cell's result does not depend on which cells were trained
-    before it.
+    is left in a later one: a result does not depend on the trainings before it.
 
     Args:
         config: The configuration; `training.seed` is not used.
@@ -64,7 +67,7 @@ class NetworkTrainer:
 
     def fit(
         self, seed: int, *, after_epoch: Callable[[], None] | None = None
-    ) -> Fitted:
+    ) -> TrainingResult:
         """Trains from fresh weights until the best epoch is long past.
 
         Args:
@@ -92,7 +95,7 @@ class NetworkTrainer:
             if best.exhausted:
                 break
         self._set_weights(best_weights)
-        return Fitted(
+        return TrainingResult(
             score=best.score,
             best_epoch=history[best.number - 1]["epoch"],
             history=history,

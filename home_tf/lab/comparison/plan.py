@@ -14,28 +14,28 @@ from home_tf.config import (
     override_config,
 )
 from home_tf.errors import HomeError
-from home_tf.files import atomic_directory, read_json, write_json
+from home_tf.files import atomic_directory, check_vacant, read_json, write_json
 from home_tf.lab.comparison.budget import Budget
 from home_tf.lab.comparison.changes import Changes
-from home_tf.lab.comparison.contender import LIGHTGBM, Contender
+from home_tf.lab.comparison.compared_model import LIGHTGBM, ComparedModel
 from home_tf.lab.comparison.fold import Fold, folds_of
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The settings of a comparison; all cells in a folder share them.
+    """The settings of a comparison; all trainings in a folder share them.
 
     Attributes:
-        config: The configuration that the contenders are derived from.
+        config: The configuration that the models are derived from.
         source: The folder of the log's files.
         splits: The section `data.split` of each fold, earliest first.
-        trials: Trials of the search for hyper-parameters, for each contender.
+        trials: Trials of the search for hyper-parameters, for each model.
         tuning_seeds: Trainings of a trial, whose scores are averaged.
         budget: What the networks have in common: `paper` (the configured widths),
             `same-params` or `same-flops`.
         metric: `auc` or `gauc`; its validation mean picks epochs and trials.
         replicates: Draws of the bootstrap.
-        changes: The changes to the configuration that contenders may have.
+        changes: The changes to the configuration that models may have.
     """
 
     config: Config
@@ -75,10 +75,7 @@ class Plan:
         if (out / "plan.json").is_file():
             self._check_same(Plan.load(out), out)
             return True
-        if out.is_dir() and any(out.iterdir()):
-            raise HomeError(
-                f"{out}: is not empty, and no comparison. Name another folder"
-            )
+        check_vacant(out, "a comparison")
         return False
 
     def add_to(self, out: Path) -> "Plan":
@@ -97,7 +94,7 @@ class Plan:
     def create(self, out: Path) -> Iterator[Path]:
         """Writes the plan, and lends its folder to fill, which then becomes `out`."""
         with atomic_directory(out) as aside:
-            (aside / "contenders").mkdir()
+            (aside / "models").mkdir()
             dump_config(self.config, aside / "config.yaml")
             write_json(aside / "plan.json", self._settings())
             yield aside
@@ -142,33 +139,33 @@ class Plan:
         splits = tuple(settings.pop("splits"))
         return cls(config=load_config(out / "config.yaml"), splits=splits, **settings)
 
-    def config_of(self, contender: Contender) -> Config:
-        """The configuration of a contender; of a network, trained with Keras 3.
+    def config_of(self, model: ComparedModel) -> Config:
+        """The configuration of a model; of a network, trained with Keras 3.
 
-        Changes are made to the configuration before the contender takes from it what
+        Changes are made to the configuration before the model takes from it what
         the architectures have in common.
         """
-        config = override_config(self.config, contender.overrides(self.changes))
-        if contender.architecture == LIGHTGBM:
+        config = override_config(self.config, model.overrides(self.changes))
+        if model.architecture == LIGHTGBM:
             return config
-        return contender_config(config, contender)
+        return model_config(config, model)
 
     def make_folds(self, out: Path) -> list[Fold]:
         """The folds, where `out` has them."""
         return folds_of(self.splits, out / "folds")
 
 
-def contender_config(config: Config, contender: Contender) -> Config:
+def model_config(config: Config, model: ComparedModel) -> Config:
     """The configuration of a network, trained with Keras 3."""
     return override_config(
         config,
         {
-            "model.architecture": contender.arguments(config),
+            "model.architecture": model.arguments(config),
             "training.framework": "keras",
         },
     )
 
 
-def contender_file(out: Path, contender: Contender) -> Path:
-    """What was chosen for a contender: its size and hyper-parameters."""
-    return out / "contenders" / f"{contender.folder_name}.json"
+def choice_file(out: Path, model: ComparedModel) -> Path:
+    """What was chosen for a model: its size and hyper-parameters."""
+    return out / "models" / f"{model.folder_name}.json"

@@ -56,7 +56,7 @@ def _gains(summary: Summary) -> Figure:
             row[column].locator_params(axis="x", nbins=5)
         axes[0][column].set_title(metric.upper())
         axes[-1][column].set_xlabel(
-            f"home minus {other.contender.name}" if other else "nothing to compare with"
+            f"home minus {other.model.name}" if other else "nothing to compare with"
         )
     for row in axes:
         row[0].invert_yaxis()
@@ -120,7 +120,7 @@ def _differences(summary: Summary) -> Figure:
             ax.tick_params(axis="x", labelsize="small")
             ax.grid(alpha=0.3)
         row[0].set_ylabel(f"{metric.upper()}: home minus")
-    axes[0][0].set_yticks(range(len(others)), [row.contender.name for row in others])
+    axes[0][0].set_yticks(range(len(others)), [row.model.name for row in others])
     axes[0][0].set_ylim(max(len(others), 1) - 0.5, -0.5)
     return figure
 
@@ -149,7 +149,7 @@ def _quality(summary: Summary) -> Figure:
             ax.hlines(i, one.low, one.high, color=color, alpha=0.6)
             ax.plot(one.value, i, "o", color=color)
         params_ax.plot(row.params, i, "s", color=color)
-    means[0].set_yticks(range(len(known)), [row.contender.name for row, _ in known])
+    means[0].set_yticks(range(len(known)), [row.model.name for row, _ in known])
     means[0].invert_yaxis()
     for ax, label in zip(means, panels, strict=True):
         ax.set_xlabel(label)
@@ -186,7 +186,7 @@ def _learning_curves(summary: Summary) -> Figure:
                 _mean_curve(histories, key),
                 f"o{line}",
                 color=color,
-                label=row.contender.name,
+                label=row.model.name,
                 ms=3,
             )
     for ax, label in zip(axes, labels.values(), strict=True):

@@ -6,37 +6,37 @@ from pathlib import Path
 
 from home_tf.files import atomic_file, write_json, write_text
 from home_tf.lab.comparison.answer import answer
-from home_tf.lab.comparison.cell import Cell
 from home_tf.lab.comparison.plan import Plan
 from home_tf.lab.comparison.plots import write_plots
 from home_tf.lab.comparison.summary import Summary, summarize
 from home_tf.lab.comparison.table import markdown_table
+from home_tf.lab.comparison.training import Training
 
 KEYS = ("architecture", "variant", "fold", "seed", "task")
 COSTS = ("params", "examples_per_second")
 
 
-def write_results(plan: Plan, cells: Sequence[Cell]) -> str:
-    """Writes `cells.csv`, `summary.json`, `table.md` and the plots.
+def write_results(plan: Plan, trainings: Sequence[Training]) -> str:
+    """Writes `trainings.csv`, `summary.json`, `table.md` and the plots.
 
     Args:
         plan: The settings of the comparison.
-        cells: All cells, finished or not; their folder is where the files go.
+        trainings: All trainings, finished or not; their folder is where the files go.
 
     Returns:
         What HoME is better than, in plain text.
     """
-    out = cells[0].out
-    summary = summarize(plan, cells)
-    _write_cells(summary, out / "cells.csv")
+    out = trainings[0].out
+    summary = summarize(plan, trainings)
+    _write_trainings(summary, out / "trainings.csv")
     write_json(out / "summary.json", summary.to_json())
     write_text(out / "table.md", markdown_table(summary))
     write_plots(summary, out)
     return answer(summary)
 
 
-def _write_cells(summary: Summary, file: Path) -> None:
-    """A line for each cell and task; an undefined metric is empty."""
+def _write_trainings(summary: Summary, file: Path) -> None:
+    """A line for each training and task; an undefined metric is empty."""
     with (
         atomic_file(file) as partial,
         partial.open("w", newline="", encoding="utf-8") as opened,
@@ -49,8 +49,8 @@ def _write_cells(summary: Summary, file: Path) -> None:
                 for task in summary.tasks:
                     writer.writerow(
                         [
-                            row.contender.architecture,
-                            row.contender.variant,
+                            row.model.architecture,
+                            row.model.variant,
                             fold,
                             seed,
                             task,

@@ -1,4 +1,4 @@
-"""Means over cells, and intervals of means and of paired differences."""
+"""Means over trainings, and intervals of means and of paired differences."""
 
 from dataclasses import astuple, dataclass
 
@@ -46,12 +46,12 @@ def _defined(low: float, high: float) -> list[float] | None:
 
 @dataclass(frozen=True)
 class Results:
-    """What all cells of a contender gave in one metric; NaN where there is no cell.
+    """What all trainings of a model gave in one metric; NaN where there is no training.
 
     Attributes:
         values: `(folds, seeds, tasks)`.
         replicates: `(folds, seeds, tasks, replicates)` of the bootstrap. Replicate `i`
-            draws the same users, or rows, in all cells of a fold, of all contenders.
+            draws the same users, or rows, in all trainings of a fold, of all models.
     """
 
     values: Floats
@@ -59,21 +59,21 @@ class Results:
 
     @property
     def has_cell(self) -> npt.NDArray[np.bool_]:
-        """Which cells there are, `(folds, seeds)`."""
+        """Which trainings there are, `(folds, seeds)`."""
         there: npt.NDArray[np.bool_] = np.any(~np.isnan(self.values), axis=-1)
         return there
 
-    def only(self, cells: npt.NDArray[np.bool_]) -> "Results":
-        """The results without the cells that are False, `(folds, seeds)`."""
+    def only(self, trainings: npt.NDArray[np.bool_]) -> "Results":
+        """The results without the trainings that are False, `(folds, seeds)`."""
         return Results(
-            np.where(cells[..., None], self.values, np.nan),
-            np.where(cells[..., None, None], self.replicates, np.nan),
+            np.where(trainings[..., None], self.values, np.nan),
+            np.where(trainings[..., None, None], self.replicates, np.nan),
         )
 
     def with_drawn_seeds(self) -> "Results":
         """Replicates whose seeds are drawn too, with replacement in each fold.
 
-        The draws are the same for all contenders. From `n` seeds the variance comes
+        The draws are the same for all models. From `n` seeds the variance comes
         out `(n - 1) / n` of what it is, as in any bootstrap; from one seed nothing
         does, and all replicates are NaN.
         """
@@ -92,23 +92,23 @@ class Results:
     def estimates(self) -> list[Estimate]:
         """Of every task the mean over folds and seeds; then the mean of the tasks."""
         return _estimates(
-            _over_cells(self.values),
-            _over_cells(self.replicates),
-            _over_cells(self.with_drawn_seeds().replicates),
+            _over_trainings(self.values),
+            _over_trainings(self.replicates),
+            _over_trainings(self.with_drawn_seeds().replicates),
         )
 
     def differences(self, other: "Results") -> list[Estimate]:
-        """As `estimates`, of this minus the other, over the cells that both have.
+        """As `estimates`, of this minus the other, over the trainings that both have.
 
         The differences are paired by fold, seed and what each replicate draws.
         """
         both = self.has_cell & other.has_cell
         mine, theirs = self.only(both), other.only(both)
         return _estimates(
-            _over_cells(mine.values) - _over_cells(theirs.values),
-            _over_cells(mine.replicates) - _over_cells(theirs.replicates),
-            _over_cells(mine.with_drawn_seeds().replicates)
-            - _over_cells(theirs.with_drawn_seeds().replicates),
+            _over_trainings(mine.values) - _over_trainings(theirs.values),
+            _over_trainings(mine.replicates) - _over_trainings(theirs.replicates),
+            _over_trainings(mine.with_drawn_seeds().replicates)
+            - _over_trainings(theirs.with_drawn_seeds().replicates),
         )
 
     def seed_deviation(self) -> float:
@@ -118,8 +118,8 @@ class Results:
         return float(seeds.std(ddof=1)) if len(seeds) > 1 else float("nan")
 
 
-def _over_cells(values: Floats) -> Floats:
-    # Of each fold first, so that a fold with a missing cell counts as much as others.
+def _over_trainings(values: Floats) -> Floats:
+    # Of each fold first: one with a missing training counts as much as others.
     return mean_of_defined(mean_of_defined(values, axis=1), axis=0)
 
 

@@ -1,4 +1,4 @@
-"""All cells of a comparison as one summary."""
+"""All trainings of a comparison as one summary."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ import numpy as np
 
 from home_tf.evaluation import mean_of_defined
 from home_tf.files import read_json
-from home_tf.lab.comparison.cell import Cell
-from home_tf.lab.comparison.contender import HOME, Contender
-from home_tf.lab.comparison.plan import Plan, contender_file
+from home_tf.lab.comparison.compared_model import HOME, ComparedModel
+from home_tf.lab.comparison.plan import Plan, choice_file
 from home_tf.lab.comparison.statistics import Estimate, Results
+from home_tf.lab.comparison.training import Training
 
 MEAN = "mean"
 MONITORED_MEAN = "monitored_mean"
@@ -20,19 +20,19 @@ MONITORED_MEAN = "monitored_mean"
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a contender.
+    """What is known of a model.
 
     Attributes:
-        contender: The contender.
+        model: The model.
         results: `{metric: Results}`.
-        contents: `cell.json` of its cells, by fold and seed.
-        errors: Why other cells are missing, by cell.
+        contents: `training.json` of its trainings, by fold and seed.
+        errors: Why other trainings are missing, by training.
         params: Trainable weights without embedding tables; of LightGBM the leaves.
         flops: Of a network's forward pass for one example, or None.
         parameters: The chosen hyper-parameters.
     """
 
-    contender: Contender
+    model: ComparedModel
     results: dict[str, Results]
     contents: dict[tuple[int, int], dict[str, Any]]
     errors: dict[str, str]
@@ -42,16 +42,16 @@ class Row:
 
     @property
     def examples_per_second(self) -> float | None:
-        """The median of the cells' training speeds."""
+        """The median of the trainings' training speeds."""
         speeds = [c["examples_per_second"] for c in self.contents.values()]
         speeds = [speed for speed in speeds if speed is not None]
         return round(float(np.median(speeds)), 1) if speeds else None
 
     @property
     def lead_over_single_feature(self) -> float:
-        """Mean AUC over tasks and cells minus that of ranking by a single feature.
+        """Mean AUC over tasks and trainings minus that of ranking by a single feature.
 
-        NaN without cells.
+        NaN without trainings.
         """
         leads = [
             mean_of_defined(list(content["auc"].values()))
@@ -62,14 +62,14 @@ class Row:
 
     @property
     def best_epochs(self) -> dict[str, int]:
-        """How many cells had their best epoch where; of LightGBM nothing."""
+        """How many trainings had their best epoch where; of LightGBM nothing."""
         networks = [c for c in self.contents.values() if c["history"]]
         found = Counter(content["best_epoch"] for content in networks)
         return {f"{epoch:g}": found[epoch] for epoch in sorted(found)}
 
     @property
     def verdicts(self) -> dict[str, tuple[int, int]]:
-        """In how many cells each anomaly of the experts was found, and of how many."""
+        """In how many trainings each anomaly was found, and of how many."""
         judged = [content["verdicts"] for content in self.contents.values()]
         kinds = dict.fromkeys(kind for one in judged for kind in one)
         return {
@@ -88,7 +88,7 @@ class Summary:
     Attributes:
         plan: Its settings.
         tasks: Names of the tasks.
-        rows: The contenders; HoME first.
+        rows: The models; HoME first.
     """
 
     plan: Plan
@@ -126,17 +126,17 @@ class Summary:
 
     @property
     def too_short(self) -> list[str]:
-        """The contenders that do not beat a single feature: too bad to compare."""
+        """The models that do not beat a single feature: too bad to compare."""
         return [
-            row.contender.name for row in self.rows if row.lead_over_single_feature <= 0
+            row.model.name for row in self.rows if row.lead_over_single_feature <= 0
         ]
 
     @property
     def still_learning(self) -> list[str]:
-        """The networks whose best epoch was the last one in most cells."""
+        """The networks whose best epoch was the last one in most trainings."""
         epochs = str(self.plan.config.training.epochs)
         return [
-            row.contender.name
+            row.model.name
             for row in self.rows
             if 2 * row.best_epochs.get(epochs, 0) > sum(row.best_epochs.values())
         ]
@@ -149,7 +149,7 @@ class Summary:
     @property
     def home(self) -> Row:
         """The row of HoME."""
-        return next(row for row in self.rows if row.contender.name == HOME)
+        return next(row for row in self.rows if row.model.name == HOME)
 
     @property
     def best_baseline(self) -> Row | None:
@@ -158,10 +158,10 @@ class Summary:
         The mean is that of the plan's main metric.
 
         It is the strongest opponent in hindsight, so HoME's lead over it errs on the
-        side of the baselines. One with missing cells is it only if all have some: its
-        mean is not over the same rows.
+        side of the baselines. One with missing trainings is it only if all have some:
+        its mean is not over the same rows.
         """
-        baselines = [row for row in self.rows if row.contender.is_baseline]
+        baselines = [row for row in self.rows if row.model.is_baseline]
         baselines = [row for row in baselines if not row.errors] or baselines
         scores = {
             i: row.results[self.plan.main_metric].estimates()[-1].value
@@ -172,7 +172,7 @@ class Summary:
 
     @property
     def origins(self) -> dict[str, int]:
-        """What made the cells, as text, and how many of them."""
+        """What made the trainings, as text, and how many of them."""
         return dict(
             Counter(
                 _origin(content)
@@ -198,29 +198,29 @@ class Summary:
             "tuning_seeds": self.plan.tuning_seeds,
             "metric": self.plan.metric,
             "replicates": self.plan.replicates,
-            "cells_made_by": self.origins,
-            "best_baseline": best.contender.name if best else None,
+            "provenance": self.origins,
+            "best_baseline": best.model.name if best else None,
             "too_short_to_compare": self.too_short,
             "architectures": {
-                row.contender.name: self._row_to_json(row, best) for row in self.rows
+                row.model.name: self._row_to_json(row, best) for row in self.rows
             },
         }
 
     def _row_to_json(self, row: Row, best: Row | None) -> dict[str, Any]:
         values: dict[str, Any] = {
-            "architecture": row.contender.architecture,
-            "variant": row.contender.variant,
+            "architecture": row.model.architecture,
+            "variant": row.model.variant,
             "params": row.params,
             "flops": row.flops,
             "examples_per_second": row.examples_per_second,
             "parameters": row.parameters,
-            "cells": len(row.contents),
+            "trainings": len(row.contents),
             "missing": row.errors,
             "lead_over_single_feature": _plain(row.lead_over_single_feature),
             "best_epochs": row.best_epochs,
             "verdicts": {
-                kind: {"found": found, "cells": cells}
-                for kind, (found, cells) in row.verdicts.items()
+                kind: {"found": found, "trainings": trainings}
+                for kind, (found, trainings) in row.verdicts.items()
             },
         }
         for metric in self.plan.metrics:
@@ -257,38 +257,42 @@ class Summary:
         }
 
 
-def summarize(plan: Plan, cells: Sequence[Cell]) -> Summary:
-    """Reads the cells of a comparison.
+def summarize(plan: Plan, trainings: Sequence[Training]) -> Summary:
+    """Reads the trainings of a comparison.
 
     Args:
         plan: The settings.
-        cells: All cells, finished or not.
+        trainings: All trainings, finished or not.
 
     Returns:
         The summary.
     """
     tasks = list(plan.config.tasks)
-    shape = (len(plan.splits), 1 + max(cell.seed for cell in cells), len(tasks))
+    shape = (
+        len(plan.splits),
+        1 + max(training.seed for training in trainings),
+        len(tasks),
+    )
     rows = [
-        _row(plan, [c for c in cells if c.contender == contender], tasks, shape)
-        for contender in dict.fromkeys(cell.contender for cell in cells)
+        _row(plan, [t for t in trainings if t.model == model], tasks, shape)
+        for model in dict.fromkeys(training.model for training in trainings)
     ]
     return Summary(plan=plan, tasks=tasks, rows=rows)
 
 
 def _row(
-    plan: Plan, cells: list[Cell], tasks: list[str], shape: tuple[int, int, int]
+    plan: Plan, trainings: list[Training], tasks: list[str], shape: tuple[int, int, int]
 ) -> Row:
-    contender = cells[0].contender
-    contents = {(c.fold, c.seed): c.load() for c in cells if c.is_finished}
-    file = contender_file(cells[0].out, contender)
+    model = trainings[0].model
+    contents = {(t.fold, t.seed): t.load() for t in trainings if t.is_finished}
+    file = choice_file(trainings[0].out, model)
     chosen = read_json(file) if file.is_file() else {}
     leaves = [content["params"] for content in contents.values()]
     return Row(
-        contender=contender,
-        results=_results(plan, cells, contents, tasks, shape),
+        model=model,
+        results=_results(plan, trainings, contents, tasks, shape),
         contents=contents,
-        errors={str(c): _error(c) for c in cells if not c.is_finished},
+        errors={str(t): _error(t) for t in trainings if not t.is_finished},
         params=chosen.get("params") or (float(np.mean(leaves)) if leaves else None),
         flops=chosen.get("flops") or None,
         parameters=chosen.get("parameters", {}),
@@ -297,7 +301,7 @@ def _row(
 
 def _results(
     plan: Plan,
-    cells: list[Cell],
+    trainings: list[Training],
     contents: dict[tuple[int, int], dict[str, Any]],
     tasks: list[str],
     shape: tuple[int, int, int],
@@ -308,16 +312,16 @@ def _results(
         )
         for metric in plan.metrics
     }
-    for cell in cells:
-        if (cell.fold, cell.seed) not in contents:
+    for training in trainings:
+        if (training.fold, training.seed) not in contents:
             continue
-        drawn = cell.replicates(tasks, plan.metrics)
+        drawn = training.replicates(tasks, plan.metrics)
         for metric, results in found.items():
-            values = contents[cell.fold, cell.seed][metric]
-            results.values[cell.fold, cell.seed] = [
+            values = contents[training.fold, training.seed][metric]
+            results.values[training.fold, training.seed] = [
                 np.nan if values[task] is None else values[task] for task in tasks
             ]
-            results.replicates[cell.fold, cell.seed] = drawn[metric]
+            results.replicates[training.fold, training.seed] = drawn[metric]
     return found
 
 
@@ -333,7 +337,7 @@ def _origin(content: dict[str, Any]) -> str:
     return f"{versions}, revision {revision}, threads {content['threads']}"
 
 
-def _error(cell: Cell) -> str:
-    if cell.error_file.is_file():
-        return cell.error_file.read_text(encoding="utf-8").strip()
+def _error(training: Training) -> str:
+    if training.error_file.is_file():
+        return training.error_file.read_text(encoding="utf-8").strip()
     return "was not run to its end"

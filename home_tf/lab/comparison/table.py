@@ -19,8 +19,8 @@ def markdown_table(summary: Summary) -> str:
     Returns:
         Markdown: what HoME is better than; means over the tasks with the cost of each
         architecture; AUC and, with groups, GAUC of each task; their differences to the
-        best baseline; the anomalies of the experts; what made the cells; the missing
-        cells.
+        best baseline; the anomalies of the experts; their provenance; the missing
+        trainings.
     """
     opponent = summary.opponent
     parts = ["# Comparison"]
@@ -42,16 +42,18 @@ def markdown_table(summary: Summary) -> str:
             continue
         parts.append(f"## {metric.upper()} of each task, minus {_name(opponent)}")
         parts.append(_by_task(summary, differences, signed=True))
-    if any(row.contender.changes for row in summary.rows):
+    if any(row.model.changes for row in summary.rows):
         parts += ["## Changes to the configuration", _changes(summary)]
     parts += ["## Anomalies of the experts", _anomalies(summary)]
     missing = [
-        f"- {cell}: {why}" for row in summary.rows for cell, why in row.errors.items()
+        f"- {training}: {why}"
+        for row in summary.rows
+        for training, why in row.errors.items()
     ]
-    made_by = [f"- {count} by {origin}" for origin, count in summary.origins.items()]
-    parts += ["## What made the cells", "\n".join(made_by) or "There are none."]
+    provenance = [f"- {count} by {origin}" for origin, count in summary.origins.items()]
+    parts += ["## Provenance", "\n".join(provenance) or "There are none."]
     if missing:
-        parts += ["## Missing cells", "\n".join(missing)]
+        parts += ["## Missing trainings", "\n".join(missing)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -99,7 +101,7 @@ def _means(summary: Summary) -> str:
     header += [f"SD of {main} over seeds", f"{main}, % over {name}"]
     if summary.monitors_some:
         header.append(f"of monitored tasks, % over {name}")
-    header += ["parameters", "FLOPs an example", "examples/s", "cells"]
+    header += ["parameters", "FLOPs an example", "examples/s", "trainings"]
     lines = [_line(header), _line(["---"] + ["---:"] * (len(header) - 1))]
     for row in summary.rows:
         means = [_with_interval(row.results[m].estimates()[-1]) for m in metrics]
@@ -164,10 +166,10 @@ def _changes(summary: Summary) -> str:
     header = ["", *(f"{m.upper()} of monitored tasks" for m in metrics)]
     header += ["examples/s, times"]
     lines = [_line(header), _line(["---"] + ["---:"] * (len(header) - 1))]
-    rows = {row.contender: row for row in summary.rows}
+    rows = {row.model: row for row in summary.rows}
     for row in summary.rows:
-        before = rows.get(row.contender.unchanged)
-        if not row.contender.changes or before is None:
+        before = rows.get(row.model.unchanged)
+        if not row.model.changes or before is None:
             continue
         lines.append(
             _line(
@@ -178,7 +180,7 @@ def _changes(summary: Summary) -> str:
                 ]
             )
         )
-    used = {n for row in summary.rows for n in row.contender.changes.split("+")}
+    used = {n for row in summary.rows for n in row.model.changes.split("+")}
     named = [
         f"- `{name}`: " + ", ".join(f"`{key}: {value}`" for key, value in one.items())
         for name, one in summary.plan.changes.items()
@@ -206,7 +208,7 @@ def _times(mine: float | None, theirs: float | None) -> str:
 
 
 def _anomalies(summary: Summary) -> str:
-    """In how many cells each anomaly was found: the more, the less it is chance."""
+    """In how many trainings each anomaly was found: the more, the less it is chance."""
     kinds = dict.fromkeys(kind for row in summary.rows for kind in row.verdicts)
     if not kinds:
         return "There are no experts."
@@ -217,8 +219,8 @@ def _anomalies(summary: Summary) -> str:
         counts = ["-" if one is None else f"{one[0]} of {one[1]}" for one in found]
         lines.append(_line([_name(row), *counts]))
     explained = (
-        "Cells whose best epoch has the anomaly on the test rows, of those that could; "
-        "each cell's `experts.json` has the figures and what to try next."
+        "Trainings whose best epoch has the anomaly on the test rows, of those that "
+        "could; each training's `experts.json` has the figures and what to try next."
     )
     return "\n".join([explained, "", *lines])
 
@@ -246,7 +248,7 @@ def _integer(value: float | None) -> str:
 
 def _name(row: Row) -> str:
     # A star would begin italics.
-    return row.contender.name.replace("*", r"\*")
+    return row.model.name.replace("*", r"\*")
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -13,11 +13,11 @@ from home_tf.errors import HomeError
 from home_tf.files import read_json, write_json
 from home_tf.lab.comparison import search_space
 from home_tf.lab.comparison.budget import Size, fit_to_budget, network_size
-from home_tf.lab.comparison.cell import Cell, run_cell
-from home_tf.lab.comparison.contender import HOME, LIGHTGBM, Contender
-from home_tf.lab.comparison.fitted import Trainer
+from home_tf.lab.comparison.compared_model import HOME, LIGHTGBM, ComparedModel
 from home_tf.lab.comparison.fold_trainer import FoldTrainers
-from home_tf.lab.comparison.plan import Plan, contender_file
+from home_tf.lab.comparison.plan import Plan, choice_file
+from home_tf.lab.comparison.trainer import Trainer
+from home_tf.lab.comparison.training import Training, run_training
 from home_tf.tuning import NETWORK_SPACE, Search
 
 
@@ -25,82 +25,80 @@ def main(text: str) -> None:
     """Runs a job.
 
     Args:
-        text: JSON of the comparison's folder `out`, a `contender`, the number of
+        text: JSON of the comparison's folder `out`, a `model`, the number of
             `threads`, and for trainings a `fold` and `seeds`. Without these the job
-            chooses the contender's size and hyper-parameters.
+            chooses the model's size and hyper-parameters.
     """
     job = json.loads(text)
     tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(job["threads"])
-    out, contender = Path(job["out"]), Contender(**job["contender"])
+    out, model = Path(job["out"]), ComparedModel(**job["model"])
     if "fold" in job:
-        train_cells(
-            out, contender, job["fold"], seeds=job["seeds"], threads=job["threads"]
-        )
+        train_model(out, model, job["fold"], seeds=job["seeds"], threads=job["threads"])
     else:
-        choose(out, contender, threads=job["threads"])
+        choose(out, model, threads=job["threads"])
 
 
-def choose(out: Path, contender: Contender, *, threads: int = 1) -> None:
-    """Sizes a contender and tunes it on the earliest fold, without its test split.
+def choose(out: Path, model: ComparedModel, *, threads: int = 1) -> None:
+    """Sizes a model and tunes it on the earliest fold, without its test split.
 
     The validation rows of later folds are test rows of earlier ones; those of the
-    earliest fold are not. A contender with something special takes what was chosen for
+    earliest fold are not. A model with something special takes what was chosen for
     its plain architecture, so that nothing else is different.
 
     Args:
         out: The folder of the comparison.
-        contender: The contender. The plain one has been chosen for.
+        model: The model. The plain one has been chosen for.
         threads: Number of threads.
     """
     plan = Plan.load(out)
-    config, fold = plan.config_of(contender), plan.make_folds(out)[0]
+    config, fold = plan.config_of(model), plan.make_folds(out)[0]
     trainers = FoldTrainers(plan, config, fold, threads)
     size, units = Size(params=0, flops=0), None
-    if contender.architecture != LIGHTGBM:
-        config = _fit_to_budget(plan, contender, config, trainers)
+    if model.architecture != LIGHTGBM:
+        config = _fit_to_budget(plan, model, config, trainers)
         size = network_size(config, trainers.preprocessor)
         units = list(config.model.architecture.arguments["expert"].units)
-    if contender == contender.plain:
-        parameters = _tune(out, plan, contender, config, trainers)
+    if model == model.plain:
+        parameters = _tune(out, plan, model, config, trainers)
     else:
-        parameters = _take_over(out, plan, contender)
+        parameters = _take_over(out, plan, model)
     write_json(
-        contender_file(out, contender),
+        choice_file(out, model),
         {**asdict(size), "units": units, "parameters": parameters},
     )
-    _say(f"{contender.name}: chose {_short(parameters)}")
+    _say(f"{model.name}: chose {_short(parameters)}")
 
 
 def _fit_to_budget(
-    plan: Plan, contender: Contender, config: Config, trainers: FoldTrainers
+    plan: Plan, model: ComparedModel, config: Config, trainers: FoldTrainers
 ) -> Config:
-    if contender.architecture == HOME:
+    if model.architecture == HOME:
         return config
-    home = Contender(HOME, HOME, changes=contender.changes)
+    home = ComparedModel(HOME, HOME, changes=model.changes)
     return fit_to_budget(
         config, plan.config_of(home), plan.budget, trainers.preprocessor
     )
 
 
 def _tune(
-    out: Path, plan: Plan, contender: Contender, config: Config, trainers: FoldTrainers
+    out: Path, plan: Plan, model: ComparedModel, config: Config, trainers: FoldTrainers
 ) -> dict[str, Any]:
     space, defaults = search_space.LIGHTGBM_SPACE, search_space.LIGHTGBM_DEFAULTS
-    if contender.architecture != LIGHTGBM:
+    if model.architecture != LIGHTGBM:
         space, defaults = NETWORK_SPACE, search_space.network_defaults(config)
-    file = contender_file(out, contender)
+    file = choice_file(out, model)
     search = Search(file.with_name(f"{file.stem}-trials.log"), space, defaults)
     return search.run(
         plan.trials,
-        lambda p: _score(trainers.make(contender, config, p), plan.tuning_seeds),
+        lambda p: _score(trainers.make(model, config, p), plan.tuning_seeds),
     )
 
 
-def _take_over(out: Path, plan: Plan, contender: Contender) -> dict[str, Any]:
+def _take_over(out: Path, plan: Plan, model: ComparedModel) -> dict[str, Any]:
     """What was chosen for the plain architecture, but for what the changes set."""
-    chosen = read_json(contender_file(out, contender.plain))["parameters"]
-    own = contender.overrides(plan.changes)
+    chosen = read_json(choice_file(out, model.plain))["parameters"]
+    own = model.overrides(plan.changes)
     return {key: value for key, value in chosen.items() if key not in own}
 
 
@@ -113,38 +111,38 @@ def _score(trainer: Trainer, seeds: int) -> float:
         return 0.0
 
 
-def train_cells(
-    out: Path, contender: Contender, fold: int, *, seeds: list[int], threads: int = 1
+def train_model(
+    out: Path, model: ComparedModel, fold: int, *, seeds: list[int], threads: int = 1
 ) -> None:
-    """Trains the seeds of a contender on a fold, one after the other.
+    """Trains the seeds of a model on a fold, one after the other.
 
     Args:
         out: The folder of the comparison.
-        contender: The contender, which `choose` has been called for.
+        model: The model, which `choose` has been called for.
         fold: Number of the fold.
         seeds: The seeds.
         threads: Number of threads.
     """
     plan = Plan.load(out)
-    chosen = read_json(contender_file(out, contender))
-    config = plan.config_of(contender)
+    chosen = read_json(choice_file(out, model))
+    config = plan.config_of(model)
     trainers = FoldTrainers(plan, config, plan.make_folds(out)[fold], threads)
-    if contender.architecture != LIGHTGBM:
+    if model.architecture != LIGHTGBM:
         units = {"model.architecture.expert.units": chosen["units"]}
         config = override_config(config, units)
-    trainer = trainers.make(contender, config, chosen["parameters"])
+    trainer = trainers.make(model, config, chosen["parameters"])
     test = trainers.load("test")
     origin = {
-        **trainers.made_by,
+        **trainers.provenance,
         "threads": threads,
         "single_feature_auc": trainers.single_feature_auc(test),
     }
 
-    def work(cell: Cell) -> dict[str, Any]:
-        fitted = trainer.fit(cell.seed)
+    def work(training: Training) -> dict[str, Any]:
+        result = trainer.fit(training.seed)
         probabilities = trainer.predict(test)
-        return cell.save(
-            fitted,
+        return training.save(
+            result,
             test,
             probabilities,
             experts=trainer.measure_experts(test),
@@ -153,7 +151,7 @@ def train_cells(
         )
 
     for seed in seeds:
-        run_cell(Cell(contender, fold, seed, out), work, _say)
+        run_training(Training(model, fold, seed, out), work, _say)
 
 
 def _say(line: str) -> None:

@@ -80,7 +80,7 @@ def generate(
         HomeError: If an argument is out of its range or the folder holds
             anything else.
 
-    Example:
+    Examples:
         >>> generate("synthetic")
         >>> prepare("synthetic", "prepared")
     """

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from home_tf.lab.comparison import contenders
+from home_tf.lab.comparison import compared_models
 from home_tf.lab.comparison.answer import answer
 from home_tf.lab.comparison.plan import Plan
 from home_tf.lab.comparison.statistics import Results
@@ -43,7 +43,7 @@ def summarize(small_config):
             }
             rows.append(
                 Row(
-                    contender=contenders([name])[-1],
+                    model=compared_models([name])[-1],
                     results=dict.fromkeys(plan.metrics, Results(values, replicates)),
                     contents={(0, seed): content for seed in range(seeds)},
                     errors={},

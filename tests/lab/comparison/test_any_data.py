@@ -12,13 +12,13 @@ from sklearn.metrics import roc_auc_score
 from home_tf.config import load_config
 from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
-from home_tf.lab.comparison import compare, contenders, worker
+from home_tf.lab.comparison import compare, compared_models, worker
 from home_tf.lab.comparison import compare as compare_function
-from home_tf.lab.comparison.cell import Cell
 from home_tf.lab.comparison.fold import make_folds
+from home_tf.lab.comparison.training import Training
 
 MODULE = sys.modules[compare_function.__module__]
-HOME, LIGHTGBM = contenders(["lightgbm"])
+HOME, LIGHTGBM = compared_models(["lightgbm"])
 ROWS, REPLICATES = 2000, 40
 YAML = """
 data: {log: people.csv}
@@ -131,7 +131,7 @@ def test_the_tables_speak_of_rows_and_of_no_gauc(flat):
     assert "a bootstrap over rows (40 draws)" in table
     for word in ("GAUC", "user", "day", "monitored"):
         assert word not in table
-    with (out / "cells.csv").open() as file:
+    with (out / "trainings.csv").open() as file:
         assert "gauc" not in csv.DictReader(file).fieldnames
     summary = json.loads((out / "summary.json").read_text())
     assert "gauc" not in summary["architectures"]["home"]
@@ -153,12 +153,12 @@ def test_the_answer_is_said_at_the_end_and_stands_at_the_top(flat):
     assert table.startswith(f"# Comparison\n\n```text\n{said[-1]}\n```\n")
 
 
-def drawn_aucs(out, contender):
+def drawn_aucs(out, model):
     """The mean AUC of replicates of the rows, and of the rows, by scikit-learn."""
     found = []
     for fold in (0, 1):
         with np.load(
-            Cell(contender, fold, 0, out).folder / "predictions.npz"
+            Training(model, fold, 0, out).folder / "predictions.npz"
         ) as arrays:
             for task in ("rich", "owner"):
                 labels, scores = arrays[f"label:{task}"], arrays[f"probability:{task}"]
@@ -175,7 +175,7 @@ def drawn_aucs(out, contender):
 def test_the_interval_is_over_common_rows(flat):
     out, _ = flat
     (home, home_drawn), (other, other_drawn) = (
-        drawn_aucs(out, contender) for contender in (HOME, LIGHTGBM)
+        drawn_aucs(out, model) for model in (HOME, LIGHTGBM)
     )
     summary = json.loads((out / "summary.json").read_text())["architectures"]
     found = summary["lightgbm"]["auc"]["difference_to_home"]["mean"]
@@ -196,7 +196,7 @@ def test_a_log_with_a_time_and_numbers_only(run):
     table = (out / "table.md").read_text()
     said = "Tested on 2 successive stretches of the time, 10 % of the rows each; "
     assert said in table
-    content = Cell(HOME, 0, 0, out).load()
+    content = Training(HOME, 0, 0, out).load()
     assert 0.6 < content["single_feature_auc"]["rich"] < 1
 
 

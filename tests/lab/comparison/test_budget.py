@@ -88,8 +88,8 @@ def test_a_smaller_network_grows_to_the_size_of_home(small_config, prepared, bud
     )
     other = override_config(home, {"model.architecture.feature_gate": "none"})
     preprocessor = Preprocessor(home.features, DatasetDirectory(prepared))
-    fitted = fit_to_budget(other, home, budget, preprocessor)
-    wanted, found = (network_size(c, preprocessor) for c in (home, fitted))
+    result = fit_to_budget(other, home, budget, preprocessor)
+    wanted, found = (network_size(c, preprocessor) for c in (home, result))
     key = budget.removeprefix("same-")
     assert getattr(found, key) == pytest.approx(getattr(wanted, key), rel=0.02)
     assert fit_to_budget(other, home, "paper", preprocessor) is other

@@ -1,4 +1,4 @@
-"""The comparison as a whole: cells, resuming, failures, outputs."""
+"""The comparison as a whole: trainings, resuming, failures, outputs."""
 
 import csv
 import json
@@ -22,20 +22,20 @@ from home_tf.evaluation import bootstrap_values
 from home_tf.files import locked
 from home_tf.lab.cli.compare import compare as compare_command
 from home_tf.lab.cli.find_source import find_source
-from home_tf.lab.comparison import compare, contenders, worker
+from home_tf.lab.comparison import compare, compared_models, worker
 from home_tf.lab.comparison import compare as compare_function
 from home_tf.lab.comparison.budget import Size
-from home_tf.lab.comparison.cell import Cell
-from home_tf.lab.comparison.fitted import Fitted
 from home_tf.lab.comparison.fold import make_folds
 from home_tf.lab.comparison.jobs import Job, run_jobs
-from home_tf.lab.comparison.plan import Plan, contender_file
+from home_tf.lab.comparison.plan import Plan, choice_file
 from home_tf.lab.comparison.split_data import SplitData
+from home_tf.lab.comparison.trainer import TrainingResult
+from home_tf.lab.comparison.training import Training
 from home_tf.prepare import list_days
 
 MODULE = sys.modules[compare_function.__module__]
 TASKS = ("long_view", "is_click", "is_like")
-HOME, MASK, LIGHTGBM = contenders(["home-mask", "lightgbm"])
+HOME, MASK, LIGHTGBM = compared_models(["home-mask", "lightgbm"])
 
 
 class StubTrainer:
@@ -47,7 +47,7 @@ class StubTrainer:
         StubTrainer.fits.append(seed)
         self.random = np.random.default_rng(seed)
         history = [{"epoch": 1.0, "loss": 1.0, "score": 0.6}]
-        return Fitted(0.6, 1, history, 1000.0, 7)
+        return TrainingResult(0.6, 1, history, 1000.0, 7)
 
     def predict(self, split):
         return {task: self.random.random(split.rows) for task in split.labels}
@@ -66,12 +66,12 @@ class StubTrainers:
 
     def __init__(self, plan, config, fold, threads):
         self.preprocessor = None
-        self.made_by = {
+        self.provenance = {
             "versions": {"home_tf": "1.0", "tensorflow": "2.21.0"},
             "git_revision": self.revision,
         }
 
-    def make(self, contender, config, parameters):
+    def make(self, model, config, parameters):
         return StubTrainer()
 
     def single_feature_auc(self, test):
@@ -157,7 +157,7 @@ def test_the_last_fold_is_the_configured_split(small_config, logs, tmp_path):
 
 def test_finished_cells_are_not_run_again(start, stub, tmp_path):
     assert start() == []
-    # Two trials, of HoME, and two contenders with two folds of two seeds.
+    # Two trials, of HoME, and two models with two folds of two seeds.
     assert len(stub.fits) == 2 + 2 * 4
     assert start() == []
     assert len(stub.fits) == 10
@@ -173,8 +173,8 @@ def test_what_earlier_calls_ran_stays_in_the_tables(start, stub, tmp_path):
     assert start(architectures=["home-fg"], seeds=1) == []
     out = tmp_path / "out"
     found = json.loads((out / "summary.json").read_text())["architectures"]
-    cells = {name: row["cells"] for name, row in found.items()}
-    assert cells == {"home": 6, "home-fg": 2, "home-mask": 6, "mmoe*": 6}
+    trainings = {name: row["trainings"] for name, row in found.items()}
+    assert trainings == {"home": 6, "home-fg": 2, "home-mask": 6, "mmoe*": 6}
     assert not any(row["missing"] for row in found.values())
     assert next(iter(found)) == "home"
 
@@ -189,7 +189,7 @@ def test_there_is_no_percentage_of_a_gauc_of_zero(start, stub, tmp_path):
 
 def test_cells_of_something_unknown_are_told_before_any_training(start, stub, tmp_path):
     start(seeds=1)
-    (tmp_path / "out" / "cells" / "mmoee" / "fold-0" / "seed-0").mkdir(parents=True)
+    (tmp_path / "out" / "trainings" / "mmoee" / "fold-0" / "seed-0").mkdir(parents=True)
     StubTrainer.fits = []
     with pytest.raises(HomeError, match=r"'mmoee'. Close: mmoe"):
         start(seeds=2)
@@ -210,17 +210,17 @@ def test_the_tables_tell_what_made_the_cells(start, stub, tmp_path, monkeypatch)
 def test_a_baseline_with_missing_cells_is_not_the_best(
     start, stub, tmp_path, monkeypatch
 ):
-    """MMoE's one cell is far better than what PLE has, for it is of another day."""
-    usual, failed = Cell.save, contenders(["mmoe"])[-1]
+    """MMoE's one training is far better than what PLE has, for it is of another day."""
+    usual, failed = Training.save, compared_models(["mmoe"])[-1]
 
-    def save(self, fitted, test, probabilities, **options):
-        if self.contender == failed:
+    def save(self, result, test, probabilities, **options):
+        if self.model == failed:
             if self.fold == 1:
                 raise OSError("no space left")
             probabilities = test.labels
-        return usual(self, fitted, test, probabilities, **options)
+        return usual(self, result, test, probabilities, **options)
 
-    monkeypatch.setattr(Cell, "save", save)
+    monkeypatch.setattr(Training, "save", save)
     start(architectures=["mmoe", "ple"])
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     gauc = {n: summary["architectures"][n]["gauc"]["means"] for n in ("mmoe", "ple")}
@@ -232,7 +232,7 @@ def test_a_killed_comparison_goes_on_where_it_was(start, stub, tmp_path, monkeyp
     usual = StubTrainer.predict
 
     def die(self, split):
-        if len(StubTrainer.fits) == 2 + 3:  # in the third cell
+        if len(StubTrainer.fits) == 2 + 3:  # in the third training
             raise KeyboardInterrupt
         return usual(self, split)
 
@@ -240,7 +240,7 @@ def test_a_killed_comparison_goes_on_where_it_was(start, stub, tmp_path, monkeyp
         patch.setattr(StubTrainer, "predict", die)
         with pytest.raises(KeyboardInterrupt):
             start()
-    finished = list((tmp_path / "out").rglob("cell.json"))
+    finished = list((tmp_path / "out").rglob("training.json"))
     before = {path: path.stat().st_mtime_ns for path in finished}
     assert len(finished) == 2
     StubTrainer.fits = []
@@ -259,7 +259,7 @@ def test_what_is_special_takes_over_what_was_tuned(start, stub, tmp_path):
     """So that nothing else is different; but for what a change itself sets."""
     start(architectures=["mmoe*+fast"], changes=CHANGES, trials=3)
     chosen = {
-        name: json.loads((tmp_path / "out" / "contenders" / file).read_text())
+        name: json.loads((tmp_path / "out" / "models" / file).read_text())
         for name, file in (
             ("mmoe", "mmoe.json"),
             ("mmoe*+fast", "mmoe-star+fast.json"),
@@ -277,7 +277,7 @@ def test_a_change_is_one_to_the_configuration(start, stub, tmp_path):
     start(architectures=["home+*", "mmoe+fast+deep"], changes=CHANGES, seeds=1)
     plan = Plan.load(tmp_path / "out")
     names = ["home", "home+fast", "home+deep", "mmoe+fast+deep"]
-    found = contenders(["home+*", "mmoe+fast+deep"], CHANGES)
+    found = compared_models(["home+*", "mmoe+fast+deep"], CHANGES)
     assert [one.name for one in found] == names
     rates = [plan.config_of(one).training.learning_rate for one in found]
     assert rates == [plan.config.training.learning_rate, 0.05, 0.01, 0.01]
@@ -358,27 +358,27 @@ def test_a_file_of_changes_that_is_none_is_told(write_config, tmp_path, text, me
 
 
 def test_a_failed_cell_does_not_stop_the_others(start, stub, tmp_path, monkeypatch):
-    usual = Cell.save
+    usual = Training.save
 
     def full_disk(self, *arguments, **options):
-        if (self.contender, self.fold, self.seed) == (MASK, 1, 0):
+        if (self.model, self.fold, self.seed) == (MASK, 1, 0):
             raise OSError("no space\nleft")
         return usual(self, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Cell, "save", full_disk)
+        patch.setattr(Training, "save", full_disk)
         missing = start()
-    assert [str(cell) for cell in missing] == ["home-mask, fold 1, seed 0"]
+    assert [str(training) for training in missing] == ["home-mask, fold 1, seed 0"]
     out = tmp_path / "out"
     line = "- home-mask, fold 1, seed 0: OSError: no space left"
     assert line in (out / "table.md").read_text().splitlines()
     summary = json.loads((out / "summary.json").read_text())
     found = summary["architectures"]["home-mask"]
-    assert (found["cells"], len(found["missing"])) == (3, 1)
+    assert (found["trainings"], len(found["missing"])) == (3, 1)
     StubTrainer.fits = []
     assert start() == []
     assert StubTrainer.fits == [0]
-    assert "Missing cells" not in (out / "table.md").read_text()
+    assert "Missing trainings" not in (out / "table.md").read_text()
 
 
 def test_a_process_that_dies_costs_its_cell_only(start, stub, tmp_path, monkeypatch):
@@ -389,9 +389,9 @@ def test_a_process_that_dies_costs_its_cell_only(start, stub, tmp_path, monkeypa
         waiting = list(jobs)
         while waiting:
             job = waiting.pop(0)
-            done.append((job.contender.name, job.fold, job.seeds))
+            done.append((job.model.name, job.fold, job.seeds))
             reason = None
-            if job.contender == MASK and job.fold == 1 and 0 in job.seeds:
+            if job.model == MASK and job.fold == 1 and 0 in job.seeds:
                 reason = "the process was ended by signal 9"
             else:
                 worker.main(job.to_json())
@@ -399,17 +399,17 @@ def test_a_process_that_dies_costs_its_cell_only(start, stub, tmp_path, monkeypa
 
     monkeypatch.setattr(MODULE, "run_jobs", run_and_die)
     missing = start()
-    assert [str(cell) for cell in missing] == ["home-mask, fold 1, seed 0"]
+    assert [str(training) for training in missing] == ["home-mask, fold 1, seed 0"]
     assert done[-1] == ("home-mask", 1, (1,))
     assert "signal 9" in missing[0].error_file.read_text()
 
 
-def test_a_contender_that_cannot_be_tuned_costs_its_cells_only(
+def test_a_model_that_cannot_be_tuned_costs_its_trainings_only(
     start, stub, tmp_path, monkeypatch
 ):
     def run_and_die(jobs, *, at_once, on_end):
         for job in jobs:
-            if job.contender == MASK:
+            if job.model == MASK:
                 assert job.fold is None
                 assert on_end(job, "no memory") == []
             else:
@@ -417,7 +417,7 @@ def test_a_contender_that_cannot_be_tuned_costs_its_cells_only(
 
     monkeypatch.setattr(MODULE, "run_jobs", run_and_die)
     missing = start()
-    assert {str(cell) for cell in missing} == {
+    assert {str(training) for training in missing} == {
         f"home-mask, fold {fold}, seed {seed}" for fold in (0, 1) for seed in (0, 1)
     }
     table = (tmp_path / "out" / "table.md").read_text()
@@ -440,9 +440,9 @@ def test_the_tables_count_the_cells_with_an_anomaly(start, stub, tmp_path, monke
     table = (out / "table.md").read_text()
     assert "| architecture | collapse |\n| --- | ---: |\n| home | 2 of 6 |" in table
     summary = json.loads((out / "summary.json").read_text())
-    collapse = {"collapse": {"found": 2, "cells": 6}}
+    collapse = {"collapse": {"found": 2, "trainings": 6}}
     assert summary["architectures"]["home-mask"]["verdicts"] == collapse
-    (file,) = out.glob("cells/home/fold-1/seed-1/experts.json")
+    (file,) = out.glob("trainings/home/fold-1/seed-1/experts.json")
     verdicts = json.loads(file.read_text())["verdicts"]
     (case,) = verdicts[0]["cases"]
     assert (case["subject"], case["value"]) == ("shared/0", 0.25)
@@ -560,7 +560,9 @@ def test_a_plan_of_another_version_is_told(start, stub, tmp_path):
 def test_a_folder_of_something_else_is_left_alone(start, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("years of work")
-    with pytest.raises(HomeError, match=r"is not empty, and no comparison"):
+    with pytest.raises(
+        HomeError, match=r"is not empty and does not contain a comparison"
+    ):
         start()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 
@@ -581,11 +583,11 @@ def test_tuning_and_sizing_read_no_test_split(start_comparison, tmp_path):
     fold = plan.make_folds(out)[0]
     for file in fold.folder.glob("test-*"):
         file.unlink()
-    for contender in (HOME, LIGHTGBM):
-        worker.choose(out, contender)
-        assert contender_file(out, contender).is_file()
+    for model in (HOME, LIGHTGBM):
+        worker.choose(out, model)
+        assert choice_file(out, model).is_file()
     with pytest.raises(HomeError, match=r"test-00000.*the file is missing"):
-        worker.train_cells(out, LIGHTGBM, 0, seeds=[0])
+        worker.train_model(out, LIGHTGBM, 0, seeds=[0])
 
 
 @pytest.mark.slow
@@ -602,12 +604,12 @@ def test_jobs_run_in_processes_of_their_own_and_say_why_they_fail(
     ended = []
 
     def on_end(job, reason):
-        ended.append((job.contender, reason))
+        ended.append((job.model, reason))
         return []
 
     run_jobs([Job(tmp_path, HOME, threads=1)], at_once=1, on_end=on_end)
-    ((contender, reason),) = ended
-    assert contender == HOME
+    ((model, reason),) = ended
+    assert model == HOME
     assert "no comparison here (no plan.json)" in reason
 
 
@@ -621,7 +623,7 @@ def test_an_undefined_metric_is_none_and_empty_never_a_half(
     for row in summary["architectures"].values():
         assert set(row["auc"]["means"]["is_like"].values()) == {None}
         assert row["auc"]["means"]["mean"]["value"] is not None
-    with (out / "cells.csv").open() as file:
+    with (out / "trainings.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["task"] == "is_like"]
     assert {(row["auc"], row["gauc"]) for row in rows} == {("", "")}
     assert "| is_like | - | - |" in (out / "table.md").read_text()
@@ -651,11 +653,11 @@ def finished(write_config, logs, tmp_path_factory):
 
 @pytest.mark.slow
 def test_the_values_are_those_of_scikit_learn(finished):
-    with (finished / "cells.csv").open() as file:
+    with (finished / "trainings.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["architecture"] for row in rows] == ["home"] * 6 + ["lightgbm"] * 6
     row = next(r for r in rows if r["seed"] == "1" and r["task"] == "is_click")
-    with np.load(Cell(HOME, 0, 1, finished).folder / "predictions.npz") as arrays:
+    with np.load(Training(HOME, 0, 1, finished).folder / "predictions.npz") as arrays:
         labels, scores = arrays["label:is_click"], arrays["probability:is_click"]
     assert float(row["auc"]) == pytest.approx(roc_auc_score(labels, scores), abs=1e-5)
     assert float(row["auc"]) > 0.55
@@ -666,7 +668,7 @@ def test_the_values_are_those_of_scikit_learn(finished):
 @pytest.mark.slow
 def test_the_summary_agrees_with_the_cells(finished):
     summary = json.loads((finished / "summary.json").read_text())
-    with (finished / "cells.csv").open() as file:
+    with (finished / "trainings.csv").open() as file:
         rows = list(csv.DictReader(file))
     means = {}
     for name in ("home", "lightgbm"):
@@ -704,16 +706,16 @@ def _mean_gauc(folder, *, replicates):
 
 @pytest.mark.slow
 def test_the_interval_of_a_difference_is_over_common_users(finished):
-    """From the predictions on: the same users are drawn for both contenders."""
+    """From the predictions on: the same users are drawn for both models."""
     drawn = {
-        contender: np.mean(
+        model: np.mean(
             [
-                _mean_gauc(Cell(contender, 0, seed, finished).folder, replicates=1000)
+                _mean_gauc(Training(model, 0, seed, finished).folder, replicates=1000)
                 for seed in (0, 1)
             ],
             axis=0,
         )
-        for contender in (HOME, LIGHTGBM)
+        for model in (HOME, LIGHTGBM)
     }
     summary = json.loads((finished / "summary.json").read_text())
     found = summary["architectures"]["lightgbm"]["gauc"]["difference_to_home"]["mean"]

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from home_tf.evaluation import auc, gauc
-from home_tf.lab.comparison.cell import Cell, measure
-from home_tf.lab.comparison.contender import contenders
-from home_tf.lab.comparison.fitted import validation_score
+from home_tf.lab.comparison.compared_model import compared_models
 from home_tf.lab.comparison.fold_trainer import FoldTrainers
-from home_tf.lab.comparison.plan import contender_config
+from home_tf.lab.comparison.plan import model_config
+from home_tf.lab.comparison.trainer import validation_score
+from home_tf.lab.comparison.training import Training, measure
 
-HOME, SHARED_BOTTOM, LIGHTGBM = contenders(["shared_bottom", "lightgbm"])
+HOME, SHARED_BOTTOM, LIGHTGBM = compared_models(["shared_bottom", "lightgbm"])
 TASK = {"group": "watch", "type": "regression", "loss": "log1p"}
 SECONDS = "CASE WHEN play_time_ms > 0 THEN play_time_ms / 1000 END"
 
@@ -28,14 +28,14 @@ def fold(start_comparison, tmp_path_factory):
     return plan, FoldTrainers(plan, plan.config, plan.make_folds(out)[0], threads=1)
 
 
-@pytest.mark.parametrize("contender", [SHARED_BOTTOM, LIGHTGBM], ids=lambda c: c.name)
-def test_both_learn_numbers_and_are_measured_by_pairs(fold, contender):
+@pytest.mark.parametrize("model", [SHARED_BOTTOM, LIGHTGBM], ids=lambda c: c.name)
+def test_both_learn_numbers_and_are_measured_by_pairs(fold, model):
     plan, trainers = fold
     config = plan.config
-    if contender is not LIGHTGBM:
-        config = contender_config(config, contender)
-    trainer = trainers.make(contender, config, {})
-    fitted = trainer.fit(0)
+    if model is not LIGHTGBM:
+        config = model_config(config, model)
+    trainer = trainers.make(model, config, {})
+    result = trainer.fit(0)
     test = trainers.load("test")
     found = trainer.predict(test)
     labels, predicted = test.labels["play_time"], found["play_time"]
@@ -55,21 +55,21 @@ def test_both_learn_numbers_and_are_measured_by_pairs(fold, contender):
     score = validation_score(
         config, validation.labels, trainer.predict(validation), validation.groups, "auc"
     )
-    assert fitted.score == pytest.approx(score, abs=1e-9)
+    assert result.score == pytest.approx(score, abs=1e-9)
 
 
 def test_a_cell_keeps_the_numbers(fold, tmp_path):
     _, trainers = fold
     test = trainers.load("test")
     trainer = trainers.make(LIGHTGBM, fold[0].config, {})
-    fitted = trainer.fit(0)
+    result = trainer.fit(0)
     found = trainer.predict(test)
-    cell = Cell(LIGHTGBM, 0, 0, tmp_path)
-    cell.save(fitted, test, found, experts=None, replicates=20, origin={})
-    with np.load(cell.folder / "predictions.npz") as kept:
+    training = Training(LIGHTGBM, 0, 0, tmp_path)
+    training.save(result, test, found, experts=None, replicates=20, origin={})
+    with np.load(training.folder / "predictions.npz") as kept:
         np.testing.assert_array_equal(kept["label:play_time"], test.labels["play_time"])
         assert kept["label:is_click"].dtype == np.int8
-    drawn = cell.replicates(["play_time"], ["auc"])["auc"][0]
+    drawn = training.replicates(["play_time"], ["auc"])["auc"][0]
     share = auc(test.labels["play_time"], found["play_time"], numeric=True)
     assert drawn.min() < share < drawn.max()
     alone = trainers.single_feature_auc(test)

@@ -42,7 +42,7 @@ def test_differences_are_over_the_cells_that_both_have():
 
 
 def test_the_interval_of_a_difference_is_paired():
-    """Two contenders that move together differ by a constant."""
+    """Two models that move together differ by a constant."""
     noise = np.random.default_rng(0).normal(size=(1, 1, 1, 200))
     first = Results(np.array([[[0.6]]]), 0.6 + noise)
     second = Results(np.array([[[0.5]]]), 0.5 + noise)

@@ -7,15 +7,15 @@ import pytest
 
 from home_tf.config import override_config
 from home_tf.evaluation import auc
-from home_tf.lab.comparison.contender import contenders
+from home_tf.lab.comparison.compared_model import compared_models
 from home_tf.lab.comparison.fold_trainer import FoldTrainers
-from home_tf.lab.comparison.plan import contender_config
+from home_tf.lab.comparison.plan import model_config
 from home_tf.lab.comparison.target_statistics import TargetStatistics
 from home_tf.lab.comparison.worker import _score
 from home_tf.training import train
 from home_tf.training.evaluate import evaluate_run
 
-HOME, LIGHTGBM = contenders(["lightgbm"])
+HOME, LIGHTGBM = compared_models(["lightgbm"])
 # Few operations, with all that a fit changes: batch statistics are HoME's.
 EXPERT = {"units": [8], "activation": "swish", "batch_norm": True}
 FEW_OPERATIONS = {"model.architecture": {"type": "shared_bottom", "expert": EXPERT}}
@@ -37,7 +37,7 @@ def trainers(fold):
 
 @pytest.fixture(scope="module")
 def config(fold):
-    return override_config(contender_config(fold[0].config, HOME), FEW_OPERATIONS)
+    return override_config(model_config(fold[0].config, HOME), FEW_OPERATIONS)
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def test_a_fit_does_not_depend_on_the_fits_before_it(trainers, config, loss_weig
     network, test = made.make(HOME, config, {}), made.load("test")
     found = []
     for seed in (0, 1, 0):
-        fitted = network.fit(seed)
-        found.append((fitted, network.predict(test)["is_click"]))
+        result = network.fit(seed)
+        found.append((result, network.predict(test)["is_click"]))
     (first, p), (_, other), (again, q) = found
     losses = [[epoch["loss"] for epoch in f.history] for f in (first, again)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
@@ -65,14 +65,14 @@ def test_a_fit_does_not_depend_on_the_fits_before_it(trainers, config, loss_weig
 
 
 def test_a_fit_keeps_its_best_epoch(trainers, network):
-    fitted = network.fit(2)
-    scores = [epoch["score"] for epoch in fitted.history]
-    assert fitted.best_epoch == 1 + int(np.argmax(scores))
-    assert fitted.score == max(scores) > 0.5
+    result = network.fit(2)
+    scores = [epoch["score"] for epoch in result.history]
+    assert result.best_epoch == 1 + int(np.argmax(scores))
+    assert result.score == max(scores) > 0.5
     validation = trainers[1].load("validation")
     found = network.predict(validation)
     aucs = [auc(validation.labels[task], found[task]) for task in found]
-    assert fitted.score == pytest.approx(np.mean(aucs), abs=1e-6)
+    assert result.score == pytest.approx(np.mean(aucs), abs=1e-6)
 
 
 def test_validations_within_an_epoch_change_when_it_stops_alone(trainers, config):
@@ -94,15 +94,15 @@ def test_validations_within_an_epoch_change_when_it_stops_alone(trainers, config
 def test_the_experts_are_those_of_the_weights_in_place(trainers, network):
     validation = trainers[1].load("validation")
     epochs = []
-    fitted = network.fit(
+    result = network.fit(
         1, after_epoch=lambda: epochs.append(network.measure_experts(validation))
     )
-    assert len(epochs) == len(fitted.history)
+    assert len(epochs) == len(result.history)
     assert {found["rows"] for found in epochs} == {validation.rows}
     variances = [found["experts"]["shared/0"]["variance"] for found in epochs]
     assert len(set(variances)) == len(variances)
     best = network.measure_experts(validation)["experts"]["shared/0"]["variance"]
-    assert best == pytest.approx(variances[int(fitted.best_epoch) - 1])
+    assert best == pytest.approx(variances[int(result.best_epoch) - 1])
 
 
 def test_a_trial_that_diverges_scores_worst():
@@ -155,13 +155,13 @@ def test_lightgbm_learns_and_leaves_missing_labels_out(trainers):
     usual = train_data.labels["is_like"].copy()
     try:
         train_data.labels["is_like"][:] = -1.0
-        fitted = trainer.fit(seed=0)
+        result = trainer.fit(seed=0)
     finally:
         train_data.labels["is_like"][:] = usual
     test = made.load("test")
     found = trainer.predict(test)
     assert auc(test.labels["is_click"], found["is_click"]) > 0.57
     assert set(found["is_like"]) == {0.0}
-    assert fitted.params > 2
-    assert fitted.best_epoch >= 1
+    assert result.params > 2
+    assert result.best_epoch >= 1
     assert all(len(p) == test.rows for p in found.values())

@@ -1,4 +1,4 @@
-"""Names of contenders, and the architectures that they stand for."""
+"""Names of models, and the architectures that they stand for."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ import pytest
 
 from home_tf.config import ARCHITECTURES
 from home_tf.errors import HomeError
-from home_tf.lab.comparison import contender as module
-from home_tf.lab.comparison import contenders
+from home_tf.lab.comparison import compared_model as module
+from home_tf.lab.comparison import compared_models
 from home_tf.layers import Expert
 
 
@@ -31,14 +31,14 @@ def two_kinds(monkeypatch):
 
 
 def test_home_is_always_there_and_nothing_twice(two_kinds):
-    found = [one.name for one in contenders(["lightgbm", "baselines", "home"])]
+    found = [one.name for one in compared_models(["lightgbm", "baselines", "home"])]
     assert found == ["home", "lightgbm", "other", "other*"]
 
 
 def test_a_star_gives_a_baseline_the_experts_of_home(two_kinds, small_config):
     arguments = {"units": [6], "batch_norm_momentum": 0.7}
     config = small_config(model__architecture={"expert": arguments})
-    _, plain, starred = contenders(["other", "other*"])
+    _, plain, starred = compared_models(["other", "other*"])
     assert (starred.architecture, starred.variant) == ("other", "home experts")
     assert plain.arguments(config) == {
         "type": "other",
@@ -74,20 +74,20 @@ def test_variants_of_home_change_only_what_they_are_named_for(
     small_config, name, changed
 ):
     config = small_config(model__architecture={"num_loras": 2, "lora_rank": 16})
-    plain = contenders([])[0].arguments(config)
-    found = contenders([name])[-1].arguments(config)
+    plain = compared_models([])[0].arguments(config)
+    found = compared_models([name])[-1].arguments(config)
     assert found == {**plain, **changed}
 
 
 def test_more_loras_have_smaller_ranks_at_both_levels(small_config):
     config = small_config(model__architecture={"num_loras": 2, "lora_rank": [16, 2]})
-    found = contenders(["home-loras8"])[-1].arguments(config)
+    found = compared_models(["home-loras8"])[-1].arguments(config)
     assert (found["num_loras"], found["lora_rank"]) == (8, [4, 1])
 
 
 def test_with_the_rank_of_the_paper_the_rank_is_left_to_the_layer(small_config):
     config = small_config(model__architecture={"num_loras": 2})
-    found = contenders(["home-loras4"])[-1].arguments(config)
+    found = compared_models(["home-loras4"])[-1].arguments(config)
     assert found["num_loras"] == 4
     assert "lora_rank" not in found
 
@@ -95,11 +95,11 @@ def test_with_the_rank_of_the_paper_the_rank_is_left_to_the_layer(small_config):
 @pytest.mark.parametrize("name", ["hom", "home*", "lightgbm*", "home-", "home-loras0"])
 def test_an_unknown_name(name):
     with pytest.raises(HomeError, match=r"unknown name. Received: '") as error:
-        contenders([name])
+        compared_models([name])
     assert repr(name) in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_a_close_name_is_offered():
     with pytest.raises(HomeError, match=r"'home-mesk'. Close: home-mask"):
-        contenders(["home-mesk"])
+        compared_models(["home-mesk"])

@@ -39,7 +39,7 @@ _SCALED = re.compile(r"(experts|loras)([1-9]\d*)")
 
 
 @dataclass(frozen=True)
-class Contender:
+class ComparedModel:
     """A row of the comparison.
 
     Attributes:
@@ -61,13 +61,13 @@ class Contender:
         return self.architecture not in (HOME, LIGHTGBM) and not self.changes
 
     @property
-    def plain(self) -> "Contender":
+    def plain(self) -> "ComparedModel":
         """The architecture without anything special; itself, if it is that."""
-        return Contender(self.architecture, self.architecture)
+        return ComparedModel(self.architecture, self.architecture)
 
     @property
-    def unchanged(self) -> "Contender":
-        """The contender without the changes to the configuration."""
+    def unchanged(self) -> "ComparedModel":
+        """The model without the changes to the configuration."""
         name = self.name.removesuffix(f"+{self.changes}") if self.changes else self.name
         return replace(self, name=name, changes="")
 
@@ -86,7 +86,7 @@ class Contender:
         return self.name.replace("*", _STAR_IN_FOLDERS)
 
     def arguments(self, config: Config) -> dict[str, Any]:
-        """The section `model.architecture` of this contender.
+        """The section `model.architecture` of this model.
 
         What the architecture has in common with the configured one is taken from there,
         so that experts and gates are the same; the rest are its defaults.
@@ -133,13 +133,15 @@ def _home_variant(variant: str, values: dict[str, Any]) -> dict[str, Any]:
     return {"num_loras": int(number)} if what == "LoRAs" else {}
 
 
-def contender_of_folder(folder_name: str, changes: Collection[str] = ()) -> Contender:
-    """The contender whose `folder_name` this is, where there are such changes."""
-    return contenders([folder_name.replace(_STAR_IN_FOLDERS, "*")], changes)[-1]
+def model_of_folder(folder_name: str, changes: Collection[str] = ()) -> ComparedModel:
+    """The model whose `folder_name` this is, where there are such changes."""
+    return compared_models([folder_name.replace(_STAR_IN_FOLDERS, "*")], changes)[-1]
 
 
-def contenders(names: Sequence[str], changes: Collection[str] = ()) -> list[Contender]:
-    """Looks contenders up by name.
+def compared_models(
+    names: Sequence[str], changes: Collection[str] = ()
+) -> list[ComparedModel]:
+    """Looks models up by name.
 
     Args:
         names: Of an architecture: its `type`, with a star for HoME's experts; of HoME
@@ -152,7 +154,7 @@ def contenders(names: Sequence[str], changes: Collection[str] = ()) -> list[Cont
         changes: Names of the changes that there are.
 
     Returns:
-        The contenders, each once, HoME first: all others are compared with it.
+        The models, each once, HoME first: all others are compared with it.
 
     Raises:
         HomeError: If a name is unknown.
@@ -167,14 +169,14 @@ def contenders(names: Sequence[str], changes: Collection[str] = ()) -> list[Cont
             )
         each = changes if changed == "*" else [changed]
         found += [
-            _change(_contender(one), f"{plus}{change}", changes)
+            _change(_look_up(one), f"{plus}{change}", changes)
             for one in _several().get(several, [several])
             for change in each
         ]
     return list(dict.fromkeys(found))
 
 
-def _change(one: Contender, text: str, changes: Collection[str]) -> Contender:
+def _change(one: ComparedModel, text: str, changes: Collection[str]) -> ComparedModel:
     names = text.split("+")[1:]
     unknown = [name for name in names if name not in changes]
     if unknown:
@@ -196,23 +198,23 @@ def _several() -> dict[str, list[str]]:
     }
 
 
-def _contender(name: str) -> Contender:
+def _look_up(name: str) -> ComparedModel:
     kinds = ARCHITECTURES
     if name in kinds or name == LIGHTGBM:
-        return Contender(name, name)
+        return ComparedModel(name, name)
     base, star, rest = name.partition("*")
     if star and not rest and base in kinds and base != HOME:
-        return Contender(name, base, "home experts")
+        return ComparedModel(name, base, "home experts")
     part = name.removeprefix("home-")
     if part != name:
         if part in _ABLATIONS:
-            return Contender(name, HOME, f"w/o {part}")
+            return ComparedModel(name, HOME, f"w/o {part}")
         if part in _EXPERTS:
-            return Contender(name, HOME, _EXPERTS[part])
+            return ComparedModel(name, HOME, _EXPERTS[part])
         scaled = _SCALED.fullmatch(part)
         if scaled:
             what = "LoRAs" if scaled[1] == "loras" else "experts"
-            return Contender(name, HOME, f"{scaled[2]} {what}")
+            return ComparedModel(name, HOME, f"{scaled[2]} {what}")
     names = [HOME, *(one for group in _several().values() for one in group)]
     known = list(dict.fromkeys(names))
     close = difflib.get_close_matches(name, [*known, *_several()], n=3)

@@ -1,4 +1,4 @@
-"""A cell of the comparison: one contender, one fold, one seed."""
+"""A training of the comparison: one model, one fold, one seed."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,60 +11,60 @@ import numpy.typing as npt
 from home_tf.diagnosis import judge
 from home_tf.evaluation import auc, bootstrap_values, gauc, mean_of_defined
 from home_tf.files import atomic_directory, read_json, write_json, write_text
-from home_tf.lab.comparison.contender import Contender, contender_of_folder
-from home_tf.lab.comparison.fitted import Fitted, Probabilities
+from home_tf.lab.comparison.compared_model import ComparedModel, model_of_folder
 from home_tf.lab.comparison.split_data import SplitData
+from home_tf.lab.comparison.trainer import Probabilities, TrainingResult
 
 Array = npt.NDArray[Any]
 METRICS = ("auc", "gauc")
 
 
 @dataclass(frozen=True)
-class Cell:
-    """Where a cell lies. It is finished when its folder is there.
+class Training:
+    """Where a training lies. It is finished when its folder is there.
 
     Attributes:
-        contender: What is trained.
+        model: What is trained.
         fold: Number of the fold.
         seed: Of weights and data order.
         out: The folder of the comparison.
     """
 
-    contender: Contender
+    model: ComparedModel
     fold: int
     seed: int
     out: Path
 
     @property
     def folder(self) -> Path:
-        """Has `cell.json`, `predictions.npz`, `replicates.npz` and `experts.json`.
+        """Has `training.json`, `predictions.npz`, `replicates.npz` and `experts.json`.
 
         The last is missing where there are no experts.
         """
-        name = self.contender.folder_name
-        return self.out / "cells" / name / f"fold-{self.fold}" / f"seed-{self.seed}"
+        name = self.model.folder_name
+        return self.out / "trainings" / name / f"fold-{self.fold}" / f"seed-{self.seed}"
 
     @property
     def error_file(self) -> Path:
-        """Why the cell failed when it was last tried; one line."""
+        """Why the training failed when it was last tried; one line."""
         return self.folder.with_name(f"seed-{self.seed}.error")
 
     @property
     def is_finished(self) -> bool:
-        """Whether the cell need not be run."""
+        """Whether the training need not be run."""
         return self.folder.is_dir()
 
     def __str__(self) -> str:
-        return f"{self.contender.name}, fold {self.fold}, seed {self.seed}"
+        return f"{self.model.name}, fold {self.fold}, seed {self.seed}"
 
     def fail(self, reason: str) -> None:
-        """Notes why the cell has no result."""
+        """Notes why the training has no result."""
         self.error_file.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.error_file, " ".join(reason.split()) + "\n")
 
     def load(self) -> dict[str, Any]:
-        """What `cell.json` holds."""
-        return read_json(self.folder / "cell.json")
+        """What `training.json` holds."""
+        return read_json(self.folder / "training.json")
 
     def replicates(
         self, tasks: Sequence[str], metrics: Sequence[str]
@@ -78,7 +78,7 @@ class Cell:
 
     def save(
         self,
-        fitted: Fitted,
+        result: TrainingResult,
         test: SplitData,
         probabilities: Probabilities,
         *,
@@ -86,28 +86,28 @@ class Cell:
         replicates: int,
         origin: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """Measures the cell on the test rows and writes its folder, whole or not.
+        """Measures the training on the test rows and writes its folder, whole or not.
 
         Args:
-            fitted: The training.
+            result: What the trainer returned.
             test: The test rows.
             probabilities: `{task: (rows,)}`.
             experts: The figures of the experts on the test rows, if it has experts.
             replicates: Draws of the bootstrap.
-            origin: What the cell is made by; kept beside the values.
+            origin: Its provenance, kept beside the values.
 
         Returns:
-            What `cell.json` holds.
+            What `training.json` holds.
         """
         verdicts = judge(experts) if experts else []
         content = {
-            **_defined(asdict(fitted)),
+            **_defined(asdict(result)),
             **measure(test, probabilities),
             "verdicts": {v.kind: v.is_found for v in verdicts if v.checked},
             **origin,
         }
         with atomic_directory(self.folder) as folder:
-            write_json(folder / "cell.json", content)
+            write_json(folder / "training.json", content)
             _save_predictions(folder / "predictions.npz", test, probabilities)
             drawn = _draw(test, probabilities, replicates)
             np.savez_compressed(folder / "replicates.npz", **drawn)
@@ -118,23 +118,23 @@ class Cell:
         return content
 
 
-def cells_in(out: Path, changes: Collection[str] = ()) -> list[Cell]:
-    """The cells that were run in a comparison's folder, finished or failed.
+def trainings_in(out: Path, changes: Collection[str] = ()) -> list[Training]:
+    """The trainings that were run in a comparison's folder, finished or failed.
 
     Args:
         out: The folder.
-        changes: Names of the changes that contenders may have.
+        changes: Names of the changes that models may have.
     """
     found = {
-        Cell(
-            contender=contender_of_folder(path.parts[-3], changes),
+        Training(
+            model=model_of_folder(path.parts[-3], changes),
             fold=int(path.parts[-2].removeprefix("fold-")),
             seed=int(path.stem.removeprefix("seed-")),
             out=out,
         )
-        for path in out.glob("cells/*/fold-*/seed-*")
+        for path in out.glob("trainings/*/fold-*/seed-*")
     }
-    return sorted(found, key=lambda cell: (cell.folder.parent, cell.seed))
+    return sorted(found, key=lambda training: (training.folder.parent, training.seed))
 
 
 def measure(test: SplitData, probabilities: Probabilities) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def _save_predictions(
 
 
 def _draw(test: SplitData, probabilities: Probabilities, count: int) -> dict[str, Any]:
-    # The draws depend on the test rows alone: those of all cells of a fold are paired.
+    # The draws depend on the test rows alone, so those of a fold are paired.
     arrays = {}
     for task, labels in test.labels.items():
         drawn = bootstrap_values(
@@ -194,19 +194,24 @@ def _draw(test: SplitData, probabilities: Probabilities, count: int) -> dict[str
     return arrays
 
 
-def run_cell(
-    cell: Cell, work: Callable[[Cell], dict[str, Any]], say: Callable[[str], None]
+def run_training(
+    training: Training,
+    work: Callable[[Training], dict[str, Any]],
+    say: Callable[[str], None],
 ) -> None:
-    """Runs a cell; a failure is noted, and does not stop the cells after it."""
+    """Runs a training; a failure is noted, and does not stop the trainings after it."""
     try:
-        content = work(cell)
+        content = work(training)
     except Exception as error:
-        cell.fail(f"{type(error).__name__}: {error}")
-        say(f"FAILED {cell}: {cell.error_file.read_text().strip()[:200]}")
+        training.fail(f"{type(error).__name__}: {error}")
+        say(f"FAILED {training}: {training.error_file.read_text().strip()[:200]}")
         return
     means = {
         metric: mean_of_defined(list(content[metric].values()))
         for metric in METRICS
         if metric in content
     }
-    say(f"{cell}: " + ", ".join(f"mean {m.upper()} {v:.4f}" for m, v in means.items()))
+    say(
+        f"{training}: "
+        + ", ".join(f"mean {m.upper()} {v:.4f}" for m, v in means.items())
+    )

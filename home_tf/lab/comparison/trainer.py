@@ -1,4 +1,4 @@
-"""What a training of any contender leaves behind."""
+"""What a training of any model leaves behind."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Probabilities = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class TrainingResult:
     """The result of a training.
 
     Attributes:
@@ -36,9 +36,9 @@ class Fitted:
 
 
 class Trainer(Protocol):
-    """Trains one contender on the training rows of one fold, again and again."""
+    """Trains one model on the training rows of one fold, again and again."""
 
-    def fit(self, seed: int) -> Fitted:
+    def fit(self, seed: int) -> TrainingResult:
         """Trains from the start, and keeps the best epoch on the validation rows."""
 
     def predict(self, split: SplitData) -> Probabilities:

@@ -140,6 +140,7 @@ def expected_values(row):
         },
         "video_age_days": (day - np.datetime64(row["upload_dt"])).astype(int),
         "effective_view": play >= 3000,
+        "watch_time": np.float32(min(play, 300_000) / 1000),
         "finish": play >= 0.95 * duration,
         "comment_open": int(row["comment_stay_time"]) > 0,
         **{

@@ -22,6 +22,7 @@ ARCHITECTURES: dict[str, Any] = {
     "ple": PLE,
     "adatt": AdaTT,
 }
+"""The layer of each `model.architecture.type`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from home_tf.config.score_config import ScoreConfig
 from home_tf.hints import check_fields
 
 Calibration = Literal["none", "platt", "isotonic"]
+"""How an export corrects its probabilities: not, by Platt scaling, or isotonic."""
 
 
 @dataclass(frozen=True, kw_only=True)

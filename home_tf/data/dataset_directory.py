@@ -44,7 +44,7 @@ class DatasetDirectory:
     Raises:
         HomeError: If the directory is missing or has no valid `schema.json`.
 
-    Example:
+    Examples:
         >>> data = DatasetDirectory("records")
         >>> data.read("train", batch_size=1024, shuffle_rows=65536)
         >>> data.vocabulary("user_id").values

@@ -55,7 +55,7 @@ class RecordWriter:
             records already; while writing, if a file cannot be written, such as for
             want of space.
 
-    Example:
+    Examples:
         ```python
         columns = {"user_id": Column("int64"), "tags": Column("int32", (3,))}
         with RecordWriter(folder, columns) as writer:

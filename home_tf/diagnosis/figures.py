@@ -25,7 +25,7 @@ class Figures:
         features: `{feature: width}` in the order of the model's features, if the
             figures of feature gates are to be by feature.
 
-    Example:
+    Examples:
         >>> figures = Figures()
         >>> for features in batches:
         ...     figures.add(inspector.read(features))

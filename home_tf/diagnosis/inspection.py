@@ -84,7 +84,7 @@ def inspect(
             called more than once; with labels, if the model returns no logits of their
             tasks or the backend is not TensorFlow.
 
-    Example:
+    Examples:
         >>> found = inspect(model, features)
         >>> found.gates["task/inter/is_like"].weights.mean(axis=0)
     """

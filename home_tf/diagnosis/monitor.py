@@ -62,7 +62,7 @@ class ExpertMonitor(keras.callbacks.Callback):
         HomeError: If `every` is less than 1; when training begins, if the model has no
             such architecture.
 
-    Example:
+    Examples:
         >>> monitor = ExpertMonitor(features, every=200, log_dir="logs/experts")
         >>> model.fit(dataset, callbacks=[monitor])
         >>> [one["gates"]["click"]["largest_weight"] for one in monitor.history]

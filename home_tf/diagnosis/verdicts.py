@@ -74,7 +74,7 @@ def judge(figures: Mapping[str, Any]) -> list[Verdict]:
     Returns:
         A verdict for each anomaly, found or not, always in the same order.
 
-    Example:
+    Examples:
         >>> for verdict in judge(figures.result()):
         ...     print(verdict.sentence)
     """

@@ -10,6 +10,7 @@ from home_tf.features.feature_embedding import NUMERIC_FEATURES
 from home_tf.features.numeric_feature import NumericFeature
 
 Feature: TypeAlias = CategoricalFeature | NumericFeature
+"""What a column is to the model: ids to embed, or a number."""
 
 
 def check_references(features: Mapping[str, Feature]) -> None:

@@ -64,10 +64,10 @@ class FeatureEmbedding(Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: See below.
-        training: Whether the call is one of training.
-        check_ids: Whether ids outside of their table are an error. Those of a
-            `Preprocessor` never are; unchecked, others are rows of other tables.
+        - `inputs`: See below.
+        - `training`: Whether the call is one of training.
+        - `check_ids`: Whether ids outside of their table are an error. Those of a
+          `Preprocessor` never are; unchecked, others are rows of other tables.
 
     Input shape:
         Dict `{feature: (batch,)}` or `{feature: (batch, length)}` of integer ids,

@@ -53,7 +53,7 @@ class Preprocessor(tf.Module):
             wrong dtype, or if the directory lacks the vocabulary or the statistics of
             a column.
 
-    Example:
+    Examples:
         >>> features = {
         ...     "user_id": CategoricalFeature(width=16, min_count=5),
         ...     "price": NumericFeature(transform="log1p"),

@@ -48,7 +48,7 @@ class AdaTT(GatedArchitecture):
         ValueError: If an argument is out of its range, a task is named twice, or a
             group is empty or named "shared".
 
-    Example:
+    Examples:
         >>> adatt = AdaTT({"watch": ["long_view"], "inter": ["click", "like"]})
         >>> logits = TaskTowers(adatt.tasks)(adatt(features))
 

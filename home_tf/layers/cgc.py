@@ -41,7 +41,7 @@ class CGC(GatedArchitecture):
         ValueError: If an argument is out of its range, a task is named twice, or a
             group is empty or named "shared".
 
-    Example:
+    Examples:
         >>> cgc = CGC({"watch": ["long_view"], "inter": ["click", "like"]})
         >>> logits = TaskTowers(cgc.tasks)(cgc(features))
 

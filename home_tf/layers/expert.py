@@ -44,7 +44,7 @@ class Expert:
     Raises:
         ValueError: If an argument is out of its range.
 
-    Example:
+    Examples:
         >>> HoME(task_groups, expert=Expert.home(units=(256, 64)))
 
     References:

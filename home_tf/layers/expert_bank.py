@@ -46,7 +46,7 @@ class ExpertBank(Layer):
     Raises:
         ValueError: If an argument is out of its range.
 
-    Example:
+    Examples:
         >>> experts = ExpertBank(4, Expert.home(units=(128, 64)))(v)   # (batch, 4, 64)
 
     References:

@@ -28,12 +28,12 @@ class ExpertGate(Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: What the gates decide by, `(batch, features)`, or a list with what each
-            gate decides by.
-        experts: The experts that every gate sees, `(batch, n, D)`; fewer if each gate
-            has experts of its own.
-        own_experts: The experts that one gate alone sees,
-            `(batch, num_gates, n_own, D)`, or None. Their weights are the last.
+        - `inputs`: What the gates decide by, `(batch, features)`, or a list with what
+          each gate decides by.
+        - `experts`: The experts that every gate sees, `(batch, n, D)`; fewer if each
+          gate has experts of its own.
+        - `own_experts`: The experts that one gate alone sees, `(batch, num_gates,
+          n_own, D)`, or None. Their weights are the last.
 
     Output shape:
         `(batch, D)`, or `(batch, num_gates, D)` if `num_gates` is given.
@@ -41,7 +41,7 @@ class ExpertGate(Layer):
     Raises:
         ValueError: If an argument is out of its range.
 
-    Example:
+    Examples:
         >>> mixed = ExpertGate(4)(features, experts)                # (batch, 64)
         >>> mixed = ExpertGate(4, num_gates=10)(features, experts)  # (batch, 10, 64)
 

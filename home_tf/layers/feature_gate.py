@@ -49,7 +49,7 @@ class FeatureGate(Layer):
         ValueError: If an argument is out of its range, or if `rank` is `"paper"` and
             `L` does not divide `|v|`.
 
-    Example:
+    Examples:
         >>> gated = FeatureGate(num_loras=2, rank=64)(features)   # (batch, |v|)
 
     References:

@@ -77,7 +77,7 @@ class HoME(GatedArchitecture):
             is empty or named "shared", or `lora_rank` is `"paper"` and `num_loras` does
             not divide the input width or `D`.
 
-    Example:
+    Examples:
         >>> home = HoME({"watch": ["long_view"], "inter": ["click", "like"]})
         >>> representations = home(features)
         >>> logits = TaskTowers(home.tasks)(representations)

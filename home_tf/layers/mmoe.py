@@ -37,7 +37,7 @@ class MMoE(GatedArchitecture):
         ValueError: If an argument is out of its range, a task is named twice, or a
             group is empty or named "shared".
 
-    Example:
+    Examples:
         >>> mmoe = MMoE({"watch": ["long_view"], "inter": ["click", "like"]})
         >>> logits = TaskTowers(mmoe.tasks)(mmoe(features))
 

@@ -47,7 +47,7 @@ class PLE(GatedArchitecture):
         ValueError: If an argument is out of its range, a task is named twice, or a
             group is empty or named "shared".
 
-    Example:
+    Examples:
         >>> ple = PLE({"watch": ["long_view"], "inter": ["click", "like"]})
         >>> logits = TaskTowers(ple.tasks)(ple(features))
 

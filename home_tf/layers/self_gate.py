@@ -16,7 +16,7 @@ class SelfGate(ExpertGate):
 
     Args, call arguments and output shape are those of `ExpertGate`.
 
-    Example:
+    Examples:
         >>> z = ExpertGate(4)(v, visible) + SelfGate(2)(v, own)   # (batch, 64)
 
     References:

@@ -31,7 +31,7 @@ class SharedBottom(Architecture):
         ValueError: If an argument is out of its range, a task is named twice, or a
             group is empty or named "shared".
 
-    Example:
+    Examples:
         >>> bottom = SharedBottom({"watch": ["long_view"], "inter": ["click", "like"]})
         >>> logits = TaskTowers(bottom.tasks)(bottom(features))
 

@@ -36,7 +36,7 @@ class TaskTowers(Layer):
         ValueError: If a task is named twice or missing from the input, the tasks'
             widths differ, or `prior_rates` lacks a task or is not between 0 and 1.
 
-    Example:
+    Examples:
         >>> logits = TaskTowers(["click", "like"], hidden_units=(32,))(representations)
 
     References:

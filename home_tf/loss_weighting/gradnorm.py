@@ -41,7 +41,7 @@ class GradNorm(LossWeighting):
     Raises:
         ValueError: If `alpha` is negative, or `learning_rate` not positive.
 
-    Example:
+    Examples:
         >>> model = RankingModel(network, tasks, loss_weighting=GradNorm(alpha=0.5))
 
     References:

@@ -31,7 +31,7 @@ class PCGrad(LossWeighting):
         seed: Seed of the random order.
         **kwargs: Arguments of `keras.layers.Layer`.
 
-    Example:
+    Examples:
         >>> model = RankingModel(network, tasks, loss_weighting="pcgrad")
 
     References:

@@ -22,7 +22,7 @@ class Uncertainty(LossWeighting):
     Args:
         **kwargs: Arguments of `keras.layers.Layer`.
 
-    Example:
+    Examples:
         >>> model = RankingModel(network, tasks, loss_weighting="uncertainty")
 
     References:

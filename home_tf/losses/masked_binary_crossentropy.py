@@ -20,12 +20,12 @@ class MaskedBinaryCrossentropy(MaskedLoss):
         name: Name of the loss, such as that of the task, which its errors begin with.
 
     Call arguments:
-        y_true: Labels, `(batch,)` or `(batch, 1)`: 0 or 1, NaN or -1 where missing.
-        y_pred: Logits, `(batch,)` or `(batch, 1)`.
-        sample_weight: Weights of the rows, `(batch,)` or `(batch, 1)`, not negative, or
-            None for ones.
+        - `y_true`: Labels, `(batch,)` or `(batch, 1)`: 0 or 1, NaN or -1 where missing.
+        - `y_pred`: Logits, `(batch,)` or `(batch, 1)`.
+        - `sample_weight`: Weights of the rows, `(batch,)` or `(batch, 1)`, not
+          negative, or None for ones.
 
-    Returns:
+    Output shape:
         A scalar, in float32.
 
     Raises:
@@ -33,7 +33,7 @@ class MaskedBinaryCrossentropy(MaskedLoss):
         tf.errors.InvalidArgumentError: If a label or a weight is none of these. Code
             compiled by XLA raises nothing: the loss is NaN then.
 
-    Example:
+    Examples:
         >>> model.compile("adam", loss={"click": MaskedBinaryCrossentropy()})
 
     References:

@@ -20,14 +20,14 @@ class MaskedRegressionLoss(MaskedLoss):
     The tower of the task learns labels in units of `scale`, so that its loss is about
     as large as those of other tasks. For an output `o` and a label `y`:
 
-    | `kind` | loss of a row | prediction |
-    |---|---|---|
-    | `squared` | `(t - o)^2`, `t = (y - mean) / scale` | `mean + scale * o` |
-    | `huber` | Huber's, of `t - o`, linear beyond 1 | `mean + scale * o` |
-    | `log1p` | `(t - o)^2`, `t = (log(1 + y) - mean) / scale` |
-      `exp(mean + scale * o) - 1`, at least 0 |
-    | `weighted_logistic` | `t * log(1 + e^-o) + log(1 + e^o)`, `t = y / scale` |
-      `scale * e^o` |
+    - `squared`: the loss of a row is `(t - o)^2` with `t = (y - mean) / scale`, and the
+      prediction `mean + scale * o`.
+    - `huber`: Huber's loss of `t - o`, linear beyond 1, with `t` and the prediction as
+      for `squared`.
+    - `log1p`: `(t - o)^2` with `t = (log(1 + y) - mean) / scale`; the prediction is
+      `exp(mean + scale * o) - 1`, at least 0.
+    - `weighted_logistic`: `t * log(1 + e^-o) + log(1 + e^o)` with `t = y / scale`; the
+      prediction is `scale * e^o`.
 
     `weighted_logistic` is what video rankers use for watch time: a logistic regression
     in which a row counts as `t` positives and one negative, whose odds are the expected
@@ -42,13 +42,13 @@ class MaskedRegressionLoss(MaskedLoss):
         name: Name of the loss, such as that of the task, which its errors begin with.
 
     Call arguments:
-        y_true: Labels, `(batch,)` or `(batch, 1)`: finite, NaN where missing; for
-            `log1p` and `weighted_logistic` not negative.
-        y_pred: Outputs of the tower, `(batch,)` or `(batch, 1)`.
-        sample_weight: Weights of the rows, `(batch,)` or `(batch, 1)`, not negative, or
-            None for ones.
+        - `y_true`: Labels, `(batch,)` or `(batch, 1)`: finite, NaN where missing; for
+          `log1p` and `weighted_logistic` not negative.
+        - `y_pred`: Outputs of the tower, `(batch,)` or `(batch, 1)`.
+        - `sample_weight`: Weights of the rows, `(batch,)` or `(batch, 1)`, not
+          negative, or None for ones.
 
-    Returns:
+    Output shape:
         A scalar, in float32, as `MaskedBinaryCrossentropy` returns it.
 
     Raises:
@@ -56,7 +56,7 @@ class MaskedRegressionLoss(MaskedLoss):
         tf.errors.InvalidArgumentError: If a label or a weight is none of these. Code
             compiled by XLA raises nothing: the loss is NaN then.
 
-    Example:
+    Examples:
         >>> model.compile("adam", loss={"price": MaskedRegressionLoss("log1p")})
 
     References:

@@ -50,13 +50,13 @@ class GroupedAUC(HistogramAUC):
         **kwargs: Arguments of `keras.metrics.Metric`.
 
     Call arguments:
-        y_true: Labels, `(batch,)` or `(batch, 1)`: 0 or 1, NaN or -1 where missing.
-        y_pred: Logits or probabilities, `(batch,)` or `(batch, 1)`.
-        sample_weight: Weights of the rows, not negative, or None for ones. A pair
-            weighs the product of its rows' weights, and a group the sum. Rows of
-            weight 0 do not count: give it to users outside the vocabulary, whom a
-            lookup takes for one.
-        groups: Integer ids, `(batch,)` or `(batch, 1)`. Required.
+        - `y_true`: Labels, `(batch,)` or `(batch, 1)`: 0 or 1, NaN or -1 where missing.
+        - `y_pred`: Logits or probabilities, `(batch,)` or `(batch, 1)`.
+        - `sample_weight`: Weights of the rows, not negative, or None for ones. A pair
+          weighs the product of its rows' weights, and a group the sum. Rows of weight 0
+          do not count: give it to users outside the vocabulary, whom a lookup takes for
+          one.
+        - `groups`: Integer ids, `(batch,)` or `(batch, 1)`. Required.
 
     Raises:
         ValueError: If an argument is out of its range, groups are missing or no
@@ -66,7 +66,7 @@ class GroupedAUC(HistogramAUC):
             Code compiled by XLA raises nothing: the result is NaN then, as it is when
             a prediction is NaN.
 
-    Example:
+    Examples:
         >>> metric = GroupedAUC(num_groups=30_000)
         >>> for features, labels in dataset:
         ...     metric.update_state(labels, model(features), groups=features["user"])

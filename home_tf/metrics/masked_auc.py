@@ -34,10 +34,10 @@ class MaskedAUC(HistogramAUC):
         **kwargs: Arguments of `keras.metrics.Metric`.
 
     Call arguments:
-        y_true: Labels, `(batch,)` or `(batch, 1)`; 0 or 1, NaN or -1 where missing.
-        y_pred: Logits, `(batch,)` or `(batch, 1)`.
-        sample_weight: Weights of the rows, not negative, or None. A pair weighs the
-            product of its rows' weights.
+        - `y_true`: Labels, `(batch,)` or `(batch, 1)`; 0 or 1, NaN or -1 where missing.
+        - `y_pred`: Logits, `(batch,)` or `(batch, 1)`.
+        - `sample_weight`: Weights of the rows, not negative, or None. A pair weighs the
+          product of its rows' weights.
 
     Raises:
         ValueError: If an argument is out of its range, metrics to merge differ in

@@ -15,9 +15,9 @@ class MaskedLogLoss(keras.metrics.Metric):
         **kwargs: Arguments of `keras.metrics.Metric`.
 
     Call arguments:
-        y_true: Labels, `(batch,)` or `(batch, 1)`; NaN or -1 where missing.
-        y_pred: Logits, `(batch,)` or `(batch, 1)`.
-        sample_weight: Weights of the rows, or None.
+        - `y_true`: Labels, `(batch,)` or `(batch, 1)`; NaN or -1 where missing.
+        - `y_pred`: Logits, `(batch,)` or `(batch, 1)`.
+        - `sample_weight`: Weights of the rows, or None.
     """
 
     def __init__(self, name: str = "log_loss", **kwargs: Any) -> None:

@@ -42,7 +42,7 @@ class RankingModel(RankingMethods, Keras3Steps, keras.Model):
             unknown tasks, if the loss weighting is unknown or does not go with the
             loss weights or the network, or if the backend is not TensorFlow.
 
-    Example:
+    Examples:
         >>> model = RankingModel(network, ["click", "like"])
         >>> model.compile(optimizer="adam")
         >>> model.fit(dataset)   # of (features, labels) or (features, labels, weights)

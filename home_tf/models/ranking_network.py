@@ -23,10 +23,10 @@ class RankingNetwork(Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        inputs: What `features` takes.
-        training: Whether the call is one of training.
-        return_features: Whether to return the pair of the logits and the concatenated
-            features `(batch, width)`, which all tasks share.
+        - `inputs`: What `features` takes.
+        - `training`: Whether the call is one of training.
+        - `return_features`: Whether to return the pair of the logits and the
+          concatenated features `(batch, width)`, which all tasks share.
 
     Input shape:
         What `features` takes.

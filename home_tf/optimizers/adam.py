@@ -19,7 +19,7 @@ class Adam(ClipsByGlobalNorm, keras.optimizers.Adam):
     updated by one operation of TensorFlow in place of some twenty. All arguments are
     those of Keras.
 
-    Example:
+    Examples:
         >>> model.compile(optimizer=Adam(1e-3, global_clipnorm=1.0))
 
     References:

@@ -19,14 +19,18 @@ class LazyAdam(Adam):
     A row that is looked up several times gets the sum of its gradients, once.
 
     Args:
-        learning_rate, beta_1, beta_2, epsilon: As in `keras.optimizers.Adam`.
+        learning_rate: As in `keras.optimizers.Adam`, like the next three.
+        beta_1: Decay of the mean of the gradients.
+        beta_2: Decay of the mean of their squares.
+        epsilon: What keeps the divisor from being 0.
+        name: Name of the optimizer.
         **kwargs: Further arguments of `home_tf.optimizers.Adam`. Weight decay, moving
             averages of the weights and accumulated gradients touch all rows again.
 
     Raises:
         ValueError: If `amsgrad` is set, which has no lazy form here.
 
-    Example:
+    Examples:
         >>> model.compile(optimizer=LazyAdam(1e-3))
 
     References:

@@ -41,7 +41,7 @@ class RankingModel(RankingMethods, tfrs.Model):
             tasks, or if the loss weighting is unknown or does not go with the loss
             weights or the network.
 
-    Example:
+    Examples:
         >>> model = RankingModel(network, ["click", "like"])
         >>> model.compile(optimizer="adam")
         >>> model.fit(dataset)   # of (features, labels) or (features, labels, weights)

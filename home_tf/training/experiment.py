@@ -53,7 +53,7 @@ class Experiment:
         config: The configuration.
         preprocessor: The preprocessor of its features, with the dataset directory.
 
-    Example:
+    Examples:
         >>> experiment = Experiment.open(load_config("config.yaml"), "records")
         >>> network = experiment.make_network()
         >>> test = experiment.read("test")

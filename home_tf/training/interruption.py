@@ -16,7 +16,7 @@ class Interruption:
     `deliver`. A second signal is delivered at once, and so is the first one before
     `hold_back` was called. Outside of the main thread nothing is held back.
 
-    Example:
+    Examples:
         >>> with Interruption() as interruption:
         ...     interruption.hold_back()
         ...     for step in steps:

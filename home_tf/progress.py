@@ -1,7 +1,10 @@
-"""How long work reports how far it is."""
+"""How long work reports how far it is, and whether bars can show it."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Called with a stage, how much of it is done, and how much there is.
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -9,3 +12,11 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 
 def no_progress(stage: str, done: int, total: int) -> None:
     """A `Progress` that shows nothing."""
+
+
+def draws_bars(console: "Console") -> bool:
+    """Whether a console can draw over what it has drawn.
+
+    The output of a notebook's cell passes for a terminal, but keeps every drawing.
+    """
+    return console.is_terminal and console.file.isatty()

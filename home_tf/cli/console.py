@@ -16,6 +16,7 @@ from rich.progress import (
 
 from home_tf.errors import Interrupted
 from home_tf.files import AnyPath
+from home_tf.progress import draws_bars
 
 LINE_SECONDS = 30.0
 
@@ -50,14 +51,15 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not draws_bars(console),
     ) as bars:
         shown: dict[str, TaskID] = {}
         last_line = time.monotonic()
 
         def show(stage: str, done: int, total: int) -> None:
             nonlocal last_line
-            if not console.is_terminal and time.monotonic() - last_line > LINE_SECONDS:
+            waited = time.monotonic() - last_line
+            if waited > LINE_SECONDS and not draws_bars(console):
                 last_line = time.monotonic()
                 console.print(f"{stage}: {done:,} of {total:,}", soft_wrap=True)
             if stage not in shown:

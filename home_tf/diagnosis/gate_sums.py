@@ -62,7 +62,7 @@ class GateSums:
             "largest_weight": float(means[largest]),
             "largest_expert": self._names[largest],
             "load_balance_cv": float(means.std() / means.mean()),
-            "dead_expert_fraction": float(
+            "unused_expert_fraction": float(
                 (means < DEAD_EXPERT * means.sum() / number).mean()
             ),
             "input_dependence": self._input_dependence(means),

@@ -26,7 +26,7 @@ _CURVES = {
     "gates": (
         "effective_experts",
         "largest_weight",
-        "dead_expert_fraction",
+        "unused_expert_fraction",
         "input_dependence",
     ),
     "tasks": ("task", "group", "shared"),

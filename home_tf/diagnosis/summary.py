@@ -40,8 +40,8 @@ def summarize(figures: Mapping[str, Any]) -> dict[str, float]:
                 one["effective_experts"] for one in gates
             ),
             "largest mean weight": max(one["largest_weight"] for one in gates),
-            "mean share of dead experts": _mean(
-                one["dead_expert_fraction"] for one in gates
+            "mean share of unused experts": _mean(
+                one["unused_expert_fraction"] for one in gates
             ),
         }
     for figure, values in judged_values(figures).items():

@@ -181,9 +181,9 @@ def _collapse(values: Mapping[str, Mapping[str, float]]) -> Verdict:
         cases=[*dead, *taken],
         checked=len(experts) + len(gates),
         sentence="; ".join(found) or "No expert has collapsed",
-        advice="`model.architecture.expert: home` (BatchNorm and Swish) keeps outputs "
-        "alive and of one scale. Where it is home already, a smaller "
-        "`training.learning_rate`, or fewer experts",
+        advice="BatchNorm and Swish (`batch_norm: true, activation: swish` below "
+        "`model.architecture.expert`) keep outputs alive and of one scale. Where they "
+        "are there already, a smaller `training.learning_rate`, or fewer experts",
     )
 
 

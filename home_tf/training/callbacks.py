@@ -24,6 +24,7 @@ from home_tf.backend import keras
 from home_tf.diagnosis import ExpertMonitor
 from home_tf.evaluation import auc, gauc, mean_of_defined
 from home_tf.files import write_text
+from home_tf.progress import draws_bars
 from home_tf.run import Run
 from home_tf.training.checkpoints import Checkpoints
 from home_tf.training.experiment import Experiment
@@ -475,7 +476,7 @@ class ProgressBar:
             self._start(steps)
         if self._bar is not None:
             self._bar.update(self._task, completed=steps.in_epoch)
-        if self.console.is_terminal or not logs:
+        if draws_bars(self.console) or not logs:
             return
         if time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
@@ -489,7 +490,7 @@ class ProgressBar:
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
-            disable=not self.console.is_terminal,
+            disable=not draws_bars(self.console),
         )
         self._bar.start()
         self._task = self._bar.add_task(f"epoch {steps.epoch + 1}", total=self.steps)

@@ -133,7 +133,7 @@ def test_gates():
     most = (means * (1 - means)).sum()
     dependence = gate.weights.var(axis=0).sum() / most
     assert figures["input_dependence"] == pytest.approx(dependence)
-    assert figures["dead_expert_fraction"] == 0.0
+    assert figures["unused_expert_fraction"] == 0.0
     contributions = np.stack(
         [
             gate.weights[:, k] * np.linalg.norm(found.experts[name], axis=1)
@@ -154,7 +154,7 @@ def test_a_gate_that_takes_one_expert_whatever_its_input():
     gate = Gate(weights, [*SHARED, GROUP, OWN], "click")
     figures = figures_of(made(gates={"click": gate}))["gates"]["click"]
     assert figures["effective_experts"] == pytest.approx(0.25)
-    assert figures["dead_expert_fraction"] == 0.75
+    assert figures["unused_expert_fraction"] == 0.75
     assert figures["load_balance_cv"] == pytest.approx(np.sqrt(3))
     assert figures["input_dependence"] == 0.0
 

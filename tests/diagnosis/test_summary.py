@@ -18,7 +18,7 @@ GATE = {
     "effective_experts": 0.8,
     "largest_weight": 0.4,
     "contributions": {"a": 0.3, "b": 0.7},
-    "dead_expert_fraction": 0.0,
+    "unused_expert_fraction": 0.0,
     "input_dependence": 0.1,
 }
 NOTHING = {"use": {}, "self_gates": {}, "tasks": {}, "feature_gates": {}}
@@ -29,7 +29,7 @@ def test_the_numbers_of_a_model():
     ill |= {"effective_rank": 1.5, "similarity": 0.99, "owner": "task"}
     taken = {**GATE, "effective_experts": 0.2, "largest_weight": 0.98, "task": "like"}
     taken |= {"contributions": {"a": 0.95, "b": 0.05}, "input_dependence": 0.0}
-    taken |= {"dead_expert_fraction": 0.5}
+    taken |= {"unused_expert_fraction": 0.5}
     found = summarize(
         {
             **NOTHING,
@@ -50,7 +50,7 @@ def test_the_numbers_of_a_model():
         "mean effective experts of a gate": 0.5,
         "largest mean weight": 0.98,
         "largest contribution of a shared expert": 0.95,
-        "mean share of dead experts": 0.25,
+        "mean share of unused experts": 0.25,
         # Of those that mix experts, which the second one does not.
         "lowest input dependence of a gate": 0.1,
         # 0.76 of two tasks, of which an even share is 0.5.

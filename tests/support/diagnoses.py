@@ -157,7 +157,7 @@ def _gate(random: np.random.Generator, task: str, seen: list[str]) -> dict[str, 
         "largest_weight": float(weights[largest]),
         "largest_expert": seen[largest],
         "load_balance_cv": float(random.uniform(0, 2)),
-        "dead_expert_fraction": float(random.uniform(0, 0.2)),
+        "unused_expert_fraction": float(random.uniform(0, 0.2)),
         "input_dependence": float(random.uniform(0, 0.2)),
     }
 

@@ -94,7 +94,7 @@ def _gate_table(caption: str, gates: Mapping[str, Any]) -> Table:
                 percent(gate["largest_weight"]),
                 percent(contributions[most]),
                 most,
-                percent(gate["dead_expert_fraction"]),
+                percent(gate["unused_expert_fraction"]),
                 percent(gate["input_dependence"]),
             ]
         )
@@ -105,7 +105,7 @@ def _gate_table(caption: str, gates: Mapping[str, Any]) -> Table:
         "largest weight",
         "largest contribution",
         "of the expert",
-        "dead experts",
+        "unused experts",
         "input dependence",
     ]
     return Table(caption, columns, rows, words=[5])

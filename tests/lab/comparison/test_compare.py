@@ -155,7 +155,7 @@ def test_the_last_fold_is_the_configured_split(small_config, logs, tmp_path):
         make_folds(small_config(data__split=split), logs, tmp_path, 3)
 
 
-def test_finished_cells_are_not_run_again(start, stub, tmp_path):
+def test_finished_trainings_are_not_run_again(start, stub, tmp_path):
     assert start() == []
     # Two trials, of HoME, and two models with two folds of two seeds.
     assert len(stub.fits) == 2 + 2 * 4
@@ -187,7 +187,9 @@ def test_there_is_no_percentage_of_a_gauc_of_zero(start, stub, tmp_path):
     assert "| - | 7 |" in (tmp_path / "out" / "table.md").read_text()
 
 
-def test_cells_of_something_unknown_are_told_before_any_training(start, stub, tmp_path):
+def test_trainings_of_something_unknown_are_told_before_any_training(
+    start, stub, tmp_path
+):
     start(seeds=1)
     (tmp_path / "out" / "trainings" / "mmoee" / "fold-0" / "seed-0").mkdir(parents=True)
     StubTrainer.fits = []
@@ -196,7 +198,7 @@ def test_cells_of_something_unknown_are_told_before_any_training(start, stub, tm
     assert StubTrainer.fits == []
 
 
-def test_the_tables_tell_what_made_the_cells(start, stub, tmp_path, monkeypatch):
+def test_the_tables_tell_what_made_the_trainings(start, stub, tmp_path, monkeypatch):
     start(architectures=["home"], folds=1)
     monkeypatch.setattr(StubTrainers, "revision", "def456")
     start(architectures=["home"], folds=1, seeds=3)
@@ -207,7 +209,7 @@ def test_the_tables_tell_what_made_the_cells(start, stub, tmp_path, monkeypatch)
         )
 
 
-def test_a_baseline_with_missing_cells_is_not_the_best(
+def test_a_baseline_with_missing_trainings_is_not_the_best(
     start, stub, tmp_path, monkeypatch
 ):
     """MMoE's one training is far better than what PLE has, for it is of another day."""
@@ -357,7 +359,7 @@ def test_a_file_of_changes_that_is_none_is_told(write_config, tmp_path, text, me
         compare_command(write_config(), tmp_path / "out", changes=file)
 
 
-def test_a_failed_cell_does_not_stop_the_others(start, stub, tmp_path, monkeypatch):
+def test_a_failed_training_does_not_stop_the_others(start, stub, tmp_path, monkeypatch):
     usual = Training.save
 
     def full_disk(self, *arguments, **options):
@@ -381,7 +383,9 @@ def test_a_failed_cell_does_not_stop_the_others(start, stub, tmp_path, monkeypat
     assert "Missing trainings" not in (out / "table.md").read_text()
 
 
-def test_a_process_that_dies_costs_its_cell_only(start, stub, tmp_path, monkeypatch):
+def test_a_process_that_dies_costs_its_training_only(
+    start, stub, tmp_path, monkeypatch
+):
     """As when the kernel ends a process that takes too much memory."""
     done = []
 
@@ -425,7 +429,9 @@ def test_a_model_that_cannot_be_tuned_costs_its_trainings_only(
     assert "- home-mask, fold 1, seed 1: no memory" in table
 
 
-def test_the_tables_count_the_cells_with_an_anomaly(start, stub, tmp_path, monkeypatch):
+def test_the_tables_count_the_trainings_with_an_anomaly(
+    start, stub, tmp_path, monkeypatch
+):
     def measure_experts(self, split):
         """With seed 1 a quarter of an expert is dead."""
         dead = 0.25 if StubTrainer.fits[-1] == 1 else 0.0
@@ -666,7 +672,7 @@ def test_the_values_are_those_of_scikit_learn(finished):
 
 
 @pytest.mark.slow
-def test_the_summary_agrees_with_the_cells(finished):
+def test_the_summary_agrees_with_the_trainings(finished):
     summary = json.loads((finished / "summary.json").read_text())
     with (finished / "trainings.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -58,7 +58,7 @@ def test_both_learn_numbers_and_are_measured_by_pairs(fold, model):
     assert result.score == pytest.approx(score, abs=1e-9)
 
 
-def test_a_cell_keeps_the_numbers(fold, tmp_path):
+def test_a_training_keeps_the_numbers(fold, tmp_path):
     _, trainers = fold
     test = trainers.load("test")
     trainer = trainers.make(LIGHTGBM, fold[0].config, {})

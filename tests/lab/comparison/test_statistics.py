@@ -22,7 +22,7 @@ def test_means_are_over_seeds_then_folds_then_tasks():
     assert [one.value for one in found] == pytest.approx([0.6, 0.7, 0.65])
 
 
-def test_a_missing_cell_does_not_change_the_weight_of_its_fold():
+def test_a_missing_training_does_not_change_the_weight_of_its_fold():
     found = constant([[[0.6], [NAN]], [[0.5], [0.9]]]).estimates()
     assert found[0].value == pytest.approx((0.6 + 0.7) / 2)
 
@@ -35,7 +35,7 @@ def test_an_undefined_task_is_left_out_of_the_mean():
     assert np.isnan(one.differences(one)[1].value)
 
 
-def test_differences_are_over_the_cells_that_both_have():
+def test_differences_are_over_the_trainings_that_both_have():
     mine = constant([[[0.6], [0.9]], [[0.7], [NAN]]])
     other = constant([[[0.5], [NAN]], [[0.5], [0.5]]])
     assert mine.differences(other)[0].value == pytest.approx((0.1 + 0.2) / 2)

@@ -80,7 +80,7 @@ class Regime:
         }
 
     def scale(self, split):
-        """A split whose normalised numbers are larger by the factor."""
+        """Scales the normalised numbers of a split by a factor."""
         from home_tf.features.preprocessor import NUMERIC_FEATURES
 
         scaled = split.features[NUMERIC_FEATURES] * self.factor
@@ -100,7 +100,7 @@ class Regime:
                 print(f"{self.name}, {model}, seed {seed}", flush=True)
 
     def file(self, model, seed):
-        """Where a training is kept."""
+        """The file of a training."""
         return self.folder / model.replace("*", "-star") / f"seed-{seed}.json"
 
     def make_trainer(self, model):
@@ -128,7 +128,7 @@ class Regime:
 
 
 def generate_logs(arguments, work):
-    """Generates logs, unless they are there, and returns their folder."""
+    """Generates the logs, unless they exist, and returns their folder."""
     from home_tf.lab.synthetic import generate
 
     logs = (
@@ -145,7 +145,7 @@ def folder_name(regime):
 
 
 def load_trainings(work):
-    """`{(regime, model): [training of each seed]}` of what is finished."""
+    """Loads the finished trainings, `{(regime, model): [training of each seed]}`."""
     found = {}
     for name, (*_, models) in REGIMES.items():
         for model in models:
@@ -157,7 +157,7 @@ def load_trainings(work):
 
 
 def load_training(file):
-    """A training whose epochs are summed up and judged."""
+    """Loads a training, with each epoch summarised and judged."""
     from home_tf.diagnosis import judge
     from home_tf.diagnosis.summary import summarize
     from home_tf.files import read_json
@@ -175,7 +175,7 @@ def load_training(file):
 
 
 def draw_experts(work, file):
-    """Draws MMoE beside HoME: the best epoch of a seed, as configured."""
+    """Draws MMoE next to HoME: the best epoch of a seed, as configured."""
     from home_tf.diagnosis.report import side_by_side
     from home_tf.files import read_json
 
@@ -230,7 +230,7 @@ KINDS = {
 
 
 def write_table(trainings, file):
-    """Writes in how many seeds each anomaly was found, and the figures behind it."""
+    """Writes how many seeds show each anomaly, and the figures behind it."""
     parts = ["# Anomalies by regime", *_tables(trainings, best=True)]
     parts += ["# At the last epoch", *_tables(trainings, best=False)]
     file.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
@@ -262,7 +262,7 @@ def _count(epochs, kind):
 
 
 def _range(values):
-    """The lowest, the middle and the highest of the seeds."""
+    """Formats the minimum, median and maximum over the seeds."""
     if None in values:
         return "-"
     values = sorted(values)
@@ -275,7 +275,7 @@ def _line(cells):
 
 
 def main():
-    """Trains what is missing, and writes the tables."""
+    """Trains the missing models and writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", type=Path, required=True, help="KuaiRand's logs.")
     parser.add_argument(

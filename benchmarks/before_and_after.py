@@ -1,4 +1,4 @@
-"""How much faster a training step, or an export, is than that of an older commit.
+"""Compares the speed of a training step or an export with an older commit.
 
     git worktree add ../before COMMIT
     python benchmarks/before_and_after.py step --before ../before --data RECORDS
@@ -51,7 +51,7 @@ def main():
 
 
 def compare_steps(options):
-    """Prints the milliseconds of both checkouts' steps, turn by turn."""
+    """Prints the milliseconds of the steps of both checkouts, measured in turn."""
     sides = {
         "before": (options.before.resolve(), "adam", options.before_threads),
         "now": (ROOT, "lazy_adam", 1),
@@ -141,7 +141,7 @@ def compare_exports(older, newer, rounds):
 
 
 def call(function, inputs):
-    """A function of captured inputs, in a graph; it waits for all outputs."""
+    """Makes a graph function of captured inputs that waits for all outputs."""
     import tensorflow as tf
 
     graph = tf.function(lambda: function(**inputs), autograph=False)

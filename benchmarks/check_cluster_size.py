@@ -166,7 +166,7 @@ def measure_network():
 
 
 def measure_checkpoint():
-    """Bytes of a checkpoint; and how fast it is written, beside a plain file."""
+    """The bytes of a checkpoint, and its write speed compared with a plain file."""
     from home_tf.backend.variables import named_optimizer_variables, named_variables
     from home_tf.models import RankingModel
     from home_tf.optimizers import LazyAdam
@@ -209,7 +209,7 @@ def _seconds(function):
 
 
 def measure_training(name):
-    """What each of two processes sends in a step and holds, against the formulas."""
+    """Compares what each of two processes sends and holds with the formulas."""
     from home_tf.backend import IS_LEGACY
     from home_tf.cli.local_processes import free_addresses
     from home_tf.cluster import describe_worker
@@ -282,7 +282,7 @@ def train(network, tables, batch, clip_norm):
 
 
 def bytes_sent():
-    """What this process has sent over its TCP connections, as the kernel counts it."""
+    """The bytes that this process has sent over TCP, as counted by the kernel."""
     total = 0
     for link in Path("/proc/self/fd").iterdir():
         try:

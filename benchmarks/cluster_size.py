@@ -168,7 +168,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What one GPU and its links do; bytes and operations a second.
+    """The speed of one GPU and its links, in bytes and operations per second.
 
     Attributes:
         gpu_memory: Bytes of a GPU, of which `usable` can be filled.
@@ -196,7 +196,7 @@ class Hardware:
     values_per_core: float = 32e6
 
     def ring_time(self, sent, gpus):
-        """Seconds in which every GPU sends so many bytes to its neighbour in a ring.
+        """Seconds for every GPU to send these bytes to its neighbour in a ring.
 
         As many rings as there are adapters pass through a machine, so that each byte
         enters it once and all adapters share the work.
@@ -206,7 +206,7 @@ class Hardware:
         return sent / (self.link_share * link)
 
     def exchange_time(self, sent, gpus):
-        """Seconds in which every GPU sends so many bytes, as much to each other one."""
+        """Seconds for every GPU to send these bytes, evenly to all others."""
         own = self.network / self.gpus_per_machine
         away = max(0, gpus - self.gpus_per_machine) / max(1, gpus - 1)
         return sent * (away / own + (1 - away) / self.nvlink) / self.link_share
@@ -214,7 +214,7 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Step:
-    """A step on so many GPUs: bytes of each GPU, and seconds.
+    """A step on a number of GPUs: bytes per GPU, and seconds.
 
     The three times may overlap: a step takes at least the longest (`fastest`) and at
     most their sum (`slowest`).
@@ -246,12 +246,12 @@ class Step:
 
 
 def dense_bytes(network, gpus):
-    """Bytes that a GPU sends a step to sum all gradients but those of tables (ring)."""
+    """Bytes that a GPU sends per step to sum all gradients except tables' (ring)."""
     return 2 * (gpus - 1) / gpus * network.parameters() * FLOAT
 
 
 def sparse_bytes(tables, gpus, batch):
-    """Bytes that a GPU sends a step so that all have all rows' gradients (ring)."""
+    """Bytes that a GPU sends per step to share all rows' gradients (ring)."""
     return (gpus - 1) * tables.gradient_bytes(batch)
 
 
@@ -347,7 +347,7 @@ def main():
 
 
 def read_options():
-    """The options: every field of the three classes, and what is asked of them."""
+    """Reads the options: every field of the three classes, and the questions."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -374,7 +374,7 @@ def _pick(kind, options):
 
 
 def describe(network, tables, hardware, needed):
-    """What does not depend on the number of GPUs, a line each."""
+    """Describes what does not depend on the number of GPUs, one line each."""
     checkpoint = checkpoint_bytes(network, tables)
     values = needed * (tables.lookups + network.features - tables.lookups * tables.width
                        + network.tasks)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a tf.data service brings to training on this machine.
+"""Measures what a tf.data service brings to training on this machine.
 
     python benchmarks/data_service.py --data RECORDS [--cases input] [--out FILE]
 
@@ -68,7 +68,7 @@ def main():
 
 
 def _open(options, service, epochs):
-    """The experiment, which reads from a service or in this process."""
+    """Opens the experiment, which reads from a service or in this process."""
     from home_tf.config import load_config
     from home_tf.training import Experiment
 
@@ -111,7 +111,7 @@ def _waiting(options, services):
 
 @contextmanager
 def _slow_batches():
-    """Makes the workers of the datasets that are made within sleep for each batch."""
+    """Makes workers of datasets created in the context sleep for each batch."""
     from home_tf.data import service_batches
 
     usual = service_batches._distribute
@@ -133,7 +133,7 @@ def _sleep_for_each_batch():
 
 
 def _read(options, services):
-    """The batches of each way to read, made before what is timed."""
+    """Makes the batches of each way to read before timing."""
     return {
         name: _open(options, service, options.epochs).read_training()
         for name, service in services.items()
@@ -141,7 +141,7 @@ def _read(options, services):
 
 
 def _measure(case, functions, options, epochs):
-    """Rows a second of each way, and its ratio to `local` within each round."""
+    """Measures rows per second of each way, and its ratio to `local` per round."""
     from home_tf.data import DatasetDirectory
     from home_tf.lab.bench.timing import quartiles, ratio, time_in_turn
 

@@ -1,4 +1,4 @@
-"""What does each default of the KuaiRand pipeline give, on a day that tests nothing?
+"""What does each default of the KuaiRand pipeline gain, on a day without tests?
 
     python benchmarks/defaults.py --source path/to/excerpt --work FOLDER
 

@@ -1,4 +1,4 @@
-"""Trainings that are disturbed at random moments, and what becomes of them.
+"""Disturbs trainings at random moments, and checks how they recover.
 
     python benchmarks/faults.py --work FOLDER [--faults 30] [--framework keras]
         [--workers 1]
@@ -86,7 +86,7 @@ def main():
 
 
 class Training:
-    """`home-tf train` in processes of its own.
+    """Runs `home-tf train` in separate processes.
 
     Args:
         work: The folder of everything.
@@ -101,7 +101,7 @@ class Training:
         self.said.unlink(missing_ok=True)
 
     def prepare(self, rows):
-        """Generates the logs and the dataset directory, if they are not there."""
+        """Generates the logs and the dataset directory, unless they exist."""
         logs, records = self.work / "logs", self.work / "records"
         if not records.is_dir():
             for command in (
@@ -160,7 +160,7 @@ class Training:
         return True
 
     def expected_codes(self, kind):
-        """How a disturbed training may end; 0 if it was about to end by itself."""
+        """The allowed exit codes of a disturbed training; 0 if it was about to end."""
         if "stopped" in kind:
             return {0}
         if "SIGTERM" in kind:
@@ -201,7 +201,7 @@ class Training:
 
 
 def children(pid):
-    """The processes that a process has started, in this order."""
+    """Finds the child processes of a process, in the order of their start."""
     try:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
     except FileNotFoundError:
@@ -210,7 +210,7 @@ def children(pid):
 
 
 def saved(run):
-    """The folders of a run's last checkpoints, the last one last."""
+    """Finds the folders of a run's last checkpoints, the latest last."""
     folders = (run / "checkpoints").glob("step-*")
     return sorted(folders, key=lambda path: int(path.name.removeprefix("step-")))
 
@@ -222,7 +222,7 @@ def last_step(run):
 
 
 def cut(run):
-    """Cuts off half of the last checkpoint, if there is one before it."""
+    """Truncates the last checkpoint to half, if there is one before it."""
     found = saved(run)
     if len(found) > 1:
         (data,) = found[-1].glob("*.data-*")
@@ -253,7 +253,7 @@ class Faults:
         self.weights = max(self.weights, differ_in_weights(run, whole))
 
     def result(self, options, seconds):
-        """What is printed."""
+        """The printed result."""
         return {
             "framework": options.framework,
             "workers": options.workers,

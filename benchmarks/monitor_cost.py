@@ -1,4 +1,4 @@
-"""What monitoring the experts costs a training.
+"""Measures what monitoring the experts costs a training.
 
     python benchmarks/monitor_cost.py --data RECORDS [--epochs 6]
 

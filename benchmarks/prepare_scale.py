@@ -1,4 +1,4 @@
-"""The rows a second, the memory and the disk of `prepare`, by the number of rows.
+"""Measures speed, memory and disk of `prepare` by the number of rows.
 
     python benchmarks/prepare_scale.py --work FOLDER [--rows 1e5 1e6 1e7 5e7]
 
@@ -61,7 +61,7 @@ def main():
 
 
 def generate(folder, rows):
-    """Writes the logs, a hundred rows a user, sorted by time."""
+    """Writes the logs, a hundred rows per user, sorted by time."""
     folder.mkdir()
     users, items = max(1000, rows // 100), max(1000, rows // 200)
 
@@ -117,7 +117,7 @@ def configuration():
 
 
 def measure(rows, logs, config, work, memory):
-    """Prepares in a process of its own, and watches how much disk it takes."""
+    """Prepares in a separate process, and watches its disk usage."""
     out = work / "records"
     free, least = shutil.disk_usage(work).free, shutil.disk_usage(work).free
     command = [sys.executable, "-c", PREPARE, logs, config, out, memory]

@@ -1,4 +1,4 @@
-"""From how many rows on do networks win? A curve on generated logs.
+"""How many rows do networks need to win? A curve on generated logs.
 
     python benchmarks/rows.py --out docs/results/rows --work FOLDER --rows 1e5 1e6 1e7
 
@@ -20,7 +20,7 @@ EPOCHS = {300_000: 3, 3_000_000: 2, 10**12: 1}
 
 
 def run(rows, work, *, seeds, jobs):
-    """Trains all models on so many rows, and yields lines of the CSV."""
+    """Trains all models on a number of rows, and yields lines of the CSV."""
     import numpy as np
 
     from home_tf.config import load_config

@@ -1,4 +1,4 @@
-"""What settings of TensorFlow give: answers of an export, and a training step.
+"""Measures what TensorFlow settings bring to an export and a training step.
 
     python benchmarks/tensorflow_settings.py --export saved_models/demo/1
 
@@ -27,7 +27,7 @@ SETTINGS = {
 
 
 def work(pipe, environment, export):
-    """Makes the calls; then times the one that the parent names, and answers."""
+    """Makes the calls, then times the one that the parent names, and replies."""
     os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "3", **environment})
     from home_tf.cli.start_tensorflow import start_tensorflow
 
@@ -95,7 +95,7 @@ def main():
 
     from home_tf.export import example_request
 
-    example_request(options.export, "predict")  # tells a folder that is no export
+    example_request(options.export, "predict")  # fails for a folder without an export
     pipes = start(options.export)
     (names, *_) = [pipe.recv() for pipe in pipes]
     for name in names:
@@ -112,7 +112,7 @@ def start(export):
         mine, other = context.Pipe()
         arguments = (other, environment, export)
         context.Process(target=work, args=arguments, daemon=True).start()
-        other.close()  # so that a process that ends early is an error, and no wait
+        other.close()  # so that a process that ends early is an error instead of a hang
         pipes.append(mine)
     return pipes
 
@@ -131,7 +131,7 @@ def time_each(pipes, name, rounds):
 
 
 def report(name, seconds):
-    """Prints what a call took in each process."""
+    """Prints how long a call took in each process."""
     import numpy as np
 
     from home_tf.lab.bench.timing import ratio

@@ -1,4 +1,4 @@
-"""What a task of watch times gives the other tasks of KuaiRand, or costs them.
+"""What a watch-time task brings to the other tasks of KuaiRand, or costs them.
 
     python benchmarks/watch_time.py --source path/to/excerpt --work FOLDER \
         --out docs/results/watch_time
@@ -91,7 +91,7 @@ def make_table(work: Path, seeds: int) -> str:
 
 
 def trainings_of(out: Path, model: Any, seeds: int) -> list[Training]:
-    """The trainings of a model, a seed each."""
+    """The trainings of a model, one per seed."""
     return [Training(model, 0, seed, out) for seed in range(seeds)]
 
 
@@ -114,7 +114,7 @@ def difference(
 
 
 def show(value: float, interval: tuple[float, float]) -> str:
-    """A difference with its interval."""
+    """Formats a difference with its interval."""
     low, high = interval
     return f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
 

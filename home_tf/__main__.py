@@ -1,4 +1,4 @@
-"""The program `home-tf`: the library's commands, and those of the laboratory."""
+"""The program `home-tf`: the commands of the library and of the laboratory."""
 
 from typing import TYPE_CHECKING, NoReturn
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def make_app() -> "typer.Typer":
-    """Puts the commands together.
+    """Builds the command-line app.
 
     Raises:
         HomeError: If what the command line needs is not installed.

@@ -1,7 +1,7 @@
-"""The processes that train together, as the environment variable `TF_CONFIG` says.
+"""The processes that train together, from the environment variable `TF_CONFIG`.
 
-TensorFlow reads the same variable. It is not imported here, for `home-tf launch` only
-starts processes.
+TensorFlow reads the same variable. It is not imported here, because `home-tf launch`
+only starts processes.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 from home_tf.errors import HomeError
 
 VARIABLE = "TF_CONFIG"
-# What the others say where the chief has an error before the training begins.
+# The message of the others if the chief has an error before training begins.
 CHIEF_SAYS_WHY = "the chief did not start the training; its message says why"
 _KINDS = ("chief", "worker", "ps", "evaluator")
 _EXAMPLE = (
@@ -27,7 +27,7 @@ class Cluster:
     """The processes of a training, and which of them this one is.
 
     Attributes:
-        workers: Number of workers, the chief among them; 1 without `TF_CONFIG`.
+        workers: Number of workers, including the chief; 1 without `TF_CONFIG`.
         parameter_servers: Number of parameter servers.
         kind: `chief`, `worker`, `ps` or `evaluator`.
         index: This process's number among those of its kind.
@@ -45,7 +45,7 @@ class Cluster:
         """The cluster that `TF_CONFIG` describes; one process if it is not set.
 
         Raises:
-            HomeError: If the variable is not what TensorFlow takes.
+            HomeError: If the variable is not in TensorFlow's format.
         """
         text = os.environ.get(VARIABLE, "").strip()
         if not text:
@@ -77,12 +77,12 @@ class Cluster:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process writes what a training leaves."""
+        """Whether this process writes the results of a training."""
         return self.kind == ("chief" if self.has_chief else "worker") and not self.index
 
 
 def describe_worker(addresses: Sequence[str], index: int) -> str:
-    """What `TF_CONFIG` is for one of several workers.
+    """Makes the `TF_CONFIG` of one of several workers.
 
     Args:
         addresses: `host:port` of every worker.

@@ -1,6 +1,6 @@
-"""The address of a tf.data service, and whether the service can be reached.
+"""Addresses of tf.data services, and whether they can be reached.
 
-TensorFlow is not imported here, for `home-tf data-service` only starts processes.
+TensorFlow is not imported here, because `home-tf data-service` only starts processes.
 """
 
 import re
@@ -12,19 +12,19 @@ from home_tf.errors import HomeError
 _ADDRESS = re.compile(r"grpc://([\w.-]+):(\d{1,5})", re.ASCII)
 _CONNECT_SECONDS = 2.0
 _RETRY_SECONDS = 0.2
-# In which a service may be started after what reads from it.
+# Time that a service may take to start after its reader.
 _START_SECONDS = 10.0
 
 
 def split_address(name: str, address: str) -> tuple[str, int]:
-    """The host and the port of an address.
+    """Splits an address into host and port.
 
     Args:
-        name: What the address is given as, for the message.
+        name: The name of the address, for the message.
         address: Such as `grpc://host:5050`.
 
     Raises:
-        HomeError: If it is none.
+        HomeError: If it is not an address.
     """
     found = _ADDRESS.fullmatch(address)
     if found is None or not 0 < int(found[2]) < 2**16:
@@ -36,7 +36,7 @@ def split_address(name: str, address: str) -> tuple[str, int]:
 
 
 def find_own_address(dispatcher: str) -> str | None:
-    """The IP address by which a dispatcher sees this machine; None if unreachable.
+    """Finds the IP address by which a dispatcher sees this machine, or None.
 
     Args:
         dispatcher: The dispatcher's address.
@@ -55,7 +55,7 @@ def wait_until_reachable(
     """Waits for the dispatcher of a tf.data service.
 
     Args:
-        name: What the address is given as, for the message.
+        name: The name of the address, for the message.
         address: The dispatcher's address.
         seconds: How long to try.
 

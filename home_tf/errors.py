@@ -1,8 +1,8 @@
-"""The error that every user-facing check raises."""
+"""The errors of the package, and a common check."""
 
 
 class HomeError(ValueError):
-    """A problem that the user can mend: what is wrong, where, and what to do.
+    """A problem that the user can fix: what is wrong, where, and what to do.
 
     The message is one line. The command line prints it as `error: ...` and exits
     with code 2, without a stack trace.
@@ -10,10 +10,10 @@ class HomeError(ValueError):
 
 
 class RemoteFileError(Exception):
-    """A storage that does not answer now, though it was asked several times.
+    """A storage does not answer, even after several tries.
 
-    Nothing is wrong with what was asked, so that this is no `HomeError`; the command
-    line prints it in one line all the same.
+    Nothing is wrong with the request, so this is not a `HomeError`; the command line
+    still prints it in one line.
     """
 
 
@@ -27,7 +27,7 @@ def check_at_least(name: str, value: float, least: float) -> None:
     Args:
         name: Its name, for the message.
         value: Its value.
-        least: The least that it may be.
+        least: Its minimum.
 
     Raises:
         HomeError: If it is less, or NaN.

@@ -1,4 +1,4 @@
-"""What not every installation has: the packages of the extras in `setup.cfg`."""
+"""Optional packages: the extras in `setup.cfg`."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from home_tf.errors import HomeError
 
 
 class MissingPackageError(HomeError, ImportError):
-    """A package is not installed that an extra would have brought."""
+    """A package from an extra is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
@@ -19,10 +19,10 @@ class MissingPackageError(HomeError, ImportError):
 
 @contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Names the extra if an import in the context misses a package.
+    """Names the extra if an import in the context fails.
 
     Args:
-        name: The extra that has what is imported.
+        name: The extra with the imported packages.
 
     Raises:
         MissingPackageError: If a package is not installed.

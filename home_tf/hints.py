@@ -1,6 +1,6 @@
-"""Type hints that say which values a field may have, and the check of them.
+"""Type hints with bounds on the values of fields, and their checks.
 
-The configuration reads the same hints: a bound is written once.
+The configuration reads the same hints, so each bound is written only once.
 """
 
 import math
@@ -17,9 +17,9 @@ class Bounds:
     """Bounds of a number, as part of its type hint.
 
     Attributes:
-        above: The number is greater.
-        at_least: The number is not smaller.
-        below: The number is smaller.
+        above: The number must be greater.
+        at_least: The number must not be smaller.
+        below: The number must be smaller.
     """
 
     above: float | None = None
@@ -27,7 +27,7 @@ class Bounds:
     below: float | None = None
 
     def find_problem(self, value: float) -> str | None:
-        """What a number out of the bounds must be; None if it is inside."""
+        """Says what a number out of bounds must be; None if it is inside."""
         if self.above is not None and not value > self.above:
             return f"be greater than {self.above}"
         if self.at_least is not None and not value >= self.at_least:
@@ -42,15 +42,15 @@ class NotEmpty:
     """Part of the type hint of a sequence or a mapping with at least one entry."""
 
     def find_problem(self, value: Sized) -> str | None:
-        """What an empty collection must have; None if there is an entry."""
+        """Says what an empty collection must have; None if it is not empty."""
         return None if len(value) else "have at least one entry"
 
 
-# TensorFlow's sizes are of 32 bits.
+# TensorFlow's sizes have 32 bits.
 Size = Annotated[int, Bounds(above=0, below=2**31)]
 NotNegative = Annotated[float, Bounds(at_least=0)]
 Positive = Annotated[float, Bounds(above=0)]
-# Such as the rate of a dropout.
+# For example a dropout rate.
 Share = Annotated[float, Bounds(at_least=0, below=1)]
 
 
@@ -61,8 +61,8 @@ def check_fields(values: Any) -> None:
         values: The dataclass; call this in its `__post_init__`.
 
     Raises:
-        HomeError: If a field is none of its hint's choices, no number, or out of its
-            bounds.
+        HomeError: If a field is not one of its hint's choices, not a number, or out of
+            its bounds.
     """
     for name, hint in get_type_hints(type(values), include_extras=True).items():
         value = getattr(values, name)

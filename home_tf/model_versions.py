@@ -19,21 +19,21 @@ from home_tf.files import (
     remove_leftovers,
 )
 
-# Of a SavedModel; without it TF Serving does not load a version.
+# A file of every SavedModel; without it, TF Serving does not load a version.
 _MODEL_FILE = "saved_model.pb"
 
 
 class Versions:
     """A model's folder: `1`, `2`, ...; TF Serving serves the largest number.
 
-    A folder appears, and goes, by a rename, so TF Serving never sees a part of one:
-    what is being written, or withdrawn, or about to be removed has a name that it does
-    not read. A lock on the file `.lock` keeps a second export or rollback out
-    meanwhile; it goes with the process that holds it. At a URL there are no renames:
-    the file `saved_model.pb` of a version is written last and removed first.
+    Folders appear and disappear by renaming, so TF Serving never sees an incomplete
+    one: versions that are being written, withdrawn or removed have names that it
+    ignores. A lock on the file `.lock` excludes a second export or rollback meanwhile;
+    it ends with the process that holds it. At a URL there is no renaming: the file
+    `saved_model.pb` of a version is written last and removed first.
 
     Args:
-        folder: The model's folder; it need not be there.
+        folder: The model's folder; it need not exist.
 
     Raises:
         HomeError: If there is a file of that name, or no model could be read from it.
@@ -41,7 +41,7 @@ class Versions:
 
     def __init__(self, folder: PathLike) -> None:
         self.folder = as_path(folder)
-        # TensorFlow takes the path of a SavedModel for a pattern.
+        # TensorFlow treats the path of a SavedModel as a pattern.
         if re.search(r"[*?\[\]]", str(self.folder.absolute())):
             raise HomeError(
                 f"{folder}: must have none of * ? [ ] in its path, which TensorFlow "
@@ -65,16 +65,16 @@ class Versions:
 
     @contextmanager
     def publish(self, *, keep: int) -> Iterator[tuple[AnyPath, Path]]:
-        """Lends a folder, which becomes the next version if nothing fails.
+        """Yields a folder, which becomes the next version if nothing fails.
 
-        Until the end of the context the model is locked. What a killed call left is
-        removed first, and versions that are too many last.
+        The model is locked until the end of the context. Leftovers of killed calls are
+        removed first, and surplus versions last.
 
         Args:
-            keep: How many versions to keep, the new one among them.
+            keep: Number of versions to keep, including the new one.
 
         Yields:
-            The folder of the version, and the one beside it to write.
+            The folder of the version, and the temporary one to write to.
 
         Raises:
             HomeError: If another export or rollback of the model is running.
@@ -93,16 +93,16 @@ class Versions:
             remove_directory(self.path(number), marker=_MODEL_FILE)
 
     def roll_back(self) -> tuple[int, int]:
-        """Withdraws the current version: TF Serving goes back to the one before.
+        """Withdraws the current version: TF Serving returns to the previous one.
 
         Its folder stays, as `.N.withdrawn`, and its number is not used again.
 
         Returns:
-            The version that was withdrawn, and the one that is current now.
+            The withdrawn version, and the one that is current now.
 
         Raises:
-            HomeError: If there is no such folder, no version before the current one, or
-                another export or rollback of the model is running.
+            HomeError: If there is no such folder or no previous version, or another
+                export or rollback of the model is running.
         """
         if not self.folder.is_dir():
             raise HomeError(f"{self.folder}: no such folder. Name a model's folder")
@@ -134,7 +134,7 @@ class Versions:
         return locked(self.folder / ".lock", busy)
 
     def _next(self) -> int:
-        """A number above all that a name has, also that of a file, or `007`."""
+        """The next number above all existing names, including files and `007`."""
         names = [path.name for path in self.folder.iterdir()]
         pattern = re.compile(r"\.?(\d+)(\.(partial|withdrawn))?", re.ASCII)
         found = [match for match in map(pattern.fullmatch, names) if match]

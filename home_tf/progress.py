@@ -1,4 +1,4 @@
-"""How long work reports how far it is, and whether bars can show it."""
+"""Reporting the progress of long work."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Called with a stage, how much of it is done, and how much there is.
+# Called with a stage, how much of it is done, and the total.
 Progress: TypeAlias = Callable[[str, int, int], None]
 
 
@@ -15,8 +15,8 @@ def no_progress(stage: str, done: int, total: int) -> None:
 
 
 def draws_bars(console: "Console") -> bool:
-    """Whether a console can draw over what it has drawn.
+    """Whether a console can overwrite what it has drawn.
 
-    The output of a notebook's cell passes for a terminal, but keeps every drawing.
+    The output of a notebook cell claims to be a terminal, but keeps every drawing.
     """
     return console.is_terminal and console.file.isatty()

@@ -8,7 +8,7 @@ import home_tf
 
 
 def collect_provenance() -> dict[str, Any]:
-    """The versions and the revision of the code: `versions` and `git_revision`."""
+    """Collects the versions and the revision of the code."""
     import tensorflow as tf
 
     from home_tf.backend import keras
@@ -25,10 +25,10 @@ def collect_provenance() -> dict[str, Any]:
 
 
 def git_revision() -> str | None:
-    """The revision of the repository that this was called in, if it is one.
+    """The revision of the repository in the current folder, if there is one.
 
-    Git is asked for nothing that looks at the files: hooks and filters, which a
-    repository's configuration can name, do not run.
+    Git is not asked to look at any files, so hooks and filters in the repository's
+    configuration do not run.
 
     Returns:
         40 hexadecimal digits.

@@ -1,6 +1,6 @@
-"""A run's folder: where everything that belongs to one training lies.
+"""A run's folder: everything that belongs to one training.
 
-Neither TensorFlow nor Keras is imported here before it is needed: a run says which
+TensorFlow and Keras are imported only when needed, because the run determines which
 Keras to start.
 """
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 # The file of a diagnosis that is written last.
 DIAGNOSTICS_FILE = "diagnostics.json"
-# What may differ when a run is resumed: it only says when to stop, what is saved
-# meanwhile, on how many machines, and who reads the rows.
+# What may differ when a run is resumed: these only define when to stop, what is saved
+# meanwhile, the number of machines, and who reads the rows.
 _RESUMABLE = {
     "training.epochs",
     "training.patience",
@@ -95,7 +95,7 @@ class Run:
 
     @property
     def state_file(self) -> AnyPath:
-        """What the run was trained on, by which revision and Keras, and how fast."""
+        """The data, revision, Keras and speed of the training."""
         return self.folder / "run.json"
 
     def load_config(self) -> "Config":
@@ -104,7 +104,7 @@ class Run:
         Raises:
             HomeError: If there is no run in the folder.
         """
-        # Imports Keras, which one only starts when it is known which.
+        # Imported late: it imports Keras, and the run determines which.
         from home_tf.config import load_config
 
         self._check()
@@ -118,7 +118,7 @@ class Run:
             )
 
     def load_state(self) -> dict[str, Any]:
-        """What `save_state` wrote; empty before the first epoch."""
+        """Returns what `save_state` wrote; empty before the first epoch."""
         return read_json(self.state_file) if self.state_file.is_file() else {}
 
     def save_state(self, **state: Any) -> None:
@@ -128,13 +128,13 @@ class Run:
     def open_data(
         self, path: "DatasetDirectory | PathLike | None" = None
     ) -> "DatasetDirectory":
-        """The dataset directory that the run was trained on.
+        """Opens the dataset directory that the run was trained on.
 
         Args:
-            path: Where it is; by default where it was.
+            path: Its path; by default the recorded one.
 
         Raises:
-            HomeError: If there is none, or other data.
+            HomeError: If it does not exist, or holds other data.
         """
         from home_tf.data import DatasetDirectory
 
@@ -152,7 +152,7 @@ class Run:
         return data
 
     def find_counts(self) -> AnyPath | None:
-        """The folder `counts`; None if the counts are those of the training rows."""
+        """Finds the folder `counts`; None if the counts are of the training rows."""
         return self.counts if (self.counts / "statistics.json").is_file() else None
 
     def _check_data(self, data: "DatasetDirectory") -> None:
@@ -166,19 +166,19 @@ class Run:
 
     @contextmanager
     def hold(self, config: "Config", data: "DatasetDirectory") -> Iterator[None]:
-        """Makes the folder of a new run, or takes one to go on with, for a training.
+        """Creates the folder of a new run, or locks an existing one to resume.
 
-        Nothing of a run is written while another training holds it.
+        Nothing is written to a run while another training holds it.
 
         Args:
-            config: The configuration; more epochs than those of the run, or another
-                patience, extend it.
+            config: The configuration; more epochs than in the run, or another patience,
+                extend it.
             data: The dataset directory.
 
         Raises:
             HomeError: On entry, if the folder has a run of another configuration, of
-                other data or of the other Keras, or anything else, or if another
-                training of the run is going on.
+                other data or of the other Keras, or anything else, or if the run is
+                already being trained.
         """
         from home_tf.config import dump_config
 
@@ -231,17 +231,17 @@ class Run:
         )
 
     def start_training(self) -> None:
-        """Notes what trains the run from now on."""
+        """Records what trains the run from now on."""
         from home_tf.backend import IS_LEGACY
 
         self.save_state(git_revision=git_revision(), legacy_keras=IS_LEGACY)
-        # They are of the checkpoint that this training replaces.
+        # They belong to the checkpoint that this training replaces.
         self.metrics_file.unlink(missing_ok=True)
         if self.diagnosis.is_dir():
             remove_directory(self.diagnosis, marker=DIAGNOSTICS_FILE)
 
     def find_best(self) -> AnyPath:
-        """The folder of the best checkpoint.
+        """Finds the folder of the best checkpoint.
 
         Raises:
             HomeError: If the other Keras trained the run.
@@ -250,7 +250,7 @@ class Run:
         return self.checkpoints / "best"
 
     def _check_keras(self) -> None:
-        # The two keep the state of an optimizer and of random numbers in other ways.
+        # The two store the state of optimizers and random numbers differently.
         from home_tf.backend import IS_LEGACY, other_keras, this_keras
 
         if self.load_state().get("legacy_keras") in (None, IS_LEGACY):
@@ -264,7 +264,7 @@ class Run:
         )
 
     def describe(self) -> dict[str, Any]:
-        """What an export of the run says of it: revision, configuration and metrics."""
+        """Describes the run for an export: revision, configuration and metrics."""
         metrics = self.metrics_file
         return {
             "training_git_revision": self.load_state().get("git_revision"),
@@ -274,14 +274,14 @@ class Run:
 
     @property
     def framework(self) -> str:
-        """`tfrs` if legacy Keras trained the run, else what the configuration says.
+        """`tfrs` if legacy Keras trained the run, else the configured framework.
 
-        It is read without an import of Keras.
+        It is read without importing Keras.
 
         Raises:
             HomeError: If there is no run in the folder.
         """
-        # Legacy Keras can train the framework `keras` too, from Python.
+        # From Python, legacy Keras can also train the framework `keras`.
         if self.load_state().get("legacy_keras"):
             return "tfrs"
         self._check()

@@ -1,8 +1,8 @@
-"""Has Keras know the classes of this package, so that a saved model loads.
+"""Registers the package's classes with Keras, so that saved models load.
 
-Keras loads only what has been imported. Whoever imports `home_tf` alone has imported no
-class, for the subpackages are loaded on first use: when Keras is there, or as soon as
-it comes, they are imported here.
+Keras loads only classes that have been imported. `import home_tf` alone imports none,
+because the subpackages are loaded on first use. So they are imported here if Keras has
+been imported, or as soon as it is.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-# Whose classes a saved model can have.
+# The modules with classes that a saved model can contain.
 _MODULES = ("layers", "losses", "metrics", "models", "optimizers", "loss_weighting")
 _FEATURES = "features.feature_embedding"
 
@@ -28,7 +28,7 @@ def know_classes() -> None:
 
 
 def _keras() -> str:
-    # As `home_tf.backend` reads it, which imports Keras.
+    # Read like in `home_tf.backend`, which imports Keras.
     legacy = os.environ.get("TF_USE_LEGACY_KERAS") in ("1", "true", "True")
     return "tf_keras" if legacy else "keras"
 
@@ -36,7 +36,7 @@ def _keras() -> str:
 def _import_classes() -> None:
     backend = sys.modules.get(f"{__package__}.backend")
     if backend is not None and getattr(backend.__spec__, "_initializing", False):
-        return  # Keras is imported by a part of this package, which is asked for
+        return  # a subpackage that is being imported imports Keras
     modules = ["layers"]
     if importlib.util.find_spec("tensorflow"):
         modules = [*_MODULES, _FEATURES]
@@ -47,7 +47,7 @@ def _import_classes() -> None:
 
 
 class _AfterKeras(MetaPathFinder, Loader):
-    """Finds Keras as the others do, and imports the classes once it is imported."""
+    """Finds Keras like other finders, and imports the classes after it."""
 
     def find_spec(
         self,
@@ -55,7 +55,7 @@ class _AfterKeras(MetaPathFinder, Loader):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """The place of Keras, to be loaded by this object; None of all else."""
+        """The spec of Keras, with this object as loader; None for everything else."""
         if fullname != _keras():
             return None
         sys.meta_path.remove(self)
@@ -66,7 +66,7 @@ class _AfterKeras(MetaPathFinder, Loader):
         return spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """What Keras's own loader makes."""
+        """Delegates to Keras's own loader."""
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:

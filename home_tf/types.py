@@ -1,6 +1,6 @@
-"""Names for what TensorFlow and the Kerases leave untyped.
+"""Names for types that TensorFlow and the Kerases leave untyped.
 
-To a type checker each is `Any`; to a reader it says what is meant.
+To a type checker each is `Any`; to a reader it says what is expected.
 """
 
 from typing import Any, TypeAlias
@@ -12,7 +12,7 @@ Tensor: TypeAlias = Any
 Shape: TypeAlias = Any
 # A `keras.initializers.Initializer`, or the name of one.
 Initializer: TypeAlias = Any
-# A layer or model of the Keras in force.
+# A layer or model of the active Keras.
 KerasLayer: TypeAlias = Any
-# A trained or training variable of Keras.
+# A Keras variable.
 Weight: TypeAlias = Any

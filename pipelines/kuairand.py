@@ -36,7 +36,7 @@ def pipeline(
     start_tensorflow(peek_framework(config))
     from home_tf.config import load_config
 
-    # A mistake in the configuration is told before anything is written.
+    # A mistake in the configuration is reported before anything is written.
     source = find_source(config, load_config(config), source, generate_logs)
     name = "demo" if source == GENERATED else config.stem
     run, records = Path("runs") / name, Path("runs") / f"{name}-data" / "records"

@@ -231,7 +231,7 @@ VARIABLES = {
 
 
 class Child:
-    """A library in a process of its own."""
+    """A library in a separate process."""
 
     def __init__(self, library, way, folder):
         self._library = library
@@ -274,7 +274,7 @@ def measure(way, folder, rounds):
 
 
 def report(times, way, rows):
-    """Prints the speeds of a way, and returns figures as `home-tf bench` does."""
+    """Prints the speeds of a way, and returns figures like `home-tf bench`."""
     # Not above: in DeepCTR's process legacy Keras comes first.
     from home_tf.lab.bench.timing import quartiles
 
@@ -299,7 +299,7 @@ def report(times, way, rows):
 
 
 def conditions(options):
-    """What the figures depend on: the machine, the versions and the sizes."""
+    """The conditions of the figures: the machine, the versions and the sizes."""
     from home_tf.lab.bench import environment
 
     versions = {name: version(name) for name in ("deepctr", "torch-rechub", "torch")}

@@ -1,6 +1,6 @@
-"""The Keras in force: legacy Keras under TF_USE_LEGACY_KERAS, else Keras 3.
+"""The active Keras: legacy Keras under TF_USE_LEGACY_KERAS, else Keras 3.
 
-Every module of the package takes `keras` and `ops` from here, so that one source
+Every module of the package imports `keras` and `ops` from here, so that the same code
 serves both, and Keras 3's other backends. TensorFlow reads the same variable for
 `tf.keras`, and TFRS needs it set.
 """
@@ -16,7 +16,7 @@ _VARIABLE = "TF_USE_LEGACY_KERAS"
 
 
 def legacy_keras_requested() -> bool:
-    """Whether the environment asks for legacy Keras, read as TensorFlow reads it."""
+    """Whether the environment requests legacy Keras, by TensorFlow's own rules."""
     return os.environ.get(_VARIABLE) in ("1", "true", "True")
 
 
@@ -32,7 +32,7 @@ IS_TENSORFLOW = IS_LEGACY or keras.backend.backend() == "tensorflow"
 
 if IS_TENSORFLOW:
     # Legacy Keras has no `ops`; those of Keras 3 take longer to trace, and add
-    # operations to the graph to find sizes that are known.
+    # operations to the graph to compute sizes that are known.
     from home_tf.backend import tensorflow_ops as ops
 else:
     from keras import ops  # type: ignore[no-redef]
@@ -52,10 +52,10 @@ __all__ = [
 
 
 def without_autograph(function: Any) -> Any:
-    """The function, whose Python legacy Keras then does not rewrite as graph code.
+    """Keeps legacy Keras from rewriting a function's Python as graph code.
 
-    Keras 3 never does. The layers of this package have nothing to rewrite, and looking
-    for it takes as long as building their graph.
+    Keras 3 never does. The layers of this package have nothing to rewrite, and
+    searching takes as long as building their graph.
     """
     if not IS_LEGACY:
         return function
@@ -91,7 +91,7 @@ def check_one_keras(name: str, *inputs: Any) -> None:
 
 
 def this_keras() -> str:
-    """The name of the Keras in force."""
+    """The name of the active Keras."""
     return "legacy Keras (tf_keras)" if IS_LEGACY else "Keras 3"
 
 
@@ -113,7 +113,7 @@ def _remedy() -> str:
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """What is in nested lists and dicts, one after the other."""
+    """Yields the leaves of nested lists and dicts."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
@@ -130,8 +130,8 @@ def _is_foreign_symbol(value: Any) -> bool:
 
 
 def _in_foreign_call() -> bool:
-    # Neither Keras has a public name for "a call is under way", and without it a
-    # foreign layer trains nothing without a word: its variables are not tracked.
+    # Neither Keras has a public API for "a call is under way". Without this check, a
+    # foreign layer would silently train nothing: its variables are not tracked.
     if IS_LEGACY:
         state = sys.modules.get("keras.src.backend.common.global_state")
         if state is None:

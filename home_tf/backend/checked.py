@@ -1,4 +1,4 @@
-"""Checks of values while a graph runs."""
+"""Checking values while a graph runs."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from home_tf.types import Tensor
 def checked(values: Tensor, valid: Tensor, message: str) -> Tensor:
     """Returns values as they are, or raises while the graph runs.
 
-    Code that XLA compiles raises nothing, and neither do other backends than
-    TensorFlow: a caller must see to it that the result is NaN then.
+    Code compiled by XLA raises nothing, and neither do backends other than TensorFlow:
+    there the caller must make sure that the result is NaN.
 
     Args:
         values: Tensor of numbers, of which an error shows the lowest and the highest.
@@ -27,6 +27,6 @@ def checked(values: Tensor, valid: Tensor, message: str) -> Tensor:
     shown: list[Any] = [f"{message} Received: lowest and highest"]
     shown += [tf.reduce_min(values), tf.reduce_max(values)]
     check = tf.raw_ops.Assert(condition=tf.reduce_all(valid), data=shown)
-    # In eager code it has raised already, and is no operation.
+    # In eager code it has already raised, and there is no operation.
     with tf.control_dependencies([] if check is None else [check]):
         return tf.identity(values)

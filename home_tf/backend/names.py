@@ -1,7 +1,7 @@
-"""Names of weights: paths that a person reads, the same in both Kerases.
+"""Names of weights: readable paths that are the same in both Kerases.
 
 Keras 3 gives a weight the names of the layers around it, outermost first. Legacy Keras
-does so only where it calls `build` itself; here it does everywhere.
+does so only where it calls `build` itself; this module extends it to all cases.
 """
 
 import functools
@@ -17,7 +17,7 @@ from home_tf.types import KerasLayer
 
 
 class _Open(threading.local):
-    """The layers whose weights are being made, outermost first, with their paths."""
+    """The layers whose weights are being created, outermost first, with their paths."""
 
     def __init__(self) -> None:
         self.scopes: list[tuple[KerasLayer, str]] = []
@@ -27,31 +27,31 @@ _OPEN = _Open()
 
 
 def unique_name(stem: str) -> str:
-    """A name for a layer, as Keras counts them: `stem`, `stem_1`, ..."""
+    """Makes a name for a layer, numbered like Keras: `stem`, `stem_1`, ..."""
     number = keras.backend.get_uid(stem)
     return stem if number == 1 else f"{stem}_{number - 1}"
 
 
 def scope_name(text: str) -> str:
-    """A text, such as a group's name, as a part of a path.
+    """Turns a text, such as a group's name, into a part of a path.
 
-    Other characters than letters, digits, `_`, `.` and `-` are replaced, and a hash
-    keeps two texts apart that would become one.
+    Characters other than letters, digits, `_`, `.` and `-` are replaced, and a hash
+    distinguishes texts that would become the same.
     """
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", text):
         return text
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", text)
-    name = name if name[:1].isalnum() else f"x{name}"  # TensorFlow's scopes begin so
+    name = name if name[:1].isalnum() else f"x{name}"  # for TensorFlow
     return f"{name}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def name_scope(name: str) -> AbstractContextManager[Any]:
-    """A part of the paths of the weights that are made in the context."""
+    """Adds a part to the paths of the weights that are created in the context."""
     return _legacy_scope(None, name) if IS_LEGACY else keras.name_scope(name)
 
 
 def scoped_build(build: Callable[..., None]) -> Callable[..., None]:
-    """A layer's `build` whose weights have the layer's path, whoever calls it."""
+    """Wraps a layer's `build` so that its weights have the layer's path."""
     if not IS_LEGACY:
         return build
 
@@ -75,7 +75,7 @@ def _legacy_scope(layer: KerasLayer | None, name: str) -> Iterator[None]:
     path = f"{outer}/{name}" if outer else name
     scopes.append((layer, path))
     try:
-        # With a slash at its end TensorFlow takes the name as it is.
+        # With a trailing slash, TensorFlow takes the name as it is.
         with tf.name_scope(f"{path}/"):
             yield
     finally:
@@ -83,7 +83,7 @@ def _legacy_scope(layer: KerasLayer | None, name: str) -> Iterator[None]:
 
 
 def _scope_around(name: str) -> str:
-    """TensorFlow's scope, without that which legacy Keras opened for the layer."""
+    """TensorFlow's scope without the one that legacy Keras opened for the layer."""
     import tensorflow as tf
 
     *outer, last = tf.get_current_name_scope().split("/")

@@ -1,4 +1,4 @@
-"""The replicas of the running `tf.distribute` strategy; elsewhere there is one."""
+"""The replicas of the current `tf.distribute` strategy; one outside of any."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def num_replicas() -> int:
 
 
 def check_in_step(what: str) -> None:
-    """Checks that the replicas of the running strategy train in step with each other.
+    """Checks that the replicas of the current strategy train in step with each other.
 
     Args:
         what: What must be in step, for the message.
@@ -58,7 +58,7 @@ def sum_over_replicas(values: Any) -> Any:
 
 
 def concatenate_over_replicas(values: Any) -> Any:
-    """Concatenates a tensor's rows of all replicas, of which each may have its number.
+    """Concatenates a tensor's rows over the replicas, which may differ in number.
 
     Outside a strategy, and with one replica, the tensor is returned as it is.
 
@@ -77,7 +77,7 @@ def concatenate_over_replicas(values: Any) -> Any:
 
 
 def mean_over_global_batch(values: Any) -> Any:
-    """The mean of a `(batch,)` tensor over the global batch, as a layer's added loss.
+    """The mean of a `(batch,)` tensor over the global batch, for an added loss.
 
     Added losses are averaged over the replicas, which may hold unequal numbers of rows;
     the average of what this returns on each replica is the mean over all rows.

@@ -1,4 +1,4 @@
-"""Seeds for what has none."""
+"""Drawing seeds."""
 
 import random
 
@@ -6,7 +6,7 @@ from home_tf.backend import IS_LEGACY
 
 
 def draw_seed() -> int:
-    """A seed, drawn as the Keras in force draws it: `set_random_seed` fixes it."""
+    """Draws a seed like the active Keras, so that `set_random_seed` fixes it."""
     if not IS_LEGACY:
         return random.randrange(2**31)
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Rows of a variable that are a table of their own, and are saved by its name."""
+"""Rows of a variable that form a table, and are saved under its name."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,18 +8,18 @@ import numpy as np
 from home_tf.backend import IS_TENSORFLOW
 from home_tf.types import Weight
 
-# Where a variable keeps which of its rows are which table's.
+# The attribute of a variable that says which rows belong to which table.
 _ATTRIBUTE = "home_tf_tables"
 Places = Mapping[str, tuple[int, int]]
 
 
 class TableRows:
-    """Some rows of a variable, which read and are assigned as a variable is.
+    """Some rows of a variable, which can be read and assigned like a variable.
 
     Args:
         variable: The variable: TensorFlow's, or on another backend that of Keras.
-        first: The first of the rows.
-        number: How many there are.
+        first: The first row.
+        number: Number of rows.
     """
 
     def __init__(self, variable: Any, first: int, number: int) -> None:
@@ -71,7 +71,7 @@ class TableRows:
 
 
 def name_tables(weight: Weight, places: Places) -> None:
-    """Notes which rows of a weight are which table's.
+    """Records which rows of a weight belong to which table.
 
     Args:
         weight: Keras variable.
@@ -81,7 +81,7 @@ def name_tables(weight: Weight, places: Places) -> None:
 
 
 def split_tables(path: str, weight: Weight, variable: Any) -> Iterator[tuple[str, Any]]:
-    """A variable by its path, or each of its tables, by theirs.
+    """Yields a variable with its path, or each of its tables with theirs.
 
     Args:
         path: The path of a weight, such as `features/width_8/embeddings`.
@@ -98,7 +98,7 @@ def split_tables(path: str, weight: Weight, variable: Any) -> Iterator[tuple[str
         return
     *outer, _, name = path.split("/")
     for table, place in places.items():
-        # A table alone is the variable: to read rows copies them.
+        # A single table is the whole variable: reading rows would copy them.
         rows = variable if len(places) == 1 else TableRows(variable, *place)
         yield "/".join([*outer, table, name]), rows
 

@@ -1,4 +1,4 @@
-"""TensorFlow's operations, under the names and arguments of `keras.ops`."""
+"""TensorFlow's operations with the names and arguments of `keras.ops`."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -40,7 +40,7 @@ zeros_like = tf.zeros_like
 def add(x1: Any, x2: Any) -> Any:
     """Adds a bias, `x2`, to the last axis.
 
-    As such it becomes one operation with a product before it, and has a gradient of one
+    As a bias, it is fused with a product before it, and its gradient is a single
     operation.
     """
     return tf.nn.bias_add(x1, x2)
@@ -69,8 +69,8 @@ def flip(x: Any, axis: int) -> Any:
 def relu(x: Any) -> Any:
     """The positive part of a tensor; NaN stays NaN.
 
-    With oneDNN, TensorFlow makes one operation of a product, its bias and its own
-    ReLU, which takes NaN for 0.
+    With oneDNN, TensorFlow fuses a product, its bias and its own ReLU into an operation
+    that turns NaN into 0.
     """
     return tf.maximum(x, tf.zeros((), x.dtype))
 
@@ -95,5 +95,5 @@ def sum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False)
 
 
 def take(x: Any, indices: Sequence[int], axis: int) -> Any:
-    """Elements of a tensor along an axis."""
+    """Takes elements of a tensor along an axis."""
     return tf.gather(x, indices, axis=axis)

@@ -1,4 +1,4 @@
-"""What TensorFlow does with the variables of either Keras."""
+"""TensorFlow's view of the variables of either Keras."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,15 +15,15 @@ def weight_path(weight: Weight) -> str:
 
 
 def tf_variable(weight: Any) -> Any:
-    """The TensorFlow variable of a Keras weight, which legacy Keras gives as it is."""
+    """The TensorFlow variable of a Keras weight; in legacy Keras, the weight itself."""
     return weight if IS_LEGACY else weight.value
 
 
 def named_weights(layer: Any) -> dict[str, Weight]:
-    """A layer's weights, each by its path in the layer.
+    """Returns a layer's weights by their paths in the layer.
 
     A path such as `home/experts/kernel_0` has the names of the layers that lead to the
-    weight, but not that of `layer`, which depends on what else the process built.
+    weight, but not that of `layer`, which depends on what else the process has built.
 
     Args:
         layer: A built layer or model, of either Keras.
@@ -32,7 +32,7 @@ def named_weights(layer: Any) -> dict[str, Weight]:
         `{path: weight}`.
 
     Raises:
-        ValueError: If two weights have one path, so that it would not say which.
+        ValueError: If two weights have the same path.
     """
     found: dict[str, Any] = {}
     for weight in layer.weights:
@@ -50,14 +50,14 @@ def named_weights(layer: Any) -> dict[str, Weight]:
 
 
 def named_variables(layer: Any) -> dict[str, Any]:
-    """The TensorFlow variables of a layer's weights, as they are saved.
+    """Returns the TensorFlow variables of a layer's weights, as they are saved.
 
     Args:
         layer: A built layer or model, of either Keras.
 
     Returns:
-        `{path: variable}` with the paths of `named_weights`; of tables that are one
-        variable `{path of the table: TableRows}`.
+        `{path: variable}` with the paths of `named_weights`; for tables that share a
+        variable, `{path of the table: TableRows}`.
 
     Raises:
         ValueError: As `named_weights` does.
@@ -70,7 +70,7 @@ def named_variables(layer: Any) -> dict[str, Any]:
 
 
 def named_optimizer_variables(model: Any) -> dict[str, Any]:
-    """The TensorFlow variables of a model's Adam, each by its kind and its weight.
+    """Returns the TensorFlow variables of a model's Adam, by kind and weight.
 
     Args:
         model: A compiled ranking model, whose optimizer is built.
@@ -100,14 +100,14 @@ def named_optimizer_variables(model: Any) -> dict[str, Any]:
         for variable in optimizer.variables
         if id(variable) not in of_weights
     }
-    if IS_LEGACY and optimizer is not adam:  # whose scale is none of its variables
+    if IS_LEGACY and optimizer is not adam:  # whose scale is not one of its variables
         state = optimizer._loss_scale
         found |= {"loss_scale": state.current_loss_scale, "counter": state.counter}
     return found
 
 
 def named_metric_variables(model: Any) -> dict[str, Any]:
-    """The TensorFlow variables of a model's streaming metrics, each by its metric.
+    """Returns the TensorFlow variables of a model's streaming metrics.
 
     Args:
         model: A compiled model.
@@ -128,14 +128,14 @@ def _last_name(variable: Any) -> str:
 
 
 def named_random_states(layer: Any) -> dict[str, Any]:
-    """The TensorFlow variables of a layer's random generators, such as of dropout.
+    """Returns the TensorFlow variables of a layer's random generators.
 
     Args:
         layer: A built layer or model, of either Keras.
 
     Returns:
-        `{number: variable}`, in the order of the layers, since they have no names that
-        would be the same in another process.
+        `{number: variable}`, in the order of the layers, because their names can differ
+        between processes.
     """
     states = _legacy_states(layer) if IS_LEGACY else _seed_states(layer)
     return {str(number): tf_variable(state) for number, state in enumerate(states)}
@@ -153,7 +153,7 @@ def _seed_states(layer: Any) -> list[Any]:
 
 
 def find_not_finite(variables: Mapping[str, Any]) -> list[str]:
-    """The names of the floating-point variables with NaN or infinity in them."""
+    """Finds the names of the floating-point variables with NaN or infinity."""
     import tensorflow as tf
 
     return [
@@ -172,13 +172,13 @@ def add_at(variable: Any, indices: Any, values: Any) -> None:
 
     Args:
         variable: Keras variable of `n` dimensions.
-        indices: Where to add, `(elements, n)`; an element may come more than once.
-        values: What to add, `(elements,)`.
+        indices: Where to add, `(elements, n)`; elements may be repeated.
+        values: The values to add, `(elements,)`.
     """
     import tensorflow as tf
 
     variable = tf_variable(variable)
-    # Distributed variables have no `scatter_nd_add`, but a handle in each replica.
+    # Distributed variables have no `scatter_nd_add`, only a handle in each replica.
     tf.raw_ops.ResourceScatterNdAdd(
         ref=variable.handle, indices=indices, updates=values
     )

@@ -1,5 +1,5 @@
-"""The command line, `home-tf`, one module a command. Nothing that a library could do.
+"""The command line, `home-tf`: one module per command, and no logic of its own.
 
-TensorFlow and Keras are imported inside the commands: the framework that a
-configuration asks for decides which Keras, and that must be said before the import.
+TensorFlow and Keras are imported inside the commands: the framework in the
+configuration decides which Keras is used, and that must be set before the import.
 """

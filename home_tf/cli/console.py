@@ -1,4 +1,4 @@
-"""What the commands print, and where."""
+"""Console output that the commands share."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -24,14 +24,14 @@ console = Console(highlight=False)
 
 
 def report_written(path: AnyPath) -> None:
-    """Prints where a command has written."""
-    # A path is for copying: it is not broken into lines.
+    """Prints the path that a command has written."""
+    # Users copy the path, so it must not be wrapped.
     console.print(f"wrote {path}", soft_wrap=True)
 
 
 @contextmanager
 def say_if_interrupted(line: str) -> Iterator[None]:
-    """What an interruption in the context says; a line that is said already stays."""
+    """Sets the message of an interruption in the context, unless it has one already."""
     try:
         yield
     except KeyboardInterrupt as interruption:
@@ -40,9 +40,9 @@ def say_if_interrupted(line: str) -> Iterator[None]:
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """Lends a function that shows how much of a stage is done, of how much.
+    """Yields a function that shows the progress of a stage: steps done, and in all.
 
-    Without a terminal, a line every `LINE_SECONDS` stands for the bars.
+    Without a terminal, it prints a line every `LINE_SECONDS` instead of the bars.
     """
     with Progress(
         TextColumn("{task.description}"),

@@ -15,7 +15,7 @@ from home_tf.data_service import split_address, wait_until_reachable
 from home_tf.errors import HomeError
 
 _PORT = 5050
-# A cluster starts its machines in any order.
+# The machines of a cluster may start in any order.
 _JOIN_SECONDS = 60.0
 
 
@@ -25,7 +25,7 @@ def data_service(
         typer.Option(
             min=0,
             max=64,
-            help="Workers on this machine, by default 1; 0 for a dispatcher alone.",
+            help="Workers on this machine, 1 by default; 0 for the dispatcher only.",
         ),
     ] = None,
     port: Annotated[
@@ -33,29 +33,29 @@ def data_service(
         typer.Option(
             min=1,
             max=65535,
-            help="Port of the dispatcher, by default 5050; with --join the worker's, "
-            "by default a free one.",
+            help="Port of the dispatcher, 5050 by default; with --join, of the worker, "
+            "by default any free port.",
         ),
     ] = None,
     host: Annotated[
         str | None,
         typer.Option(
-            help="Name or address of this machine for trainers on others. By default "
-            "localhost; with --join that by which the dispatcher sees it."
+            help="Name or address at which trainers on other machines reach this one. "
+            "Default: localhost; with --join, the address the dispatcher sees."
         ),
     ] = None,
     join: Annotated[
         str | None,
         typer.Option(
-            help="Start a worker alone, for the dispatcher at this address, such as "
+            help="Start one worker for the dispatcher at this address, such as "
             "grpc://host:5050."
         ),
     ] = None,
 ) -> None:
-    """Start a tf.data service, by which `training.data_service` reads the rows.
+    """Start a tf.data service, from which `training.data_service` reads the rows.
 
-    A dispatcher and workers, in processes that end together. It has no password:
-    whoever reaches a port can run what they like there.
+    Starts a dispatcher and workers, in processes that end together. There is no
+    authentication: anyone who can reach a port can run code on this machine.
     """
     if join is not None:
         if workers is not None:
@@ -117,7 +117,7 @@ def _serve_as_worker(dispatcher: str, port: int, host: str | None) -> None:
 
 
 def _start_on_cpu() -> None:
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a trainer beside it needs the memory
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # leave its memory to a trainer
     start_tensorflow()
 
 
@@ -133,12 +133,12 @@ def _check_free(port: int) -> None:
 
 
 def _wait(server: object, name: str) -> NoReturn:
-    """Waits for Ctrl-C or SIGTERM, and ends the process with exit code 0.
+    """Waits for Ctrl-C or SIGTERM, then ends the process with exit code 0.
 
     Args:
-        server: What works meanwhile. Its destructor is not called: it would wait for
-            the others of the service, which may have ended.
-        name: What it is, for the message.
+        server: The server, which works meanwhile. Its destructor is not called: it
+            would wait for other processes of the service, which may have ended.
+        name: The name of the server in the message.
     """
     try:
         threading.Event().wait()

@@ -12,12 +12,12 @@ def describe(
     data: DataOption,
     out: Annotated[
         OptionPath | None,
-        path_option(help="The folder of the report to write, report.html."),
+        path_option(help="Write a report, report.html, to this folder."),
     ] = None,
 ) -> None:
     """Show what is in a dataset directory: labels, features, and their drift."""
     if out is not None:
-        # Before the rows are read: its extra may be missing.
+        # Imported before the rows are read, because its extra may be missing.
         from home_tf.description.save_description import check_folder, save_description
 
         check_folder(out)

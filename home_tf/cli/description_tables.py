@@ -1,6 +1,6 @@
-"""What a dataset directory holds, as tables for the terminal, 80 columns wide.
+"""Tables for the terminal, 80 columns wide, of what a dataset directory holds.
 
-What needs attention has a `!`.
+Figures that need attention are marked with `!`.
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ _LABEL, _FEATURE = 20, 28
 
 
 def label_table(description: "Description") -> Group:
-    """Makes the table of the labels: positives and their rate in each split."""
+    """Makes the table of labels: positives and positive rate in each split."""
     table = _table("label", "missing", *description.rows)
     for name, splits in description.labels.items():
         missing = max(one.missing for one in splits.values())
@@ -31,7 +31,7 @@ def label_table(description: "Description") -> Group:
 
 
 def feature_table(description: "Description") -> Group:
-    """Makes the table of the features: those that need attention, then by drift."""
+    """Makes the table of features: those that need attention first, then by drift."""
     figures = ("distinct", "missing", "out of\nvocab.", "drift")
     table = _table("feature", "kind", *figures)
     table.columns[1].justify = "left"
@@ -53,7 +53,7 @@ def _table(first: str, *others: str) -> Table:
 
 
 def _short(name: str, length: int) -> str:
-    """A name that fits, without its middle if it is too long."""
+    """Shortens a name that is too long by cutting out its middle."""
     if len(name) > length:
         start = (length - 1) // 2
         name = f"{name[:start]}…{name[start + 1 - length :]}"

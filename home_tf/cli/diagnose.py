@@ -18,31 +18,31 @@ from home_tf.errors import HomeError
 def diagnose(
     run: Annotated[
         list[OptionPath],
-        path_option(help="The folder of the run; repeat it to compare."),
+        path_option(help="The folder of the run; repeat to compare several."),
     ],
     data: RunDataOption = None,
     split: Annotated[
-        str, typer.Option(help="The split whose rows are read.")
+        str, typer.Option(help="The split to read rows from.")
     ] = "validation",
     importance: Annotated[
         bool,
         typer.Option(
-            "--importance", help="Measure every feature's importance by task."
+            "--importance", help="Measure the importance of every feature by task."
         ),
     ] = False,
     features: Annotated[
         list[str] | None,
         typer.Option(
-            help="Measure the importance of these only, such as user_*; repeat it. "
+            help="Measure only these features, such as user_*; repeat for several. "
             "user_*+tab shuffles them together."
         ),
     ] = None,
     out: Annotated[
         OptionPath | None,
-        path_option(help="With several runs: the folder of their common report."),
+        path_option(help="With several runs: the folder of the report on all of them."),
     ] = None,
 ) -> None:
-    """Find anomalies of the experts and gates of a run, and write a report."""
+    """Find anomalies in the experts and gates of a run, and write a report."""
     if (out is not None) != (len(run) > 1):
         raise HomeError(
             "`--out` is the folder of the report that sets several runs side by side: "

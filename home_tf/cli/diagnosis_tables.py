@@ -1,4 +1,4 @@
-"""What a diagnosis found, as tables for the terminal, 80 columns wide."""
+"""Tables for the terminal, 80 columns wide, of what a diagnosis found."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ Diagnoses = Mapping[str, Mapping[str, Any]]
 
 
 def verdict_table(diagnoses: Diagnoses) -> Table:
-    """Makes the table of the verdicts: of one run with advice, of several in short."""
+    """Makes the table of verdicts: with advice for one run, in short for several."""
     if len(diagnoses) == 1:
         ((run, diagnosis),) = diagnoses.items()
         return _verdicts_with_advice(run, diagnosis["verdicts"])
@@ -43,8 +43,8 @@ def _verdicts_with_advice(run: str, verdicts: list[Mapping[str, Any]]) -> Table:
 
 
 def summary_table(diagnoses: Diagnoses) -> Table:
-    """Makes the table that sets the figures of runs side by side."""
-    # Imports Keras, which a command starts itself.
+    """Makes the table that compares the figures of runs side by side."""
+    # Imported late, because it imports Keras, which the command chooses first.
     from home_tf.diagnosis.summary import summarize
 
     table = _table("figures", "over all experts, gates and tasks", *diagnoses)
@@ -57,7 +57,7 @@ def summary_table(diagnoses: Diagnoses) -> Table:
 
 
 def importance_table(importance: Mapping[str, Any]) -> Table:
-    """Makes the table of the features' importance.
+    """Makes the table of feature importance.
 
     Args:
         importance: What `permutation_importance` returns.

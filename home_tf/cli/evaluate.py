@@ -16,11 +16,12 @@ def evaluate(
     split: Annotated[
         list[str] | None,
         typer.Option(
-            help="Such as test; repeat for several. Else validation and test."
+            help="A split, such as test; repeat for several. Default: validation "
+            "and test."
         ),
     ] = None,
 ) -> None:
-    """Measure the best checkpoint of a run."""
+    """Evaluate the best checkpoint of a run."""
     found = open_run(run)
     from home_tf.training import evaluate_run
 

@@ -14,28 +14,29 @@ from home_tf.files import AnyPath
 
 def export(
     out: Annotated[
-        OptionPath, path_option(help="The model's folder, with all its versions.")
+        OptionPath, path_option(help="The model's folder, which holds its versions.")
     ],
     run: Annotated[
         OptionPath | None,
-        path_option(help="The folder of the run; not with --rollback."),
+        path_option(help="The folder of the run to export; not with --rollback."),
     ] = None,
     data: RunDataOption = None,
     keep: Annotated[int, typer.Option(help="How many versions to keep.")] = 5,
     tables: Annotated[
         Literal["float32", "float16", "int8"],
-        typer.Option(help="How embedding tables are stored."),
+        typer.Option(help="Data type in which embedding tables are stored."),
     ] = "float32",
     max_auc_loss: Annotated[
         float | None,
         typer.Option(
-            help="Largest AUC that a task may lose by smaller tables; else 0.001."
+            help="Largest loss of AUC that a task may suffer from quantised tables; "
+            "default 0.001."
         ),
     ] = None,
     score_weights: Annotated[
         str | None,
         typer.Option(
-            help="For the combined score, instead of the configuration's.",
+            help="Weights of the combined score, instead of the configuration's.",
             metavar="TASK=WEIGHT,...",
         ),
     ] = None,
@@ -48,7 +49,7 @@ def export(
     ] = False,
     context: typer.Context = None,  # type: ignore[assignment]  # not from Python
 ) -> None:
-    """Export a run as a SavedModel for TF Serving, or go back a version."""
+    """Export a run as a SavedModel for TF Serving, or roll back to the last version."""
     if rollback:
         if context is not None:
             _refuse_other_options(context, "out", "rollback")
@@ -77,7 +78,7 @@ def export(
 
 
 def _refuse_other_options(context: typer.Context, *allowed: str) -> None:
-    """Refuses the options of the command line that a rollback would not heed."""
+    """Refuses the command-line options that a rollback would ignore."""
     for name in context.params:
         source = context.get_parameter_source(name)
         if name not in allowed and source is not None and source.name != "DEFAULT":

@@ -26,31 +26,27 @@ def init(
     out: Annotated[Path, local_option(help="The YAML configuration to write.")],
     label: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A column that is a label; repeat it. Else they are guessed."
-        ),
+        typer.Option(help="A label column; repeat for several. Guessed by default."),
     ] = None,
     user: Annotated[
-        str | None, typer.Option(help="The column of the user; else it is guessed.")
+        str | None, typer.Option(help="The user column. Guessed by default.")
     ] = None,
     item: Annotated[
-        str | None, typer.Option(help="The column of the item; else it is guessed.")
+        str | None, typer.Option(help="The item column. Guessed by default.")
     ] = None,
     time: Annotated[
-        str | None, typer.Option(help="The column of the time; else it is guessed.")
+        str | None, typer.Option(help="The time column. Guessed by default.")
     ] = None,
     type: Annotated[
         list[str] | None,
         typer.Option(
-            help="The type of a CSV column, where the guess is wrong; repeat it.",
+            help="The type of a CSV column that is guessed wrong; repeat for several.",
             metavar="COLUMN=TYPE",
         ),
     ] = None,
-    memory: Annotated[
-        str, typer.Option(help="The most memory of the database.")
-    ] = "4GB",
+    memory: Annotated[str, typer.Option(help="Memory limit of DuckDB.")] = "4GB",
 ) -> None:
-    """Write a first configuration for your files, with comments, to edit."""
+    """Write a first configuration for your files, with comments, for you to edit."""
     start_tensorflow()
     from home_tf.init import init as write_config
 

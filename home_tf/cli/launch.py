@@ -15,13 +15,13 @@ def launch(
         list[str], typer.Argument(help="The command and its options, after `--`.")
     ],
     workers: Annotated[
-        int, typer.Option(min=2, max=64, help="How many processes train together.")
+        int, typer.Option(min=2, max=64, help="Number of processes.")
     ] = 2,
 ) -> None:
-    """Train in several processes of this machine: home-tf launch -- train ...
+    """Train in several processes on this machine: home-tf launch -- train ...
 
-    For trying out what trains on several machines. Every process computes on the CPU.
-    What the first, the chief, prints is shown. All end when one fails.
+    To try out training on several machines. Every process computes on the CPU. The
+    output of the first one, the chief, is shown. If one fails, all end.
     """
     if command[0] != "train":
         raise HomeError(

@@ -1,4 +1,4 @@
-"""Processes of one machine that work together, and end together."""
+"""Processes on one machine that work together and end together."""
 
 import os
 import signal
@@ -21,21 +21,21 @@ _START = Path(__file__).with_name("start_local.py")
 _PACKAGE_FOLDER = str(Path(home_tf.__file__).parents[1])
 _POLL_SECONDS = 0.1
 _INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
-# In which those that fail of the same cause end too, and then those that are ended.
+# Time for processes that fail for the same reason to end, too.
 _GRACE_SECONDS = 0.5
-# In which a training is saved.
+# Time to save a training.
 _SECONDS_TO_END = 30.0
 
 
 class LocalProcesses:
-    """Commands of `home-tf`, each in a process, which end together.
+    """Runs `home-tf` commands, each in its own process, which all end together.
 
-    A context manager: on leaving it no process is left, whatever has happened. All of
-    them compute on the CPU. What the first, the chief, prints is shown.
+    A context manager: no process outlives it, whatever happens. All of them compute
+    on the CPU. The output of the first one, the chief, is shown.
 
     Args:
         commands: The arguments of `home-tf` in each process.
-        variables: Of each process's environment, beside those of this one.
+        variables: Environment variables of each process, in addition to this one's.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class LocalProcesses:
         errors = self._files.enter_context(TemporaryFile())  # noqa: SIM115
         process = subprocess.Popen(
             [sys.executable, str(_START), _PACKAGE_FOLDER, *self._commands[index]],
-            stdin=subprocess.PIPE,  # by whose end it knows of the end of this one
-            # Ctrl-C reaches this process alone, which then ends them.
+            stdin=subprocess.PIPE,  # it is closed when this process ends
+            # Ctrl-C reaches only this process, which then ends the others.
             start_new_session=True,
             env={
                 **os.environ,
                 **self._variables[index],
                 "CUDA_VISIBLE_DEVICES": "-1",
             },
-            # What the chief prints is shown as it comes.
+            # The output of the chief is shown as it comes.
             stdout=subprocess.DEVNULL if index else None,
             stderr=errors if index else None,
         )
@@ -78,11 +78,11 @@ class LocalProcesses:
         self._errors.append(errors)
 
     def wait(self) -> int:
-        """Waits until all have ended, or one has failed.
+        """Waits until all processes have ended, or one has failed.
 
         Returns:
-            The exit code of the chief, which has said why it failed, if it did; or 130
-            or 143 where one was interrupted: all save then, and end.
+            The exit code of the chief, which prints why it failed, if it did; or 130 or
+            143 if a process was interrupted: then all of them save and end.
 
         Raises:
             HomeError: If only another process failed.
@@ -121,7 +121,7 @@ class LocalProcesses:
             time.sleep(_POLL_SECONDS)
 
     def _reason(self, index: int) -> str:
-        """Why a process that has failed did."""
+        """Returns why a process failed."""
         code = self._processes[index].returncode
         if code < 0:
             return f"it was ended by {signal.Signals(-code).name}"
@@ -154,7 +154,7 @@ class LocalProcesses:
 
 
 def free_addresses(number: int) -> list[str]:
-    """Ports of the loopback interface that are free now."""
+    """Finds addresses on the loopback interface whose ports are free now."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for one in sockets:

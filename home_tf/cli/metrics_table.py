@@ -1,4 +1,4 @@
-"""The metrics of a split as a table for the terminal, 80 columns wide."""
+"""Tables of the metrics of a split, for the terminal, 80 columns wide."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,16 +7,16 @@ from rich.table import Table
 
 
 def metrics_table(metrics: Mapping[str, Any], *, title: str) -> Table:
-    """Makes the table of a split.
+    """Makes the table of the metrics of a split.
 
     Args:
         metrics: What `evaluate_tasks` returns.
         title: Name of the split.
 
     Returns:
-        A row a task: positives, AUC and, if there are groups, GAUC with their 95 %
-        intervals, log loss and calibration; undefined values are shown as "-", as are
-        positives and log loss of regression tasks.
+        One row per task: positives, AUC and, if there are groups, GAUC with 95 %
+        intervals, log loss and calibration. Undefined values are shown as "-", and so
+        are the positives and the log loss of regression tasks.
     """
     ranking = [name for name in ("auc", "gauc") if name in metrics]
     table = Table(title=title, title_justify="left", caption=_caption(metrics))
@@ -46,7 +46,8 @@ def errors_table(metrics: Mapping[str, Any], *, title: str) -> Table | None:
         title: Name of the split.
 
     Returns:
-        A row a task: its rows with a label, MAE and RMSE in the unit of the labels.
+        One row per task: the number of labelled rows, and MAE and RMSE in the unit of
+        the labels.
     """
     if "mae" not in metrics:
         return None

@@ -1,4 +1,4 @@
-"""The run that a command works on."""
+"""Opening the run that a command works on."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The options that several commands have."""
+"""Options that several commands share."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,29 +11,29 @@ from home_tf.files import AnyPath, RemotePath, as_path
 if TYPE_CHECKING:
     OptionPath = AnyPath
 else:
-    # Typer knows no unions, and what the parser returns it takes as it is.
+    # Typer does not support unions, and does not check what the parser returns.
     OptionPath = RemotePath
 
 
 def path(text: str) -> AnyPath:
-    """The path of an option, which may be a URL."""
+    """Parses an option's value: a path or a URL."""
     found = as_path(text)
     if isinstance(found, RemotePath):
-        # TensorFlow reads it, and is not to chatter; which Keras is said later.
+        # TensorFlow reads remote files; it must not log, and Keras is chosen later.
         start_tensorflow()
     return found
 
 
 def path_option(*names: str, help: str) -> Any:
-    """An option whose value is a path or a URL; its type is `OptionPath`."""
+    """Makes an option whose value is a path or a URL; its type is `OptionPath`."""
     return typer.Option(*names, parser=path, help=help, metavar="<path or URL>")
 
 
 def local_path(text: str) -> Path:
-    """The path of an option that may be no URL.
+    """Parses an option's value: a path on this machine, not a URL.
 
     Raises:
-        typer.BadParameter: If it is one.
+        typer.BadParameter: If it is a URL.
     """
     found = as_path(text)
     if isinstance(found, RemotePath):
@@ -42,14 +42,14 @@ def local_path(text: str) -> Path:
 
 
 def local_option(*names: str, help: str) -> Any:
-    """An option whose value is a `Path`."""
+    """Makes an option whose value is a `Path`."""
     return typer.Option(*names, parser=local_path, help=help, metavar="<path>")
 
 
 ConfigOption = Annotated[OptionPath, path_option(help="The YAML configuration.")]
 SourceOption = Annotated[
     OptionPath | None,
-    path_option(help="The folder of the log's files, if not the configuration's."),
+    path_option(help="The folder of the log files, if not the configuration's."),
 ]
 DataOption = Annotated[OptionPath, path_option(help="The dataset directory.")]
 RunOption = Annotated[OptionPath, path_option(help="The folder of the run.")]
@@ -58,9 +58,9 @@ RunDataOption = Annotated[
     path_option("--data", help="The dataset directory, if it has moved."),
 ]
 EngineOption = Annotated[
-    Literal["duckdb", "spark"], typer.Option(help="Where the rows are computed.")
+    Literal["duckdb", "spark"], typer.Option(help="The engine that processes the rows.")
 ]
 MasterOption = Annotated[
-    str | None, typer.Option(help="Spark's cluster, such as spark://host:7077.")
+    str | None, typer.Option(help="The Spark master, such as spark://host:7077.")
 ]
-MemoryOption = Annotated[str, typer.Option(help="The most memory that DuckDB takes.")]
+MemoryOption = Annotated[str, typer.Option(help="Memory limit of DuckDB.")]

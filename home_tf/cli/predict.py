@@ -29,28 +29,28 @@ def predict(
             metavar="<path, pattern or URL>",
         ),
     ],
-    out: Annotated[OptionPath, path_option(help="The folder of Parquet files.")],
+    out: Annotated[OptionPath, path_option(help="Write Parquet files to this folder.")],
     export: Annotated[
-        OptionPath | None, path_option(help="The exported model that predicts.")
+        OptionPath | None, path_option(help="The exported model to predict with.")
     ] = None,
     run: Annotated[
-        OptionPath | None, path_option(help="The run that predicts, instead.")
+        OptionPath | None, path_option(help="The run to predict with, instead.")
     ] = None,
     run_data: Annotated[
         OptionPath | None,
         path_option(help="The dataset directory of the run, if it has moved."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Of a dataset directory; else test.")
+        str | None, typer.Option(help="Split of a dataset directory; default test.")
     ] = None,
     columns: Annotated[
-        str, typer.Option(help="Columns to keep, such as keys, with commas between.")
+        str, typer.Option(help="Columns to keep, such as keys, separated by commas.")
     ] = "",
     batch_size: Annotated[
-        int, typer.Option(help="The most rows that the model gets at once.")
+        int, typer.Option(help="Largest number of rows per model call.")
     ] = 4096,
     rows_per_file: Annotated[
-        int, typer.Option(help="About how many rows a file has.")
+        int, typer.Option(help="Approximate number of rows per file.")
     ] = 1_000_000,
     engine: EngineOption = "duckdb",
     master: MasterOption = None,

@@ -31,20 +31,20 @@ def prepare(
         Literal["packed", "rows"], typer.Option(help="Blocks (fast) or single rows.")
     ] = "packed",
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress the records.")] = False,
-    shards: Annotated[int, typer.Option(help="Number of files of each split.")] = 8,
+    shards: Annotated[int, typer.Option(help="Number of files per split.")] = 8,
     engine: EngineOption = "duckdb",
     master: MasterOption = None,
     memory: MemoryOption = "4GB",
     as_of: Annotated[
-        str | None, typer.Option(help="A day or time; goes with --only history.")
+        str | None, typer.Option(help="A day or time, for --only history.")
     ] = None,
     only: Annotated[
         Literal["history"] | None,
-        typer.Option(help="Write the history features of every key at --as-of."),
+        typer.Option(help="Write only the history features of every key at --as-of."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the rows' order.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the row order.")] = 0,
 ) -> None:
-    """Turn logs into TFRecords, as the section `data` says."""
+    """Turn logs into TFRecords, as configured in the section `data`."""
     from home_tf.config import peek_framework
 
     if (as_of is None) != (only is None):

@@ -1,6 +1,6 @@
 """Starts `home-tf` in a process of `LocalProcesses`, which runs this file.
 
-Its arguments are the folder of the package and those of the command.
+Its arguments are the folder of the package, then those of the command.
 """
 
 import os
@@ -9,8 +9,8 @@ import threading
 
 
 def end_with_the_launcher() -> None:
-    """Ends this process when the one that started it has ended."""
-    while os.read(0, 1024):  # nobody writes: it waits for the end
+    """Ends this process when the process that started it has ended."""
+    while os.read(0, 1024):  # nobody writes: this waits for end of file
         pass
     os._exit(1)
 

@@ -9,19 +9,19 @@ from contextlib import contextmanager, suppress
 from home_tf.extras import require_extra
 
 _THREADS = "TF_NUM_INTRAOP_THREADS"
-# On as many CPUs it is faster to run two operations side by side than to split each:
+# On so few CPUs, running operations in parallel is faster than splitting each one:
 # docs/benchmarks/performance.md.
 _FEW_CPUS = 2
 
 
 def start_tensorflow(framework: str | None = None) -> None:
-    """Imports TensorFlow with the Keras that a framework needs, without its chatter.
+    """Imports TensorFlow quietly, with the Keras that a framework needs.
 
     Must run before anything else imports TensorFlow or Keras. On two CPUs an operation
     gets one thread, unless the environment has TF_NUM_INTRAOP_THREADS.
 
     Args:
-        framework: `tfrs` or `keras`; None where no Keras is needed.
+        framework: `tfrs` or `keras`; None if Keras is not needed.
 
     Raises:
         HomeError: If the framework is not installed.
@@ -40,7 +40,7 @@ def start_tensorflow(framework: str | None = None) -> None:
 
 
 def split_operations() -> None:
-    """Gives an operation all threads again, as XLA needs it: its cluster is only one.
+    """Gives an operation all threads again: an XLA cluster is a single operation.
 
     Must run before TensorFlow computes anything.
     """
@@ -48,10 +48,10 @@ def split_operations() -> None:
 
 
 def _set_threads(number: int) -> None:
-    """Sets the threads of an operation; 0 is TensorFlow's own choice."""
+    """Sets the number of threads per operation; 0 leaves it to TensorFlow."""
     import tensorflow as tf
 
-    # TensorFlow that has computed in this process already keeps what it has.
+    # Once TensorFlow has computed in this process, the setting is fixed.
     with suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(number)
 
@@ -65,7 +65,7 @@ def _num_cpus() -> int:
 
 @contextmanager
 def _standard_error_closed() -> Iterator[None]:
-    # TensorFlow's C++ writes to the file descriptor before any log level is in force.
+    # TensorFlow's C++ code writes to the file descriptor before any log level applies.
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -35,7 +35,7 @@ def train(
     ] = None,
     start_from: Annotated[
         OptionPath | None,
-        path_option("--from", help="An earlier run, whose weights are the first."),
+        path_option("--from", help="An earlier run whose weights to start from."),
     ] = None,
     new_statistics: Annotated[
         bool,
@@ -52,32 +52,32 @@ def train(
     source: SourceOption = None,
     start_days: Annotated[
         int | None,
-        typer.Option(help="With --progressive: days before the first test; else 1."),
+        typer.Option(help="With --progressive: days before the first test; default 1."),
     ] = None,
     framework: Annotated[
         Literal["tfrs", "keras"] | None,
-        typer.Option(help="Legacy Keras (tfrs) or Keras 3, instead of the file's."),
+        typer.Option(help="Legacy Keras (tfrs) or Keras 3; overrides the file."),
     ] = None,
     select_by: Annotated[
         Literal["auc", "gauc"] | None,
-        typer.Option(help="What picks the best epoch, instead of the file's."),
+        typer.Option(help="Metric that selects the best epoch; overrides the file."),
     ] = None,
     strategy: Annotated[
         Literal["auto", "mirrored", "multi_worker"] | None,
-        typer.Option(help="How several devices train, instead of the file's."),
+        typer.Option(help="Distribution strategy; overrides the file."),
     ] = None,
     data_service: Annotated[
         str | None,
-        typer.Option(help="Address of a tf.data service, instead of the file's."),
+        typer.Option(help="Address of a tf.data service; overrides the file."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the rows, instead of the file's.")
+        int | None, typer.Option(help="Number of epochs; overrides the file.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Of weights and order, instead of the file's.")
+        int | None, typer.Option(help="Seed of weights and order; overrides the file.")
     ] = None,
 ) -> None:
-    """Train a model; resume an interrupted training, or extend one by more epochs."""
+    """Train a model, resume an interrupted training, or extend one by more epochs."""
     if progressive:
         others = {"--data": data, "--from": start_from, "--epochs": epochs}
         _refuse_with_progressive({**others, "--new-statistics": new_statistics or None})
@@ -105,7 +105,7 @@ def train(
         return
     from home_tf.training import train as train_run
 
-    assert data is not None  # it has been checked
+    assert data is not None  # checked above
     run = train_run(
         loaded,
         data,

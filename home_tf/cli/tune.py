@@ -22,15 +22,15 @@ def tune(
     out: Annotated[Path, local_option(help="The folder of the search.")],
     space: Annotated[
         Path | None,
-        local_option(help="A YAML file of keys and their ranges or choices."),
+        local_option(help="A YAML file of keys with their ranges or choices."),
     ] = None,
     trials: Annotated[
-        int, typer.Option(min=1, help="Number of trainings, all calls together.")
+        int, typer.Option(min=1, help="Number of trials, over all calls together.")
     ] = 20,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Trials that run in parallel.")] = 1,
     framework: Annotated[
         Literal["tfrs", "keras"] | None,
-        typer.Option(help="Legacy Keras (tfrs) or Keras 3, instead of the file's."),
+        typer.Option(help="Legacy Keras (tfrs) or Keras 3; overrides the file."),
     ] = None,
 ) -> None:
     """Search for better hyper-parameters; resumes if interrupted."""

@@ -1,7 +1,7 @@
-"""The YAML configuration: sections made from constructors, read into plain objects.
+"""The YAML configuration: sections derived from constructors, read into objects.
 
 `peek_framework` needs neither TensorFlow nor Keras. The other names are loaded on first
-use and import both, as the constructors of the layers do.
+use and import both, because the constructors of the layers do.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The architectures by name, and one of them with its arguments."""
+"""The architectures by name, and the section `model.architecture`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from home_tf.layers import CGC, PLE, AdaTT, HoME, MMoE, SharedBottom, SingleTask
 from home_tf.types import KerasLayer
 
 HOME = "home"
-# A new architecture is a line here, and a file in `home_tf/layers`.
+# A new architecture needs a line here and a file in `home_tf/layers`.
 ARCHITECTURES: dict[str, Any] = {
     HOME: HoME,
     "shared_bottom": SharedBottom,
@@ -31,7 +31,7 @@ class Architecture:
 
     Attributes:
         type: Name of the architecture.
-        arguments: Arguments of its layer, all that a configuration can give.
+        arguments: Arguments of its layer, all that a configuration can set.
     """
 
     type: str
@@ -39,7 +39,7 @@ class Architecture:
 
     @classmethod
     def of(cls, type: str = HOME, **arguments: Any) -> "Architecture":
-        """An architecture with arguments as a file has them, and the others' defaults.
+        """Makes an architecture from the arguments in a file, with defaults for others.
 
         Raises:
             ValueError: If there is no such architecture or argument.

@@ -1,17 +1,17 @@
-"""The section `serving.candidates`: candidates whose columns an export holds."""
+"""The section `serving.candidates`: candidates that are stored in an export."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class CandidatesConfig:
-    """Candidates whose columns an export holds, so that a request only names them.
+    """Candidates that are stored in an export, so that a request only names them.
 
     Attributes:
-        column: The record column that names a candidate, such as `video_id`: that of a
-            categorical feature which is not in `request_features`.
-        latest_by: The record column, such as `date`, whose largest value picks the row
-            of a candidate that is held.
+        column: The record column that identifies a candidate, such as `video_id`. It
+            must belong to a categorical feature that is not in `request_features`.
+        latest_by: The record column, such as `date`, whose largest value selects the
+            row that is stored for a candidate.
     """
 
     column: str

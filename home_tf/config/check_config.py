@@ -1,4 +1,4 @@
-"""How the sections of a configuration must fit together."""
+"""Checks of how the sections of a configuration fit together."""
 
 import fnmatch
 import re
@@ -15,10 +15,10 @@ _TASK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]*")
 
 
 def check_config(config: "Config") -> None:
-    """Checks what no section can check alone.
+    """Checks a configuration across its sections.
 
     Raises:
-        HomeError: If a name refers to nothing, or two settings exclude one another.
+        HomeError: If a name refers to nothing, or two settings contradict each other.
     """
     _check_task_names(config)
     check_references(config.features)

@@ -1,4 +1,4 @@
-"""The section `data.columns`: columns that are made of others."""
+"""The section `data.columns`: derived columns."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from home_tf.hints import Size, check_fields
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnConfig:
-    """A column that is made of others, or a list column.
+    """A derived column or a list column.
 
     Attributes:
-        sql: What it is, in DuckDB's SQL; by default the column of that name.
-        separator: What stands between the values of a list that is written as text.
-        length: How many values a list has at most, the first ones; by default as many
-            as the longest.
+        sql: A DuckDB SQL expression; by default the column of that name.
+        separator: The separator of a list that is stored as text.
+        length: Maximum length of a list; only the first values are kept. By default the
+            length of the longest list.
     """
 
     sql: str | None = None

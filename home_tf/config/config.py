@@ -20,18 +20,18 @@ from home_tf.hints import NotEmpty, check_fields
 class Config:
     """A whole configuration.
 
-    It names what the model reads and what it predicts, how it is built, trained,
-    measured and served.
+    It defines what the model reads and predicts, and how it is built, trained,
+    evaluated and served.
 
     Attributes:
         features: `{name: feature}`, in the order of the ranking input.
         tasks: `{name: task}`.
-        evaluation: How the model is measured.
+        evaluation: How the model is evaluated.
         model: The network.
         training: How the model is trained.
-        serving: What a request for a ranking sends.
-        data: Where the rows come from; without it, from a dataset directory that
-            something else wrote.
+        serving: Requests and outputs of an export.
+        data: Where the rows come from; not needed for a dataset directory that was not
+            written by `home-tf prepare`.
 
     Raises:
         HomeError: If the sections do not fit together.
@@ -50,7 +50,7 @@ class Config:
         check_config(self)
 
     def is_of_request(self, feature: str) -> bool:
-        """Whether all candidates of a request share a feature."""
+        """Whether a feature is the same for all candidates of a request."""
         patterns = self.serving.request_features
         return any(fnmatch.fnmatchcase(feature, pattern) for pattern in patterns)
 
@@ -65,7 +65,7 @@ class Config:
 
     @property
     def regression_tasks(self) -> list[str]:
-        """The tasks whose labels are numbers."""
+        """The regression tasks, whose labels are numbers."""
         return [name for name, task in self.tasks.items() if task.is_regression]
 
     @property

@@ -19,24 +19,26 @@ class DataConfig:
 
     Attributes:
         folder: Where relative paths begin, itself relative to the configuration file.
-        log: The files of the log, CSV, gzip CSV or Parquet: a pattern such as
+        log: The log files (CSV, gzip CSV or Parquet): a pattern such as
             `log_*.csv.gz`, or a list of them.
-        history_log: Further rows that count as history only, below. Columns that they
-            lack are missing there.
+        history_log: Further rows that only serve as history, below. Columns that they
+            lack count as missing.
         tables: Tables that are joined to the log by a key, below: `{name: table}`. A
-            column whose name is taken already gets the table's name in front, such as
-            `users_city`.
-        types: Types of CSV columns, `{column: type}` as DuckDB names them, such as
-            `VARCHAR`, where the guess is wrong.
-        columns: Columns that are made of others, in order: `{name: SQL}`, in DuckDB's
-            dialect, or for list columns the keys below.
-        where: SQL that is true for the rows that are kept; by default all.
-        time: The time of a row, a column or SQL: the order of the rows.
+            column whose name is already taken is prefixed with the table's name, such
+            as `users_city`.
+        types: DuckDB types of CSV columns that are guessed wrong, `{column: type}`,
+            such as `VARCHAR`.
+        columns: Derived columns, in order: `{name: SQL}`, in DuckDB's dialect, or for
+            list columns the keys below.
+        where: SQL condition for the rows to keep; by default all.
+        time: The time of a row, a column or SQL; it defines the order of the rows.
         day: The day of a row, a column or SQL: a date, or a number such as 20220425; by
             default the day of `time`, in UTC.
-        period: History is of strictly earlier periods: `day` or `hour`.
-        split: Which rows train, validate and test, below; by default the last two days,
-            or without a time a tenth of the rows each.
+        period: The resolution of history, `day` or `hour`: only strictly earlier
+            periods count.
+        split: Which rows are for training, validation and testing, below. By default
+            the last two days validate and test; without a time, a tenth of the rows
+            each.
         history: Counts and rates by key, below: `{name: history}`.
         history_lists: Lists of the last items by key, below: `{column: list}`.
     """

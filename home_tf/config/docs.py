@@ -1,10 +1,10 @@
-"""Writes the tables of the page on the configuration.
+"""Generates the tables of the configuration reference.
 
     python -m home_tf.config.docs docs/reference/config.md
 
 Keys, defaults and meanings come from the constructors and their docstrings. A table
-stands between the markers `<!-- keys: NAME -->` and `<!-- end of keys -->`; what is
-outside of them is written by hand.
+is written between the markers `<!-- keys: NAME -->` and `<!-- end of keys -->`; the
+rest of the page is written by hand.
 """
 
 import inspect
@@ -57,7 +57,7 @@ _TABLE = re.compile(r"(<!-- keys: (.*?) -->\n).*?(<!-- end of keys -->)", re.DOT
 
 
 def write_tables(page: str) -> str:
-    """The page with the tables that the constructors give.
+    """Returns the page with its tables generated from the constructors.
 
     Args:
         page: Its text.
@@ -71,7 +71,7 @@ def write_tables(page: str) -> str:
 
 
 def make_table(constructor: Any) -> str:
-    """The keys of a section as a table: name, default and meaning."""
+    """Makes the table of a section's keys: name, default and meaning."""
     meanings = meanings_of(constructor)
     rows = [
         f"| `{name}` | {_show_default(constructor, key)} | {meanings[name]} |"
@@ -81,7 +81,7 @@ def make_table(constructor: Any) -> str:
 
 
 def meanings_of(constructor: Any) -> dict[str, str]:
-    """What the docstring of a class says of each argument, on one line."""
+    """Reads the description of each argument from a class's docstring."""
     text = inspect.getdoc(constructor) or ""
     part = re.search(r"^(?:Args|Attributes):\n((?: .*\n?|\n)*)", text, re.MULTILINE)
     entries = re.findall(
@@ -104,7 +104,7 @@ def _show_default(constructor: Any, key: Key) -> str:
 
 
 def main(path: str) -> None:
-    """Writes the tables of a page anew."""
+    """Regenerates the tables of a page."""
     page = Path(path)
     page.write_text(write_tables(page.read_text("utf-8")), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The section `evaluation`: how the model is measured."""
+"""The section `evaluation`: how the model is evaluated."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from home_tf.hints import Size, check_fields
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationConfig:
-    """How the model is measured.
+    """How the model is evaluated.
 
     Attributes:
-        group_by: The record column of GAUC's groups, usually the user; by default there
-            is no GAUC.
-        bootstrap_replicates: Resamplings of the groups, or without them of the rows,
-            behind each interval.
+        group_by: The record column that groups the rows for GAUC, usually the user; by
+            default there is no GAUC.
+        bootstrap_replicates: Number of bootstrap replicates for each interval. They
+            resample groups, or rows if there are no groups.
     """
 
     group_by: str | None = None

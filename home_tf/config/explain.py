@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in the terms of its YAML file."""
+"""Explains errors in a configuration in terms of its YAML file."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from home_tf.config.read_yaml import shown
 from home_tf.config.schema import config_adapter
 
-# What a value must be, by pydantic's type of the error.
+# What a value must be, by pydantic's error type.
 _RULES = {
     **dict.fromkeys(
         ("dict_type", "model_type", "model_attributes_type"),
@@ -34,9 +34,9 @@ _UNKNOWN = ("extra_forbidden", "invalid_key")
 
 
 def explain(error: ValidationError) -> str:
-    """The first problem in one line, with its key; the number of the others."""
+    """Describes the first problem in one line, with its key, and counts the others."""
     problems = error.errors(include_url=False)
-    # A key that is misspelt is missing too: the misspelling comes first.
+    # A misspelt key is also a missing one: report the misspelling first.
     first, *others = sorted(problems, key=lambda one: one["type"] not in _UNKNOWN)
     count = len(others)
     more = f" ({count} more problem{'s' * (count > 1)})" if count else ""
@@ -46,7 +46,7 @@ def explain(error: ValidationError) -> str:
 def _line(problem: ErrorDetails) -> str:
     kind, received = problem["type"], problem["input"]
     keys, node = _find(problem["loc"])
-    if kind == "value_error":  # of a constructor, which tells the rest itself
+    if kind == "value_error":  # from a constructor, whose message has the rest
         return _line_of_constructor(keys, problem["msg"].removeprefix("Value error, "))
     if kind == "extra_forbidden":
         _, section = _find(problem["loc"][:-1])
@@ -67,7 +67,7 @@ def _line(problem: ErrorDetails) -> str:
 
 
 def _line_of_constructor(keys: list[str], message: str) -> str:
-    # "`epochs` must be ..." of the section `training` is of the key `training.epochs`.
+    # "`epochs` must be ..." in the section `training` means the key `training.epochs`.
     of_argument = re.match(r"`(\w+)` (must .*)", message)
     if keys and of_argument:
         keys, message = [*keys, of_argument[1]], of_argument[2]
@@ -82,13 +82,13 @@ def _rule(problem: ErrorDetails) -> str:
 
 
 def _find(location: tuple[int | str, ...]) -> tuple[list[str], dict[str, Any]]:
-    """The keys of the file at the location of a problem, and its JSON schema."""
+    """Finds the keys in the file at the location of a problem, and its JSON schema."""
     whole = config_adapter().json_schema()
     keys: list[str] = []
     node = _resolved(whole, whole)
     for step in location:
         if "discriminator" in node:
-            # After the key of a union pydantic puts the type, which is no key.
+            # After the key of a union, pydantic puts the type, which is not a key.
             node = {"$ref": node["discriminator"]["mapping"][step]}
         elif step != "[key]":
             keys.append(str(step))

@@ -1,4 +1,4 @@
-"""The section `data.history_log`: files whose rows count as history only."""
+"""The section `data.history_log`: files whose rows only serve as history."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class FilesConfig:
-    """Files of further rows.
+    """Files with further rows.
 
     Attributes:
         files: CSV, gzip CSV or Parquet files: a pattern such as `history_*.parquet`, or
             a list of them.
-        columns: Columns that are made of these files' own: `{name: SQL}`.
+        columns: Columns derived from those of these files: `{name: SQL}`.
     """
 
     files: str | tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The section `data.history`: what was known of a user, an item or the like."""
+"""The section `data.history`: what was known about a user, an item or the like."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,17 +12,18 @@ Periods = Annotated[int, Bounds(at_least=0, below=2**31)]
 class HistoryConfig:
     """Counts and rates of the earlier rows with the same key.
 
-    Under the name `user`, the column `user_impressions` is the number of earlier rows,
-    and `user_is_click_rate` the smoothed share of ones in the column `is_click`,
-    `(ones + prior * overall rate) / (known + prior)`; so for every column of zeros and
-    ones that a feature names in this way.
+    With the name `user`, the column `user_impressions` is the number of earlier rows,
+    and `user_is_click_rate` is the smoothed share of ones in the column `is_click`,
+    `(ones + prior * overall rate) / (known + prior)`; likewise for every column of
+    zeros and ones that a feature refers to in this way.
 
     Attributes:
         key: The column, or the list of columns, such as `user_id`.
         prior: The weight of the overall rate, in rows.
-        window: How many periods (`data.period`) count; by default all earlier ones.
-        gap: How many periods before a row's own do not count, because their labels are
-            not known in time.
+        window: Number of periods (`data.period`) that count; by default all earlier
+            ones.
+        gap: Number of periods just before a row's own that do not count, because their
+            labels are not known in time.
     """
 
     key: str | tuple[str, ...]

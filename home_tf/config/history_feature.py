@@ -1,4 +1,4 @@
-"""Which columns of a configuration are made of history, by their names."""
+"""Finding the columns of a configuration that are computed from history."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from home_tf.config.data_config import DataConfig
 
 @dataclass(frozen=True)
 class HistoryFeature:
-    """A column that `data.history` or `data.history_lists` makes.
+    """A column that `data.history` or `data.history_lists` computes.
 
     Attributes:
         kind: A `count` of earlier rows, a `rate` of ones among them, or a `list`.
@@ -27,7 +27,7 @@ class HistoryFeature:
 
 
 def find_history(column: str, data: DataConfig) -> HistoryFeature | None:
-    """What history is behind a column, such as `user_is_click_rate`; None if none is.
+    """Finds the history behind a column, such as `user_is_click_rate`; None if none.
 
     Args:
         column: The column.
@@ -48,7 +48,7 @@ def find_history(column: str, data: DataConfig) -> HistoryFeature | None:
 
 
 def history_features(config: Config) -> Mapping[str, HistoryFeature]:
-    """The columns of history that the features read.
+    """Finds the history columns that the features read.
 
     Args:
         config: The configuration.

@@ -12,11 +12,12 @@ class HistoryListConfig:
 
     Attributes:
         key: The column, or the list of columns, such as `user_id`.
-        item: The column that is listed, such as `video_id`.
-        when: SQL that is true for the rows that are listed; by default all.
-        length: How many items a list has; shorter ones are padded.
-        window: How many periods (`data.period`) count; by default all earlier ones.
-        gap: How many periods before a row's own do not count.
+        item: The column with the items to list, such as `video_id`.
+        when: SQL condition for the rows to list; by default all.
+        length: Length of a list; shorter ones are padded.
+        window: Number of periods (`data.period`) that count; by default all earlier
+            ones.
+        gap: Number of periods just before a row's own that do not count.
     """
 
     key: str | tuple[str, ...]

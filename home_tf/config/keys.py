@@ -1,6 +1,6 @@
-"""The keys of a section: the arguments of the constructor that it is for.
+"""The keys of a section: the arguments of its constructor.
 
-A signature gives names, types and defaults; nothing of it is written again.
+The signature provides names, types and defaults, so nothing is written twice.
 """
 
 import inspect
@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, get_type_hints
 
-# Arguments of layers that follow from the rest of the configuration.
+# Arguments of layers that the rest of the configuration determines.
 _NO_KEYS = {"task_groups", "name", "dtype"}
 
 
@@ -35,8 +35,8 @@ def keys_of(constructor: Any) -> dict[str, Key]:
     """The keys of a section, by name.
 
     Args:
-        constructor: A class or a dataclass. Arguments that are `Any`, such as
-            initialisers, are no keys: no file can give them.
+        constructor: A class or a dataclass. Arguments of type `Any`, such as
+            initialisers, are not keys, because no file can give them.
     """
     hints = get_type_hints(constructor.__init__, include_extras=True)
     parameters = inspect.signature(constructor).parameters.values()
@@ -50,7 +50,7 @@ def keys_of(constructor: Any) -> dict[str, Key]:
 
 
 def values_of(constructed: Any) -> dict[str, Any]:
-    """The keys of what was constructed, those that are None left out."""
+    """Returns the keys and values of a constructed object, leaving out None."""
     kind: Any = type(constructed)
     values = {name: getattr(constructed, name) for name in keys_of(kind)}
     return {name: value for name, value in values.items() if value is not None}
@@ -59,7 +59,7 @@ def values_of(constructed: Any) -> dict[str, Any]:
 def _default(constructor: Any, parameter: inspect.Parameter) -> Any:
     if parameter.default is inspect.Parameter.empty:
         return MISSING
-    if is_dataclass(constructor):  # whose signature does not show a factory's value
+    if is_dataclass(constructor):  # its signature does not show a factory's value
         field = next(f for f in fields(constructor) if f.name == parameter.name)
         if field.default_factory is not MISSING:
             return field.default_factory()

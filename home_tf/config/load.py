@@ -21,22 +21,22 @@ def load_config(path: PathLike, overrides: Mapping[str, Any] | None = None) -> C
 
     Args:
         path: The YAML file.
-        overrides: Values to set instead of the file's, by dotted key, such as
-            `{"training.epochs": 3}`. A `*` in it stands for any letters of keys that
-            are there: `features.*_id.width`.
+        overrides: Values that override the file's, by dotted key, such as
+            `{"training.epochs": 3}`. A `*` matches any part of an existing key:
+            `features.*_id.width`.
 
     Returns:
         The checked configuration.
 
     Raises:
-        HomeError: If the file is missing, no YAML, or has a wrong key or value; the
+        HomeError: If the file is missing, is not YAML, or has a wrong key or value; the
             message names the file and the key.
     """
     return _checked(read_yaml(path), overrides or {}, where=path)
 
 
 def make_config(values: Mapping[str, Any]) -> Config:
-    """Makes a configuration of what a file would have, as a dict.
+    """Makes a configuration from a dict with the content of a file.
 
     Args:
         values: The sections.
@@ -51,7 +51,7 @@ def make_config(values: Mapping[str, Any]) -> Config:
 
 
 def override_config(config: Config, overrides: Mapping[str, Any]) -> Config:
-    """A configuration with some values replaced.
+    """Returns a configuration with some values replaced.
 
     Args:
         config: The configuration.
@@ -67,9 +67,9 @@ def override_config(config: Config, overrides: Mapping[str, Any]) -> Config:
 
 
 def differing_keys(first: Config, second: Config) -> list[str]:
-    """The keys, such as `training.epochs`, whose values differ; in their order.
+    """Finds the keys, such as `training.epochs`, whose values differ, in order.
 
-    The order of features and of tasks has a meaning, too.
+    The order of features and tasks matters, too.
     """
     one, other = _flat(to_values(first)), _flat(to_values(second))
     found = [key for key in {**one, **other} if one.get(key) != other.get(key)]
@@ -96,7 +96,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def dump_config(config: Config, path: PathLike) -> None:
     """Writes a configuration, defaults included, as YAML that `load_config` reads."""
     text = io.StringIO()
-    # The safe dumper sorts keys, and the order of features and tasks has a meaning.
+    # Keys are not sorted, because the order of features and tasks matters.
     YAML(typ="rt").dump(to_values(config), text)
     write_text(as_path(path), text.getvalue())
 

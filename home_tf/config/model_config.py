@@ -13,13 +13,14 @@ class ModelConfig:
 
     Attributes:
         architecture: The layer from the features to the tasks' representations: its
-            `type` and arguments, below; without a `type` it is `home`.
-        tower_units: Widths of the hidden layers of every task's tower.
+            `type`, by default `home`, and its arguments, below.
+        tower_units: Widths of the hidden layers of each task's tower.
         prior_initialization: Whether each tower's bias starts at the log-odds of its
             task's positive rate in the training rows. Otherwise towers start at a
             probability of 0.5, and rare tasks spend much of the training coming down.
-        embedding_l2: Factor of the mean squared norm of a row's embeddings in the loss.
-        dropout: Rate of the dropout on the concatenated features, in training.
+        embedding_l2: L2 penalty: factor of the mean squared norm of a row's embeddings
+            in the loss.
+        dropout: Dropout rate on the concatenated features during training.
     """
 
     architecture: Architecture = field(default_factory=Architecture.of)

@@ -1,7 +1,7 @@
 """The YAML file of a configuration, before its keys are checked.
 
-Nothing here imports TensorFlow or Keras: which Keras is to be imported stands in the
-file.
+Nothing here imports TensorFlow or Keras, because the file decides which Keras to
+import.
 """
 
 from typing import Any, get_args
@@ -17,16 +17,16 @@ _SHOWN = 100
 
 
 def peek_framework(path: PathLike) -> Framework:
-    """The `training.framework` of a configuration, which decides what to import.
+    """Reads `training.framework` from a configuration; it decides what to import.
 
     Args:
         path: The YAML file.
 
     Returns:
-        `tfrs` or `keras`. What else is wrong with the file `load_config` tells.
+        `tfrs` or `keras`. Other errors in the file are left to `load_config`.
 
     Raises:
-        HomeError: If the file is missing or no YAML, or the framework is neither.
+        HomeError: If the file is missing or not YAML, or the framework is neither.
     """
     training = read_yaml(path).get("training")
     if not isinstance(training, dict) or "framework" not in training:
@@ -45,8 +45,8 @@ def read_yaml(path: PathLike) -> dict[str, Any]:
     """Reads a YAML file whose content is a mapping.
 
     Raises:
-        HomeError: If the file is missing, cannot be read, or is no YAML of a mapping;
-            the message has its line.
+        HomeError: If the file is missing, cannot be read, or is not a YAML mapping; the
+            message names the line.
     """
     try:
         text = as_path(path).read_text(encoding="utf-8")
@@ -62,7 +62,7 @@ def read_yaml(path: PathLike) -> dict[str, Any]:
         ) from None
     except MarkedYAMLError as error:
         raise HomeError(f"{path}{_explain(error)}") from None
-    except (YAMLError, ValueError) as error:  # such as a date that is none
+    except (YAMLError, ValueError) as error:  # such as an invalid date
         reason = str(error).splitlines()[0]
         raise HomeError(f"{path}: not valid YAML ({reason})") from None
     if not isinstance(values, dict):
@@ -74,17 +74,17 @@ def read_yaml(path: PathLike) -> dict[str, Any]:
 
 
 def shown(value: Any) -> str:
-    """A value from a file as a message shows it: not longer than a line."""
+    """Formats a value from a file for a message, no longer than a line."""
     text = "null" if value is None else repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _explain(error: MarkedYAMLError) -> str:
-    """The line of the file, what was being read, and what is wrong with it."""
+    """Explains a YAML error: the line, what was being read, and what is wrong."""
     place = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
     parts = [error.context, error.problem or "not valid YAML"]
     problem = ", ".join(part.splitlines()[0] for part in parts if part)
-    # What is said of a key that stands twice has its values in it.
+    # The error about a duplicate key includes its values.
     problem = problem.split(" with value ")[0]
     if r"'\t'" in problem:
         problem += ": indent with spaces"

@@ -1,4 +1,4 @@
-"""From the values of a file to a configuration, and back."""
+"""Converting the values of a file to a configuration, and back."""
 
 from collections.abc import Mapping
 from dataclasses import is_dataclass
@@ -23,16 +23,16 @@ _TYPES = {feature: name for name, feature in FEATURES.items()}
 
 @cache
 def config_adapter() -> TypeAdapter[Config]:
-    """What makes a `Config` of the values of a file, and checks them."""
+    """The validator that turns the values of a file into a `Config`."""
     features = {name: section_of(kind, tag=name) for name, kind in FEATURES.items()}
     types = {Feature: tagged(features), Architecture: architecture_section()}
     return TypeAdapter(section_of(Config, types=types))
 
 
 def to_values(part: Any) -> Any:
-    """A configuration, or a part of it, as the values of a file.
+    """Turns a configuration, or a part of it, into the values of a file.
 
-    Keys that are None are left out, as they are by default.
+    Keys that are None are left out: None is their default.
     """
     if isinstance(part, Architecture):
         return {"type": part.type, **to_values(part.arguments)}

@@ -6,16 +6,16 @@ from typing import Annotated, Literal
 
 from home_tf.hints import NotEmpty, check_fields
 
-# The output of an export beside those of the tasks.
+# The output of an export in addition to those of the tasks.
 SCORE = "score"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreConfig:
-    """One number to rank by, of the tasks' probabilities or numbers `p`.
+    """One number to rank by, from the tasks' probabilities or numbers `p`.
 
     Attributes:
-        form: `product`, of `p ** weight`, or `sum`, of `weight * p`.
+        form: `product` of `p ** weight`, or `sum` of `weight * p`.
         weights: `{task: weight}`; tasks that are not named do not count.
     """
 

@@ -1,8 +1,8 @@
-"""Sections of the configuration, made from the constructors that they are for.
+"""Sections of the configuration, derived from constructors.
 
-A section is a type for pydantic. What a plain type hint leaves open is strict: an
-unknown key is an error, a truth value is no number, a number is finite, a whole number
-is a size and greater than 0 unless its hint has `Bounds`.
+A section is a pydantic type. It is stricter than a plain type hint: an unknown key is
+an error, a boolean is not a number, a number must be finite, and an integer is a size,
+greater than 0 unless its hint has `Bounds`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -46,14 +46,14 @@ def section_of(
     build: Callable[[BaseModel], Any] | None = None,
     types: Mapping[Any, Any] | None = None,
 ) -> Any:
-    """The type of a section, for pydantic: from a mapping to what is constructed.
+    """Makes the pydantic type of a section: from a mapping to the constructed object.
 
     Args:
         constructor: A class or a dataclass with keyword arguments.
-        tag: The value of a key `type` before all others, if the section has one.
-        build: From the checked values to what the section stands for; by default the
-            constructor is called with the keys that were given.
-        types: For hints that are sections of another kind, the type of each.
+        tag: The value of the key `type`, if the section has one.
+        build: Builds the object from the checked values; by default the constructor is
+            called with the given keys.
+        types: The type of each hint that is a section of another kind.
 
     Returns:
         A pydantic type. A `ValueError` of the constructor becomes an error of the
@@ -70,7 +70,7 @@ def section_of(
 
 
 def tagged(sections: Mapping[str, Any], default: str | None = None) -> Any:
-    """A section whose key `type` says which of several it is.
+    """Makes a section whose key `type` selects one of several.
 
     Args:
         sections: The sections by `type`.
@@ -85,16 +85,16 @@ def tagged(sections: Mapping[str, Any], default: str | None = None) -> Any:
 
 
 def _construct(constructor: Any, section: BaseModel) -> Any:
-    """Calls a constructor with the keys that the file has; its tag is none of them."""
+    """Calls a constructor with the keys in the file, without the tag."""
     names = section.model_fields_set & keys_of(constructor).keys()
-    # In the order of the keys, which a set has not.
+    # In the order of the keys, which a set does not keep.
     return constructor(**{name: value for name, value in section if name in names})
 
 
 def _field(key: Key) -> Any:
     if key.required:
         return Field()
-    # Of a named default, such as an expert's, the whole is wanted.
+    # For a named default, such as an expert's, all keys are wanted.
     return Field(default=key.default, validate_default=isinstance(key.default, str))
 
 
@@ -104,7 +104,7 @@ def _type_of(key: Key, types: Mapping[Any, Any]) -> Any:
 
 
 def _strict(hint: Any, types: Mapping[Any, Any]) -> Any:
-    """A type hint with what pydantic must know to be strict."""
+    """Adds to a type hint what makes pydantic strict."""
     if hint in types:
         return types[hint]
     strict = partial(_strict, types=types)
@@ -137,7 +137,7 @@ def _strict_union(strict: tuple[Any, ...], hint: Any) -> Any:
     rule = f"must be {', '.join(first)} or {last}"
 
     def one_of(value: Any, check: Callable[[Any], Any]) -> Any:
-        # Of a union pydantic tells one problem for each member.
+        # For a union, pydantic reports one problem per member.
         try:
             return check(value)
         except ValidationError:
@@ -162,9 +162,9 @@ def _describe(hint: Any) -> str:
 
 
 def _named_section(key: Key) -> Any:
-    """The type of an argument that is a dataclass or the name of one, else None.
+    """Makes the type of an argument that is a dataclass or its name, else None.
 
-    Keys that are left out are those of the argument's default.
+    Keys that are left out are taken from the argument's default.
     """
     members = get_args(key.hint) if get_origin(key.hint) in _UNIONS else ()
     kinds = [one for one in members if is_dataclass(one)]

@@ -1,4 +1,4 @@
-"""The section `serving`: what a request for a ranking sends."""
+"""The section `serving`: requests and outputs of an export."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,17 +13,17 @@ Calibration = Literal["none", "platt", "isotonic"]
 
 @dataclass(frozen=True, kw_only=True)
 class ServingConfig:
-    """What a request for a ranking sends.
+    """Requests and outputs of an export.
 
     Attributes:
-        request_features: Features that all candidates of a request share, those of the
-            user and of the context; names or patterns such as `user_*`. The signature
-            `rank` takes their columns once. Without any there is no such signature.
-        candidates: Candidates that an export holds, below, which the signature
-            `rank_by_id` looks up; without it there is no such signature.
+        request_features: Features that are the same for all candidates of a request,
+            those of the user and the context; names or patterns such as `user_*`. The
+            signature `rank` takes their columns once; it needs at least one.
+        candidates: Candidates stored in the export, below, which the signature
+            `rank_by_id` looks up; without them there is no such signature.
         calibration: How each task's probabilities are calibrated on the validation
-            rows: `platt`, `isotonic` or `none`. The ranking by a single task stays the
-            same; that by `score`, which combines tasks, may change.
+            rows: `platt`, `isotonic` or `none`. The ranking by a single task does not
+            change, but the ranking by `score`, which combines tasks, may.
         score: The output `score` of all signatures, below; without it there is none.
     """
 

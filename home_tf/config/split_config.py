@@ -1,4 +1,4 @@
-"""The section `data.split`: which rows train, validate and test."""
+"""The section `data.split`: which rows are for training, validation and testing."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -11,23 +11,24 @@ NO_TEST = "none"
 
 @dataclass(frozen=True, kw_only=True)
 class SplitConfig:
-    """Which rows train, validate and test.
+    """Which rows are for training, validation and testing.
 
     Attributes:
-        by: `days`: one day validates, a later one tests, and all days before the first
-            of them train. `time`: rows from a time on validate, rows from a later time
-            on test. `shares`: the last rows in time, or without a time rows by chance.
-            `column`: a column that says `train`, `validation` or `test`.
+        by: `days`: one day validates, a later one tests, and all days before both
+            train. `time`: rows from one time on validate, rows from a later time on
+            test. `shares`: the last rows in time validate and test, or random rows if
+            there is no time. `column`: a column says `train`, `validation` or `test`.
         validation: The day, such as 20220505, the time, or the share that validates; by
             default the day before the test day, or a share of 0.1.
         test: The day, the time or the share that tests; by default the last day, or a
-            share of 0.1. `none` if no row tests, and the last day validates (`days`).
-        first: The first training day; rows of earlier days count as history only
+            share of 0.1. With `none` there are no test rows, and the last day validates
             (`days`).
-        shift: How many test shares earlier the validation and the test rows lie, as in
-            the folds of a comparison (`shares`). Rows behind them are left out, or
-            without a time train.
-        column: The column that says it (`column`).
+        first: The first training day; rows of earlier days only serve as history
+            (`days`).
+        shift: By how many test shares the validation and test rows are moved earlier,
+            as in the folds of a comparison (`shares`). Rows after them are left out, or
+            train if there is no time.
+        column: The column with the split's name (`column`).
     """
 
     by: Literal["days", "time", "shares", "column"] = "days"

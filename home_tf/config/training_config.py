@@ -27,50 +27,52 @@ class TrainingConfig:
 
     Attributes:
         framework: `tfrs` (legacy Keras) or `keras` (Keras 3).
-        strategy: `auto`, all GPUs of the machine; `mirrored`, the same by
-            `MirroredStrategy` even if there is one; `multi_worker`, the machines that
-            `TF_CONFIG` names. `parameter_server` is refused: it would train wrong.
+        strategy: `auto`, all GPUs of the machine; `mirrored`, the same with
+            `MirroredStrategy` even for a single GPU; `multi_worker`, the machines that
+            `TF_CONFIG` names. `parameter_server` is refused, because it would give
+            wrong results.
         data_service: The address of a tf.data service, such as `grpc://host:5050`,
             whose workers read and preprocess the training rows; `home-tf data-service`
             starts one. The order of the rows then depends on timing. By default none.
-        epochs: Passes over the training rows, at most.
+        epochs: Maximum number of passes over the training rows.
         patience: Validations without a better score before training stops.
-        validate_every: Steps from one validation to the next, counted within each
-            epoch. There is one more at its end, by default that alone.
-        checkpoint_every: Steps, such as `500`, or time, such as `10 minutes`, from one
-            checkpoint to the next: what a kill loses at most. There is one more at the
-            end of each epoch, and when training is interrupted.
-        keep_checkpoints: How many of the last checkpoints are kept, beside the best.
-        select_by: `auc` or `gauc`, whose mean over the monitored tasks on the
-            validation rows picks the best checkpoint.
-        monitor_tasks: The tasks that pick the best checkpoint; by default all. Leave
+        validate_every: Steps between validations, counted within each epoch. The model
+            is also validated at the end of each epoch, by default only then.
+        checkpoint_every: Steps, such as `500`, or time, such as `10 minutes`, between
+            checkpoints: the most that a kill can lose. A checkpoint is also written at
+            the end of each epoch, and when training is interrupted.
+        keep_checkpoints: How many of the last checkpoints to keep, in addition to the
+            best.
+        select_by: `auc` or `gauc`: its mean over the monitored tasks on the validation
+            rows selects the best checkpoint.
+        monitor_tasks: The tasks that select the best checkpoint; by default all. Leave
             out tasks with few positives: their AUC is noise.
-        loss_weighting: How the tasks' losses become one: `sum`, `uncertainty`,
-            `gradnorm` or `pcgrad`. The two in the middle learn the weights, so
-            `loss_weight` of the tasks must be left out.
-        gradnorm_alpha: Pull of `gradnorm` towards tasks that train slowly, by default
-            1.5.
-        batch_size: Rows a step, over all replicas. An epoch's last batch is left out
-            if it has less than a quarter of these.
+        loss_weighting: How the tasks' losses are combined: `sum`, `uncertainty`,
+            `gradnorm` or `pcgrad`. `uncertainty` and `gradnorm` learn the weights, so
+            the tasks must not have a `loss_weight`.
+        gradnorm_alpha: How strongly `gradnorm` favours tasks that train slowly; by
+            default 1.5.
+        batch_size: Rows per step, over all replicas. An epoch's last batch is left out
+            if it has less than a quarter of this.
         optimizer: `lazy_adam`, which updates only the rows of embedding tables that a
             batch looks up, so that a step does not slow down with the vocabulary; or
             `adam`.
-        learning_rate: Of the optimizer.
+        learning_rate: Learning rate of the optimizer.
         reset_embeddings: Whether each epoch after the first begins with
             re-initialised embedding tables, while the rest of the network keeps its
-            weights. It helps if most ids appear in a few rows only, which tables
-            memorise, so that a second epoch over-fits; and it needs epochs of at least
-            a hundred steps.
+            weights. It helps if most ids appear in only a few rows, which the tables
+            memorise, so that a second epoch over-fits. It needs epochs of at least a
+            hundred steps.
         learning_rate_decay: `cosine` to zero over all epochs, or `none`.
-        clip_norm: Largest norm of the gradient of all weights, summed over all
-            replicas; by default none.
-        shuffle_rows: Rows that are shuffled together.
+        clip_norm: Largest global norm of the gradient, summed over all replicas; by
+            default none.
+        shuffle_rows: Approximate number of rows that are shuffled together.
         jit_compile: Whether XLA compiles the dense part of the step.
         mixed_precision: `float32`, `mixed_float16` or `mixed_bfloat16`.
-        steps_per_execution: Steps in one call of the compiled function.
-        monitor_experts: Steps from one measurement of the experts and gates, on a batch
-            of validation rows, to the next; 0 for none.
-        seed: Of weights and data order.
+        steps_per_execution: Steps per call of the compiled function.
+        monitor_experts: Steps between measurements of the experts and gates on a batch
+            of validation rows; 0 for none.
+        seed: Seed of the weights and the data order.
     """
 
     framework: Framework = "tfrs"
@@ -112,13 +114,13 @@ class TrainingConfig:
 
     @property
     def checkpoint_steps(self) -> int | None:
-        """Steps from one checkpoint to the next; None if time decides."""
+        """Steps between checkpoints; None if they are a matter of time."""
         every = self.checkpoint_every
         steps = isinstance(every, int) and not isinstance(every, bool) and every > 0
         return int(every) if steps else None
 
     @property
     def checkpoint_minutes(self) -> float | None:
-        """Minutes from one checkpoint to the next; None if steps decide."""
+        """Minutes between checkpoints; None if they are a matter of steps."""
         found = _MINUTES.fullmatch(str(self.checkpoint_every))
         return float(found[1]) if found and float(found[1]) > 0 else None

@@ -10,9 +10,9 @@ from home_tf.files import AnyPath
 
 
 class ColumnStatistics:
-    """What `statistics.json` says of a column; missing values are left out of it.
+    """The statistics of a column in `statistics.json`, without missing values.
 
-    A statistic is checked when it is asked for: one that nobody needs may be missing.
+    A statistic is checked when it is accessed: one that is not needed may be missing.
 
     Args:
         file: The file, for error messages.
@@ -51,7 +51,7 @@ class ColumnStatistics:
 
     @property
     def quantiles(self) -> list[float]:
-        """Quantiles at equal steps from the least to the greatest value."""
+        """Quantiles at equal steps from the smallest to the largest value."""
         found = self._values.get("quantiles")
         if found == []:
             raise HomeError(
@@ -73,13 +73,13 @@ class ColumnStatistics:
 
     @property
     def positive_rate(self) -> float:
-        """The share of ones of a label, never 0 or 1 in full, so that it has log-odds.
+        """The positive rate of a label, never exactly 0 or 1, so that it has log-odds.
 
         Raises:
             HomeError: If these cannot be the statistics of zeros and ones.
         """
         mean = self.mean
-        # Of a label quantiles may be left out.
+        # The quantiles of a label may be left out.
         given = self._values.get("quantiles")
         lowest = min(mean, self.quantiles[0]) if given else mean
         if lowest < 0 or mean > 1:

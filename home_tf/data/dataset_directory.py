@@ -27,14 +27,15 @@ STATISTICS_FILE = "statistics.json"
 
 
 class DatasetDirectory:
-    """What `home-tf prepare` or a `RecordWriter` wrote: records, and what was counted.
+    """A dataset directory: records, schema, vocabularies and statistics.
 
-    No file of the schema, the vocabularies and the statistics is read twice.
+    It is written by `home-tf prepare` or a `RecordWriter`. Each file of the schema, the
+    vocabularies and the statistics is read at most once.
 
     Args:
         path: The directory, or its URL, such as `s3://bucket/records`.
-        counts: The directory of the vocabularies and the statistics, if they are not
-            those of the training rows, but of a training that began on earlier rows.
+        counts: The directory of the vocabularies and statistics, if they come from an
+            earlier training instead of these training rows.
 
     Attributes:
         path: The directory.
@@ -59,7 +60,7 @@ class DatasetDirectory:
 
     @classmethod
     def of(cls, data: "DatasetDirectory | PathLike") -> "DatasetDirectory":
-        """The dataset directory at a path; one that is open already is returned."""
+        """Opens the dataset directory at a path; an open one is returned as it is."""
         return data if isinstance(data, DatasetDirectory) else cls(data)
 
     def __str__(self) -> str:
@@ -71,7 +72,7 @@ class DatasetDirectory:
         return self.schema.columns
 
     def split(self, name: str) -> Split:
-        """Rows and files of a split.
+        """The rows and files of a split.
 
         Raises:
             HomeError: If there is no such split.
@@ -82,7 +83,7 @@ class DatasetDirectory:
         return self.schema.splits[name]
 
     def has_vocabulary(self, column: str) -> bool:
-        """Whether the values of a column in the training rows are listed."""
+        """Whether there is a vocabulary of a column."""
         return self._vocabulary_file(column).is_file()
 
     def vocabulary(self, column: str) -> Vocabulary:
@@ -104,7 +105,7 @@ class DatasetDirectory:
 
         Args:
             column: The column.
-            needed_by: Who asks, such as "feature `price`", for error messages.
+            needed_by: What needs them, such as "feature `price`", for error messages.
 
         Raises:
             HomeError: If there are no statistics of the column.
@@ -137,7 +138,7 @@ class DatasetDirectory:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A SHA-256 of the schema, which has the files', and of what was counted."""
+        """A SHA-256 of the schema with its files, the vocabularies and statistics."""
         names = sorted(file.name for file in self.counts.glob("vocabularies/*.csv"))
         vocabularies = [self.counts / "vocabularies" / name for name in names]
         hashed = hashlib.sha256()
@@ -164,27 +165,27 @@ class DatasetDirectory:
     ) -> tf.data.Dataset:
         """Reads a split as a dataset of batches.
 
-        The order of epoch `e` depends on `(seed, e)` only, so that a run which resumes
-        at `first_step` of `first_epoch` sees the batches that it would have seen
-        without the interruption.
+        The order of epoch `e` depends only on `(seed, e)`, so a run that resumes at
+        `first_step` of `first_epoch` sees the same batches as without the interruption.
 
-        With `service` an epoch has as many batches of as many rows, and each row once,
-        but the order depends on timing, too. With `first_step` it is then not the rest
-        of the epoch that is read, but as many rows of a new order of all.
+        With `service`, an epoch has batches of the same sizes, and each row once, but
+        the order also depends on timing. With `first_step`, it then reads not the rest
+        of the epoch, but the same number of rows from a new order of all rows.
 
         Args:
             split: Name of the split.
             batch_size: Number of rows of a batch, over all replicas.
-            columns: Names of the columns to read; all by default. No other is parsed.
-            shuffle_rows: About how many rows are mixed at once, in a new order each
-                epoch; memory holds a few times as many. 0 keeps the order of the files.
+            columns: Names of the columns to read and parse; all by default.
+            shuffle_rows: Approximate number of rows that are shuffled together, in a
+                new order each epoch; memory holds a few times as many. 0 keeps the
+                order of the files.
             seed: Seed of the order.
             epochs: The epoch at which to end, counted from 0: the number of epochs of
                 an uninterrupted run.
             first_epoch: The epoch to begin with.
-            first_step: The batch to begin this epoch with, counted from 0. Those before
-                it are read from the disk, but not decoded.
-            smallest_batch: The fewest rows of an epoch's last batch; with fewer it is
+            first_step: The batch to begin this epoch with, counted from 0. Earlier ones
+                are read from disk, but not decoded.
+            smallest_batch: The minimum size of an epoch's last batch; a smaller one is
                 dropped.
             drop_remainder: Whether to drop an epoch's last batch if it is not full.
             input_context: What `distribute_datasets_from_function` of a strategy of
@@ -192,20 +193,20 @@ class DatasetDirectory:
                 replicas, and those of this pipeline get their rows, one replica after
                 the other. Every pipeline reads all files, and together they see the
                 batches of a single process.
-            transform: What each batch becomes: a function of TensorFlow's ops from
+            transform: A function of TensorFlow ops that is applied to each batch, from
                 `{column: (batch, *shape)}` to tensors whose first axis is the rows.
             service: The address of a tf.data service, such as `grpc://host:5050`, whose
                 workers read, decode and transform. They must see the directory at the
-                same path, and deal its files out among them: more workers than files
-                do not help.
+                same path, and they share out its files, so more workers than files do
+                not help.
 
         Returns:
             A dataset of `{column: (batch, *shape)}` in the columns' dtypes, or of what
-            `transform` makes of it. Each epoch ends with a partial batch of its own. A
-            broken record raises `tf.errors.DataLossError` while reading, and a record
-            too many or too few `tf.errors.FailedPreconditionError`;
-            `find_corrupt_record` says where. So does an epoch in which a service has
-            lost rows, such as those of a worker that has ended.
+            `transform` returns. Each epoch ends with its own partial batch. While
+            reading, a broken record raises `tf.errors.DataLossError`, and an extra or
+            missing record `tf.errors.FailedPreconditionError`; `find_corrupt_record`
+            finds it. An epoch in which a service has lost rows, such as those of a
+            worker that has ended, raises `tf.errors.FailedPreconditionError`, too.
 
         Raises:
             HomeError: If the split or a column is unknown, a file is missing or not
@@ -253,14 +254,14 @@ class DatasetDirectory:
         return {name: self.columns[name] for name in names}
 
     def find_corrupt_record(self, split: str) -> str | None:
-        """Reads every record of a split and says which is broken, if any.
+        """Reads every record of a split and finds the first broken one, if any.
 
         Args:
             split: Name of the split.
 
         Returns:
             One line with the file, the number of its first broken record (from 0) and
-            the cause; `None` if all records are whole.
+            the cause; `None` if all records are intact.
 
         Raises:
             HomeError: If the split is unknown.

@@ -63,7 +63,7 @@ def encode_examples(
 
 
 class _Message:
-    """A message of every row: parts side by side, and the sum of their lengths."""
+    """A message for every row: parts side by side, and the sum of their lengths."""
 
     def __init__(self, rows: int) -> None:
         self.parts: list[Part] = []

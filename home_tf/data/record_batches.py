@@ -1,4 +1,4 @@
-"""Records as batches of columns: what `DatasetDirectory` reads by."""
+"""Reading records as batches of columns, for `DatasetDirectory`."""
 
 import collections
 import functools
@@ -53,7 +53,7 @@ def read_batches(
     input_context: tf.distribute.InputContext | None,
     transform: Callable[[Tensors], Any] | None,
 ) -> tf.data.Dataset:
-    """Batches of a split: `DatasetDirectory.read` describes them and the arguments."""
+    """Reads batches of a split; `DatasetDirectory.read` describes the arguments."""
     source = _record_source(folder, split, schema, shuffle_rows > 0)
     window, chunk = count_records(split, shuffle_rows, batch_size)
 
@@ -97,7 +97,7 @@ def share_batches(
     smallest_batch: int,
     input_context: tf.distribute.InputContext | None,
 ) -> tf.data.Dataset:
-    """Leaves out batches that are too small, and divides the others among replicas."""
+    """Drops batches that are too small, and divides the others among replicas."""
     if smallest_batch > 1:
         batches = batches.filter(_has_rows(smallest_batch))
     if input_context is not None:
@@ -153,14 +153,14 @@ def _shares(context: tf.distribute.InputContext) -> Callable[[Any], tf.data.Data
 
 
 def num_rows(batch: Any) -> Any:
-    """The number of rows of a batch of any structure."""
+    """Counts the rows of a batch of any structure."""
     return tf.shape(tf.nest.flatten(batch)[0])[0]
 
 
 def find_corrupt_record(
     folder: AnyPath, schema: RecordSchema, split: Split
 ) -> str | None:
-    """Where the first broken record of a split is, and why, in one line."""
+    """Describes the first broken record of a split in one line."""
     problems = (_find_problem(folder / file.name, file, schema) for file in split.files)
     return next(filter(None, problems), None)
 
@@ -188,7 +188,7 @@ def _find_problem(path: AnyPath, file: RecordFile, schema: RecordSchema) -> str 
 
 
 def _row_counter(schema: RecordSchema) -> Callable[[Any], int]:
-    """A function that counts a record's rows; no `tf.train.Example` is an error."""
+    """Makes a function that counts a record's rows, and fails on invalid ones."""
     features = (
         {ROWS_FEATURE: tf.io.FixedLenFeature((), tf.int64)}
         if schema.layout == "packed"
@@ -203,7 +203,7 @@ def _row_counter(schema: RecordSchema) -> Callable[[Any], int]:
 
 
 def check_files(folder: AnyPath, schema: RecordSchema, split: Split) -> None:
-    """Raises a `HomeError` if a file of a split is missing, or not what was written."""
+    """Raises a `HomeError` if a file of a split is missing or has changed."""
     with ThreadPoolExecutor(_CHECKED_AT_ONCE) as pool:
         check = functools.partial(_check_file, folder, schema)
         # In the order of the files: the first that is wrong is told.
@@ -230,7 +230,7 @@ def _check_file(folder: AnyPath, schema: RecordSchema, file: RecordFile) -> None
 
 
 def _cause(error: Any) -> str:
-    """What TensorFlow says of a record, without the operations that it names."""
+    """TensorFlow's error about a record, without the names of operations."""
     return " ".join(re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error.message)).split())
 
 
@@ -267,7 +267,7 @@ def _record_source(
 def open_records(
     paths: Any, schema: RecordSchema, buffer: int | None = None
 ) -> tf.data.Dataset:
-    """The serialised records of files, one file after the other.
+    """Reads the serialised records of files, one file after the other.
 
     Args:
         paths: The files' paths.
@@ -297,7 +297,7 @@ def row_parser(columns: Mapping[str, Column]) -> Callable[[Any], Tensors]:
 
 
 def skip_rows(chunks: tf.data.Dataset, rows: int) -> tf.data.Dataset:
-    """Leaves out the chunks before a row, of which no more than their rows is parsed.
+    """Skips the chunks before a row, parsing only their numbers of rows.
 
     Returns:
         `(index, chunk, skipped)`: which chunk it is, its packed records, and how many
@@ -319,7 +319,7 @@ def skip_rows(chunks: tf.data.Dataset, rows: int) -> tf.data.Dataset:
 
 
 def _rows_of(chunk: Any) -> Any:
-    """The number of rows of each packed record, `(records,)`."""
+    """Reads the number of rows of each packed record, `(records,)`."""
     rows = {ROWS_FEATURE: tf.io.FixedLenFeature((), tf.int64)}
     return tf.io.parse_example(chunk, rows)[ROWS_FEATURE]
 
@@ -327,7 +327,7 @@ def _rows_of(chunk: Any) -> Any:
 def decode_chunks(
     chunks: tf.data.Dataset, columns: Mapping[str, Column], seed: Any | None
 ) -> tf.data.Dataset:
-    """Decodes chunks of packed records and mixes the rows of each, given a seed.
+    """Decodes chunks of packed records, and shuffles the rows within each.
 
     Args:
         chunks: What `skip_rows` returns.
@@ -365,7 +365,7 @@ def decode_chunks(
 
 
 def _check_lengths(columns: Mapping[str, Column], parsed: Tensors, rows: Any) -> Any:
-    """An op that fails if a packed column has not the values of its records' rows.
+    """An op that fails if a packed column has the wrong number of values.
 
     Args:
         columns: The columns.
@@ -391,7 +391,7 @@ def _check_lengths(columns: Mapping[str, Column], parsed: Tensors, rows: Any) ->
 
 
 def _joined(column: Column, values: Any) -> Any:
-    """A column of several packed records: `(sum of rows, *shape)`."""
+    """Joins a column of several packed records: `(sum of rows, *shape)`."""
     if column.dtype == "string":
         joined = tf.identity(values.values)
     else:
@@ -401,7 +401,7 @@ def _joined(column: Column, values: Any) -> Any:
 
 
 def epoch_seeds(seed: int, epoch: Any) -> Any:
-    """Seeds of the files, the records and the rows of an epoch: `(3,)`, int64."""
+    """Derives the seeds of an epoch's files, records and rows: `(3,)`, int64."""
     if not tf.executing_eagerly():
         # `Dataset.shuffle` adds the graph's seed to its own, by default the global one;
         # this is the graph of `one_epoch` alone. Not 0: TensorFlow would then compare
@@ -411,14 +411,14 @@ def epoch_seeds(seed: int, epoch: Any) -> Any:
 
 
 def permutation(size: Any, seed: Any, index: Any) -> Any:
-    """A permutation of `range(size)` that depends on `(seed, index)` only."""
+    """A permutation of `range(size)` that depends only on `(seed, index)`."""
     index = tf.cast(index, tf.int64)
     keys = tf.random.stateless_uniform((size,), (seed, index), None, None, tf.int32)
     return tf.argsort(keys)
 
 
 def count_records(split: Split, shuffle_rows: int, batch_size: int) -> tuple[int, int]:
-    """How many records are shuffled together, and how many are decoded at once."""
+    """Decides how many records to shuffle together, and to decode at once."""
     records = sum(file.records for file in split.files)
     rows_per_record = max(1, math.ceil(split.rows / max(1, records)))
     window = math.ceil(shuffle_rows / rows_per_record)

@@ -34,26 +34,26 @@ Array = npt.NDArray[Any]
 class RecordWriter:
     """Writes a dataset directory; a context manager.
 
-    Row `i` of a split goes to shard `i % shards`, so that shards differ by one row at
-    most. About `shards * block_rows` rows of each split wait in memory. `schema.json`
-    is written last, when the `with` block ends without an error; a folder without it
-    is not readable. For a folder that is never seen half-written, write into a
-    temporary one and rename it.
+    Row `i` of a split goes to shard `i % shards`, so shards differ by at most one row.
+    About `shards * block_rows` rows of each split wait in memory. `schema.json` is
+    written last, when the `with` block ends without an error; a folder without it
+    cannot be read. To publish a folder atomically, write to a temporary one and rename
+    it.
 
     Args:
-        folder: The folder to write, made if need be.
+        folder: The folder to write, created if necessary.
         columns: The columns by name.
         layout: `"packed"` (a record holds a block of rows; fast) or `"rows"` (a record
-            is one `tf.train.Example` of one row; for other readers).
+            is a `tf.train.Example` with one row; for other readers).
         compression: `None` or `"GZIP"`.
-        shards: Number of files of each split.
-        block_rows: The most rows that a packed record holds.
+        shards: Number of files per split.
+        block_rows: Maximum number of rows in a packed record.
         nullable: `float32` columns in which NaN means "missing", such as labels.
 
     Raises:
-        HomeError: If an argument is not as above, or the directory holds
-            records already; while writing, if a file cannot be written, such as for
-            want of space.
+        HomeError: If an argument is invalid, or the directory already holds records;
+            while writing, if a file cannot be written, for example because the disk is
+            full.
 
     Examples:
         ```python
@@ -106,7 +106,7 @@ class RecordWriter:
         arrays: dict[str, Array] = {}
         for name, column in self.columns.items():
             where = f"split {split!r}: column {name!r}"
-            # NumPy's own byte strings would lose zeros at their end.
+            # NumPy's own byte strings would lose trailing zeros.
             dtype = object if column.dtype == "string" else None
             values = np.asarray(rows[name], dtype)
             _check_shape(where, values, column, arrays)
@@ -131,7 +131,7 @@ class RecordWriter:
                     for writer in self._splits.values():
                         writer.flush()
         finally:
-            # Of an error before, that one counts.
+            # An earlier error takes precedence.
             quiet = suppress(HomeError) if exception_type else nullcontext()
             with quiet, self._explain_unwritable():
                 for writer in self._splits.values():
@@ -141,7 +141,7 @@ class RecordWriter:
 
     @contextmanager
     def _explain_unwritable(self) -> Iterator[None]:
-        """Turns TensorFlow's errors, such as of a full disk, into one line."""
+        """Turns TensorFlow's errors, such as a full disk, into one line."""
         try:
             yield
         except tf.errors.OpError as error:
@@ -254,7 +254,7 @@ class _SplitWriter:
         }
 
     def _write_turn(self, rows: dict[str, Array]) -> None:
-        """Gives each shard its rows: one block of them."""
+        """Writes one block of rows to each shard."""
         shards = len(self._files)
         for shard, file in enumerate(self._files[: _row_count(rows)]):
             share = _sliced(rows, slice(shard, None, shards))

@@ -1,4 +1,4 @@
-"""What a dataset directory holds: its columns, splits and files."""
+"""The schema of a dataset directory: its columns, splits and files."""
 
 import hashlib
 import json
@@ -60,12 +60,12 @@ class Column:
 
     @property
     def missing(self) -> int | str:
-        """What stands for a missing value, and for padding: `""` or -1."""
+        """The value for missing values and padding: `""` or -1."""
         return "" if self.dtype == "string" else -1
 
     @property
     def values_per_row(self) -> int:
-        """Number of values that a row has."""
+        """Number of values per row."""
         return math.prod(self.shape)
 
 
@@ -78,8 +78,8 @@ class RecordFile:
         rows: Number of rows.
         bytes: Size of the file, in bytes.
         records: Number of TFRecord records; a packed record holds many rows.
-        fingerprint: A SHA-256 of the file's first and last bytes, by which one that
-            took the place of another is told.
+        fingerprint: A SHA-256 of the file's first and last bytes, to detect a file that
+            was replaced.
     """
 
     name: str
@@ -133,7 +133,7 @@ class RecordSchema:
             folder: The dataset directory.
 
         Returns:
-            The schema. Whether the shards are there is checked when they are read.
+            The schema. The existence of the shards is checked when they are read.
 
         Raises:
             HomeError: If the directory has no valid schema, or one of another version.
@@ -164,11 +164,11 @@ class RecordSchema:
         write_json(as_path(folder) / FILE_NAME, content)
 
     def example_features(self) -> dict[str, Any]:
-        """How `tf.io.parse_example` reads one row from one `tf.train.Example`.
+        """Returns how `tf.io.parse_example` reads a row from a `tf.train.Example`.
 
         Returns:
             A `tf.io.FixedLenFeature` for each column. An `int32` column is parsed as
-            `int64`, the only integers that an example knows: cast it afterwards.
+            `int64`, the only integer type of an example: cast it afterwards.
         """
         return {
             name: tf.io.FixedLenFeature(column.shape, example_dtype(column))
@@ -244,7 +244,7 @@ def check_column_names(names: Iterable[str]) -> None:
     """Checks the names of a dataset directory's columns.
 
     Raises:
-        HomeError: If there is none, or one could not be an input of a served model.
+        HomeError: If there are none, or one could not be an input of a served model.
     """
     if not names:
         raise HomeError("`columns` must name at least one column. Received: none")

@@ -1,4 +1,4 @@
-"""Records that tf.data service reads, decodes and preprocesses in other processes."""
+"""Reading records through a tf.data service, which preprocesses them elsewhere."""
 
 import math
 import warnings
@@ -21,8 +21,8 @@ from home_tf.data.record_batches import (
 from home_tf.data.schema import Column, RecordSchema, Split
 from home_tf.files import AnyPath
 
-# What an error says if an epoch has not the rows that it must have: a batch is too
-# small, or, in TensorFlow's words, a batch is missing.
+# What an error says if an epoch does not have the right rows: a batch is too small, or,
+# in TensorFlow's words, a batch is missing.
 _WRONG_BATCH = "not the number of rows of this batch"
 _MISSING_BATCH = "was expected to contain"
 
@@ -44,7 +44,7 @@ def read_from_service(
     input_context: tf.distribute.InputContext | None,
     transform: Callable[[Any], Any] | None,
 ) -> tf.data.Dataset:
-    """Batches of a split: `DatasetDirectory.read` describes them and the arguments."""
+    """Reads batches of a split; `DatasetDirectory.read` describes the arguments."""
     paths = [str(folder.absolute() / file.name) for file in split.files]
     window, chunk = count_records(split, shuffle_rows, batch_size)
 
@@ -60,7 +60,7 @@ def read_from_service(
         return decode_chunks(chunks, columns, seeds[2] if window else None)
 
     def batches_of(epochs: range, first_step: int = 0) -> tf.data.Dataset:
-        # There is nothing to convert, and looking for it takes seconds.
+        # AutoGraph would find nothing to convert, but looking takes seconds.
         @tf.autograph.experimental.do_not_convert
         def one_epoch(epoch: Any) -> tf.data.Dataset:
             seeds = epoch_seeds(seed + first_step, epoch)
@@ -72,11 +72,11 @@ def read_from_service(
             batches = batches.rebatch(batch_size)
             if transform is not None:
                 batches = batches.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
-            # Each worker ends with a partial batch of its own.
+            # Each worker ends with its own partial batch.
             batches = _distribute(batches, service).rebatch(batch_size)
             return _check_rows(batches, split.rows, batch_size, first_step)
 
-        # An epoch is a job of its own, which begins when the one before is read.
+        # Each epoch is a separate job, which begins when the one before has been read.
         return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(one_epoch)
 
     if first_step:
@@ -90,17 +90,17 @@ def read_from_service(
 
 
 def has_lost_rows(error: tf.errors.OpError) -> bool:
-    """Whether an error is of an epoch that had fewer rows than it must have."""
+    """Whether an error means that an epoch had fewer rows than it should."""
     return any(text in str(error) for text in (_WRONG_BATCH, _MISSING_BATCH))
 
 
 def _distribute(dataset: tf.data.Dataset, service: str) -> tf.data.Dataset:
-    """The elements of a dataset, each once, from the workers of a service."""
+    """Distributes a dataset to the workers of a service, each element once."""
     distribute = tf.data.experimental.service.distribute(
         tf.data.experimental.service.ShardingPolicy.DYNAMIC, service
     )
     with warnings.catch_warnings():
-        # TensorFlow warns of its own reading of the dataset's options in a graph.
+        # TensorFlow warns about its own reading of the dataset's options in a graph.
         warnings.filterwarnings("ignore", "To make it possible to preserve tf.data")
         return dataset.apply(distribute)
 
@@ -108,13 +108,13 @@ def _distribute(dataset: tf.data.Dataset, service: str) -> tf.data.Dataset:
 def _check_rows(
     batches: tf.data.Dataset, rows: int, batch_size: int, first_step: int
 ) -> tf.data.Dataset:
-    """Fails if an epoch has other batches than of so many rows; gives its rest.
+    """Checks the sizes of the batches of an epoch, and returns the rest of it.
 
     Args:
         batches: The batches of a whole epoch.
-        rows: Rows of an epoch.
+        rows: Rows per epoch.
         batch_size: Rows of a full batch.
-        first_step: Number of batches that the rest lacks.
+        first_step: Number of batches to leave out at the start.
     """
     count = math.ceil(rows / batch_size)
 
@@ -123,7 +123,7 @@ def _check_rows(
         expected = tf.minimum(rows - step * batch_size, batch_size)
         whole = tf.cast(num_rows(batch), tf.int64) == expected
         with tf.control_dependencies([tf.debugging.Assert(whole, [_WRONG_BATCH])]):
-            # The last batch of a rest has the rows that the epoch's has.
+            # The last batch of the rest has as many rows as that of the epoch.
             kept = tf.minimum(expected, rows - (step + first_step) * batch_size)
             return tf.nest.map_structure(lambda values: values[:kept], batch)
 

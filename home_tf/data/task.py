@@ -13,17 +13,17 @@ class Task:
     """A behaviour to predict.
 
     Attributes:
-        group: The task group, as the hierarchy of HoME has it.
+        group: The task group in HoME's hierarchy.
         type: `binary`, a behaviour that happens or does not, or `regression`, a number
             such as a watch time, a price or a rating.
-        loss: Of a regression task: `squared` (the default), `huber`, `log1p` (squared,
-            of the logarithm) or `weighted_logistic` (whose odds are the number); the
-            last two for numbers that are not negative.
-        label: The record column of the label; by default the task's name. 0 or 1, NaN
-            or -1 where it is missing; of a regression task any number, NaN where it is
-            missing.
+        loss: The loss of a regression task: `squared` (the default), `huber`, `log1p`
+            (squared error of the logarithm) or `weighted_logistic` (whose odds are the
+            number); the last two are for numbers that are not negative.
+        label: The record column of the label; by default the task's name. It holds 0 or
+            1, and NaN or -1 where missing; for a regression task any number, and NaN
+            where missing.
         loss_weight: Factor of the task's loss in the sum over the tasks.
-        sample_weight: The record column of the rows' weights in this task's loss.
+        sample_weight: The record column with the sample weights in this task's loss.
         space: The rows on which the label is defined; elsewhere it counts as missing.
 
     Raises:

@@ -10,7 +10,7 @@ class TaskSpace:
     """The rows on which a task's label is defined.
 
     Attributes:
-        column: The record column that decides.
+        column: The record column that defines the space.
         equals: Its value in the rows where the label is defined.
     """
 

@@ -1,4 +1,4 @@
-"""The values of a column in the training rows, and how often each was seen."""
+"""The values of a column in the training rows, and how often each occurs."""
 
 import csv
 import re
@@ -17,10 +17,9 @@ class Vocabulary:
     """Distinct values of a column and their counts, most frequent first.
 
     Attributes:
-        values: Integers or strings, as the column has them; the missing value is left
-            out.
-        counts: How many training rows have each, or of a multi-valued column how often
-            it occurs.
+        values: Integers or strings, as in the column, without the missing value.
+        counts: How many training rows have each value, or how often it occurs in a
+            multi-valued column.
     """
 
     values: tuple[int, ...] | tuple[str, ...]
@@ -32,10 +31,10 @@ class Vocabulary:
 
         Args:
             file: The file, with the header `value,count`.
-            column: The column, whose dtype the values get.
+            column: The column, which determines the dtype of the values.
 
         Raises:
-            HomeError: If the file is missing or no vocabulary.
+            HomeError: If the file is missing or not a vocabulary.
         """
         try:
             with file.open(newline="", encoding="utf-8") as lines:
@@ -64,7 +63,7 @@ class Vocabulary:
         """Writes what `load` reads.
 
         Args:
-            file: The file, on this machine; its folder is made.
+            file: The file, on this machine; its folder is created.
         """
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w", newline="", encoding="utf-8") as lines:
@@ -73,7 +72,7 @@ class Vocabulary:
             writer.writerows(zip(self.values, self.counts, strict=True))
 
     def seen(self, at_least: int) -> list[int] | list[str]:
-        """The values that were seen so often, most frequent first."""
+        """The values that occur at least this often, most frequent first."""
         pairs = zip(self.values, self.counts, strict=True)
         return [value for value, count in pairs if count >= at_least]  # type: ignore[return-value]
 
@@ -81,7 +80,7 @@ class Vocabulary:
 def _convert(file: AnyPath, text: str, column: Column) -> int | str:
     if column.dtype == "string":
         return text
-    # Without spaces, signs of plus and underscores, which Python's `int` takes.
+    # Without spaces, plus signs and underscores, which Python's `int` accepts.
     value = int(text) if re.fullmatch(r"-?\d+", text, re.ASCII) else None
     if value is None or not -(2**63) <= value < 2**63:
         raise HomeError(

@@ -1,4 +1,4 @@
-"""What a dataset directory holds: counts, drift between splits, and their page."""
+"""Description of a dataset directory: counts, drift between splits, and a report."""
 
 from home_tf.description.concerns import find_concerns as find_concerns
 from home_tf.description.describe import describe as describe

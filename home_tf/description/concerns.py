@@ -1,10 +1,10 @@
-"""Which columns of a dataset directory need attention, and why."""
+"""Finding the columns of a dataset directory that need attention, and why."""
 
 from collections.abc import Mapping
 
 from home_tf.description.description import Description, Feature, LabelInSplit
 
-# Beyond these a column needs attention.
+# Beyond these thresholds, a column needs attention.
 DRIFT = 0.25
 MISSING = 0.5
 OUT_OF_VOCABULARY = 0.5
@@ -12,13 +12,13 @@ FEWEST_POSITIVES = 100
 
 
 def find_concerns(description: Description) -> dict[str, str]:
-    """The columns that need attention.
+    """Finds the columns that need attention.
 
     Args:
         description: What `describe` returns.
 
     Returns:
-        `{column: why, in a few words}`, labels first.
+        `{column: reason in a few words}`, labels first.
     """
     found = {
         name: _few_positives(splits) for name, splits in description.labels.items()
@@ -31,7 +31,7 @@ def find_concerns(description: Description) -> dict[str, str]:
 
 
 def feature_concerns(feature: Feature) -> dict[str, str]:
-    """Why a feature needs attention, by the figure that says so."""
+    """Finds why a feature needs attention, by the figure that shows it."""
     found = {}
     if feature.is_constant:
         found["distinct"] = "constant"
@@ -46,7 +46,7 @@ def feature_concerns(feature: Feature) -> dict[str, str]:
 
 
 def has_few_positives(label: LabelInSplit) -> bool:
-    """Whether a label has too few positives to learn from, or to measure by."""
+    """Whether a label has too few positives for training or evaluation."""
     return label.positives < FEWEST_POSITIVES
 
 

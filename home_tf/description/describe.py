@@ -1,4 +1,4 @@
-"""Reads a dataset directory, and says what is in it."""
+"""Describing the content of a dataset directory."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,19 +25,19 @@ def describe(
 ) -> Description:
     """Reads every split once, and counts what is in its columns.
 
-    Memory holds a few counts for each column, those of its vocabulary among them, and
-    one batch of rows.
+    Memory holds one batch of rows and a few counts per column, including those of its
+    vocabulary.
 
     Args:
         data: The dataset directory.
-        progress: Called with a stage and how much of it is done, of how much.
+        progress: Called with a stage, how much of it is done, and the total.
 
     Returns:
-        What is in the labels and the features of each split, and how far each split is
-        from the training rows.
+        The description of the labels and features of each split, and how far each split
+        is from the training rows.
 
     Raises:
-        HomeError: If a file is missing or not what was written.
+        HomeError: If a file is missing or has changed.
     """
     counter = _Counter(DatasetDirectory.of(data))
     splits = counter.data.schema.splits
@@ -58,12 +58,12 @@ def describe(
 
 
 class _Counter:
-    """Counts splits of a dataset directory.
+    """Counts the splits of a dataset directory.
 
     Attributes:
         data: The dataset directory.
-        places: Where the vocabulary of each column of ids has each value.
-        edges: The upper ends of the bins of each column of numbers.
+        places: The position of each value in the vocabulary, for each id column.
+        edges: The upper edges of the bins, for each numeric column.
     """
 
     def __init__(self, data: DatasetDirectory) -> None:
@@ -103,7 +103,7 @@ class _Counter:
         try:
             quantiles = self.data.statistics(name).quantiles
         except HomeError:
-            # No feature may need them; then there is one bin, and nothing to compare.
+            # If no feature needs them, there is one bin, and nothing to compare.
             return []
         return np.unique(np.quantile(quantiles, _TENTHS).astype(np.float32)).tolist()
 

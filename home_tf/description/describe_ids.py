@@ -1,4 +1,4 @@
-"""What a column of ids is in each split."""
+"""Describing a column of ids in each split."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,15 +19,15 @@ _COVERAGE_PLACES = 60
 def describe_ids(
     column: Column, counts: Mapping[str, IdCounts], places: Mapping[Any, int] | None
 ) -> Feature:
-    """What a column of ids is in each split.
+    """Describing a column of ids in each split.
 
     Args:
         column: Its type and shape.
-        counts: What was counted in each split.
-        places: Where its vocabulary has each value, if there is a vocabulary.
+        counts: The counts of each split.
+        places: The position of each value in the vocabulary, if there is one.
 
     Returns:
-        What is said of it.
+        The description of the column.
     """
     train = counts.get(TRAIN)
     bins = _bins(train) if train and places is not None else None
@@ -64,7 +64,7 @@ def _unknown_share(one: IdCounts) -> float | None:
 
 
 def _bins(train: IdCounts) -> npt.NDArray[np.bool_] | None:
-    """The values of the vocabulary that have a bin of their own; None if none does."""
+    """Finds the values of the vocabulary with their own bin; None if there are none."""
     own = train.counts >= SMALLEST_BIN * (train.values + train.missing)
     own &= train.counts > 0
     return own if own.any() else None
@@ -82,8 +82,8 @@ def _drift(
 
 
 def _binned(one: IdCounts, own: npt.NDArray[np.bool_]) -> Counts:
-    """Frequent values; rare and unknown ones together; missing ones."""
-    # Of many rare values a few more are new in any split: that alone is no drift.
+    """Counts per bin: frequent values, all rare and unknown ones, missing ones."""
+    # With many rare values, any split has a few new ones: that alone is not drift.
     rare = one.counts[~own].sum() + one.unknown
     return np.append(one.counts[own], [rare, one.missing])
 

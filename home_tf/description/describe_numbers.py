@@ -1,4 +1,4 @@
-"""What a column of numbers, or a label, is in each split."""
+"""Describing a column of numbers, or a label, in each split."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,15 +19,15 @@ from home_tf.evaluation import newcombe_interval, wilson_interval
 def describe_numbers(
     column: Column, counts: Mapping[str, NumberCounts], edges: Sequence[float]
 ) -> Feature:
-    """What a column of numbers is in each split.
+    """Describes a column of numbers in each split.
 
     Args:
         column: Its type and shape.
-        counts: What was counted in each split.
-        edges: The upper ends of all bins but the last.
+        counts: The counts of each split.
+        edges: The upper edges of all bins but the last.
 
     Returns:
-        What is said of it.
+        The description of the column.
     """
     train = counts.get(TRAIN)
     return Feature(
@@ -50,13 +50,13 @@ def describe_numbers(
 
 
 def describe_label(counts: Mapping[str, NumberCounts]) -> dict[str, LabelInSplit]:
-    """What a label is in each split.
+    """Describes a label in each split.
 
     Args:
-        counts: What was counted in each split.
+        counts: The counts of each split.
 
     Returns:
-        What is said of each.
+        The description of each split.
     """
     train = counts.get(TRAIN)
     return {

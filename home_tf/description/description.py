@@ -1,4 +1,4 @@
-"""What is said of a dataset directory."""
+"""The description of a dataset directory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class LabelInSplit:
         missing: The share of the rows without a label.
         known: Number of rows with a label.
         positives: How many of them are 1.
-        rate: The share of these; None if no label is known.
+        rate: The positive rate; None if no label is known.
         interval: The 95 % interval of the rate, for independent rows.
-        change: The rate minus that of the training rows; None of these themselves.
+        change: The rate minus that of the training rows; None for the training rows.
         change_interval: The 95 % interval of the change, for independent rows.
     """
 
@@ -38,11 +38,11 @@ class FeatureInSplit:
         missing: The share of the rows without a value.
         out_of_vocabulary: The share of the values that are not in the vocabulary; None
             without a vocabulary, and without values.
-        drift: The population stability index against the training rows; None of these
-            themselves, and where there is nothing to compare.
-        mean: Of numbers; None of ids, and without values.
-        bins: Of numbers, how many are in each bin.
-        coverage: Of ids with a vocabulary, the share of the values that are among the
+        drift: The population stability index against the training rows; None for the
+            training rows, and if there is nothing to compare.
+        mean: The mean of numbers; None for ids, and without values.
+        bins: For numbers, how many are in each bin.
+        coverage: For ids with a vocabulary, the share of the values that are among the
             first `Feature.coverage_places` of the vocabulary.
     """
 
@@ -59,15 +59,15 @@ class Feature:
     """A column of ids or numbers.
 
     Attributes:
-        kind: Of what it is.
-        distinct: The number of different values in the training rows; None of numbers.
-            Without a vocabulary no more than `MOST_DISTINCT` are counted.
-        has_vocabulary: Whether its values in the training rows are listed.
+        kind: The kind of values.
+        distinct: The number of distinct values in the training rows; None for numbers.
+            Without a vocabulary, no more than `MOST_DISTINCT` are counted.
+        has_vocabulary: Whether there is a vocabulary of the training rows.
         is_constant: Whether all training rows have the same value.
-        edges: Of numbers, the upper ends of all bins but the last: the tenths of the
+        edges: For numbers, the upper edges of all bins but the last: the deciles of the
             training rows.
         coverage_places: See `FeatureInSplit.coverage`.
-        splits: What it is in each split.
+        splits: The column in each split.
     """
 
     kind: Literal["id", "ids", "number", "numbers"]
@@ -80,18 +80,18 @@ class Feature:
 
     @property
     def missing(self) -> float:
-        """The largest share of rows without a value that a split has."""
+        """The largest share of rows without a value in any split."""
         return max((one.missing for one in self.splits.values()), default=0.0)
 
     @property
     def out_of_vocabulary(self) -> float | None:
-        """The largest share of values out of vocabulary that a split has."""
+        """The largest share of out-of-vocabulary values in any split."""
         shares = [one.out_of_vocabulary for one in self.splits.values()]
         return max((share for share in shares if share is not None), default=None)
 
     @property
     def drift(self) -> float | None:
-        """The largest drift that a split has."""
+        """The largest drift of any split."""
         drifts = [one.drift for one in self.splits.values()]
         return max((drift for drift in drifts if drift is not None), default=None)
 
@@ -102,8 +102,8 @@ class Description:
 
     Attributes:
         rows: The number of rows of each split.
-        labels: The columns of 0, 1 and missing, by name.
-        features: All others, by name.
+        labels: The columns with 0, 1 and missing values, by name.
+        features: All other columns, by name.
     """
 
     rows: Mapping[str, int]

@@ -1,28 +1,28 @@
-"""How much the distribution of a column differs between two splits."""
+"""Measuring how much the distribution of a column differs between two splits."""
 
 import numpy as np
 import numpy.typing as npt
 
 Counts = npt.NDArray[np.int64]
 
-# What is added to every bin, so that one without rows has a logarithm.
+# Added to every bin, so that empty bins have a logarithm.
 _ADDED = 0.5
 
 
 def population_stability_index(reference: Counts, counts: Counts) -> float | None:
-    """The population stability index (PSI), without what chance alone gives.
+    """The population stability index (PSI), minus its expectation under no change.
 
-    PSI is `sum((q - p) * log(q / p))` over the shares `p` and `q` of the bins. Where
-    nothing has changed, chance still gives about `(bins - 1) * (1 / n + 1 / m)` for
-    `n` and `m` rows; this is subtracted. Half a row is added to each bin, and bins that
+    PSI is `sum((q - p) * log(q / p))` over the shares `p` and `q` of the bins. Even if
+    nothing has changed, chance gives about `(bins - 1) * (1 / n + 1 / m)` for `n` and
+    `m` rows, which is subtracted. Half a row is added to each bin, and bins that
     are empty on both sides are left out.
 
-    By custom, less than 0.1 is no change worth a look, 0.1 to 0.25 is a moderate one,
-    and more than 0.25 a large one.
+    By convention, less than 0.1 is negligible, 0.1 to 0.25 is a moderate change, and
+    more than 0.25 a large one.
 
     Args:
         reference: `(bins,)`, the training rows in each bin.
-        counts: `(bins,)`, the other split's.
+        counts: `(bins,)`, the rows of the other split in each bin.
 
     Returns:
         The index, at least 0; None if either has no rows.

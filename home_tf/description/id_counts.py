@@ -1,4 +1,4 @@
-"""How often a split has each value of a column of ids."""
+"""Counting how often each id of a column occurs in a split."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from home_tf.data import Column
 
-# More different values than these are not counted, for memory.
+# At most this many distinct values are counted, to bound memory.
 MOST_DISTINCT = 100_000
 
 
@@ -20,16 +20,16 @@ class IdCounts:
 
     Args:
         column: Its type and shape.
-        places: Where the vocabulary has each value, if there is a vocabulary.
+        places: The position of each value in the vocabulary, if there is one.
 
     Attributes:
         rows: Number of rows.
         missing: Rows without a value.
         values: Number of values, those of all lists together.
-        counts: How often each value of the vocabulary is there, in its order.
-        unknown: How many values are not in the vocabulary.
-        distinct: The different values if there is no vocabulary, `MOST_DISTINCT` at
-            most.
+        counts: How often each value of the vocabulary occurs, in its order.
+        unknown: Number of values that are not in the vocabulary.
+        distinct: The distinct values if there is no vocabulary, at most
+            `MOST_DISTINCT`.
     """
 
     def __init__(self, column: Column, places: Mapping[Any, int] | None) -> None:

@@ -1,4 +1,4 @@
-"""How the numbers of a column are distributed in a split."""
+"""Counting how the numbers of a column are distributed in a split."""
 
 import math
 from collections.abc import Sequence
@@ -12,23 +12,23 @@ class NumberCounts:
     """Counts of a column of numbers in a split, batch by batch.
 
     Args:
-        edges: The upper ends of all bins but the last, ascending.
+        edges: The upper edges of all bins but the last, ascending.
 
     Attributes:
         rows: Number of rows.
         missing: Rows without a number.
         values: Number of numbers.
         total: Their sum.
-        least: The least number; infinity if there is none.
-        greatest: The greatest number; minus infinity if there is none.
+        least: The smallest number; infinity if there is none.
+        greatest: The largest number; minus infinity if there is none.
         zeros: How many are 0.
         ones: How many are 1.
-        minus_ones: How many are -1, which is how a label may be missing.
+        minus_ones: How many are -1, which can mean a missing label.
         counts: How many are in each bin, `(len(edges) + 1,)`.
     """
 
     def __init__(self, edges: Sequence[float]) -> None:
-        # Of the type of the records, so that a number is never beyond itself.
+        # In the dtype of the records, so that a number never exceeds its own bin edge.
         self._edges = np.array(edges, np.float32)
         self.rows = self.missing = self.values = 0
         self.zeros = self.ones = self.minus_ones = 0

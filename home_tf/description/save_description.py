@@ -17,7 +17,7 @@ _FILE = "description.json"
 
 
 def save_description(description: Description, folder: AnyPath) -> None:
-    """Writes the folder of a description, whole or not at all.
+    """Writes the folder of a description atomically.
 
     Args:
         description: What `describe` returns.
@@ -34,10 +34,10 @@ def save_description(description: Description, folder: AnyPath) -> None:
 
 
 def check_folder(folder: AnyPath) -> None:
-    """Checks that a folder is meant, not the page in it.
+    """Checks that a path is meant as a folder, not as the page in it.
 
     Raises:
-        HomeError: If its name is that of a page.
+        HomeError: If its name looks like that of a page.
     """
     if folder.suffix.lower() in (".html", ".htm"):
         raise HomeError(

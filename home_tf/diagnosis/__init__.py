@@ -1,4 +1,4 @@
-"""What goes on inside the experts and gates of a model: figures and verdicts."""
+"""Diagnosis of the experts and gates of a model: figures and verdicts."""
 
 from home_tf.diagnosis.figures import Figures as Figures
 from home_tf.diagnosis.inspection import Inspection as Inspection

@@ -1,4 +1,4 @@
-"""The figures and verdicts of a run's best checkpoint over a split."""
+"""Diagnosing the best checkpoint of a run on a split."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -30,19 +30,19 @@ def diagnose_run(
 
     Args:
         run: The run.
-        data: The dataset directory; by default where the run was trained.
-        split: The split whose rows are read, all of them.
-        importance_of: Patterns of the features whose importance for every task is
-            measured too; see `permutation_importance`.
-        progress: Called with a stage and how much of it is done, of how much.
+        data: The dataset directory; by default the one that the run was trained on.
+        split: The split to read, in full.
+        importance_of: Patterns of features whose importance for every task is also
+            measured; see `permutation_importance`.
+        progress: Called with a stage, how much of it is done, and the total.
 
     Returns:
-        What `diagnostics.json` holds, which docs/guides/diagnosis.md describes.
+        The content of `diagnostics.json`, which docs/guides/diagnosis.md describes.
 
     Raises:
-        HomeError: If the run has no checkpoint or another data, there are no rows in
-            the split, a pattern matches no feature, the outputs of an expert are not
-            finite, or the other Keras trained the run.
+        HomeError: If the run has no checkpoint or other data, the split has no rows, a
+            pattern matches no feature, the outputs of an expert are not finite, or the
+            other Keras trained the run.
     """
     config, folder = run.load_config(), run.find_best()
     experiment = Experiment.open(config, run.open_data(data))

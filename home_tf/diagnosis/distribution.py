@@ -8,7 +8,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-# Of a float32: the sign, the exponent, and the first five bits behind the point.
+# The leading bits of a float32: sign, exponent, and five bits of the fraction.
 _BITS = 14
 _SHIFT = np.uint32(32 - _BITS)
 _HALF = 1 << (_BITS - 1)
@@ -27,8 +27,8 @@ class Distribution:
         self._counts += np.bincount(bins, minlength=2 * _HALF)
 
     def quantiles(self) -> dict[str, float]:
-        """The numbers that shares of all numbers lie below, such as `{"50": 0.1}`."""
-        # Negative numbers come second, and the largest of them first.
+        """Returns quantiles of the numbers, such as `{"50": 0.1}`."""
+        # Negative numbers come second, starting with the largest.
         order = np.r_[np.arange(2 * _HALF - 1, _HALF - 1, -1), np.arange(_HALF)]
         below = np.cumsum(self._counts[order])
         places = np.searchsorted(below, np.array(SHARES) * below[-1])
@@ -39,7 +39,7 @@ class Distribution:
 
 
 def _middle(index: Any) -> Any:
-    """The middle of a bin; exactly 0 for that of zero."""
+    """The middle of a bin; exactly 0 for the bin of zero."""
     if index % _HALF == 0:
         return 0.0
     ends = (np.array([index, index + 1], np.uint32) << _SHIFT).view(np.float32)

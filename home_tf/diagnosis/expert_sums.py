@@ -16,7 +16,7 @@ DEAD_DIMENSION = 0.99
 
 
 class ExpertSums:
-    """What is added up of one expert.
+    """Sums over the outputs of one expert.
 
     Args:
         width: The expert's output width.
@@ -32,7 +32,7 @@ class ExpertSums:
         self._distribution = Distribution()
 
     def add(self, outputs: Array, gradients: Array | None) -> None:
-        """Adds rows: outputs and the loss's gradients by them, `(rows, D)`."""
+        """Adds rows: outputs and the gradients of the loss at them, `(rows, D)`."""
         x = outputs.astype(np.float64)
         self._rows += len(x)
         self._sums += x.sum(axis=0)
@@ -45,7 +45,7 @@ class ExpertSums:
             self._gradient_norms = (self._gradient_norms or 0.0) + float(norms.sum())
 
     def result(self) -> dict[str, Any]:
-        """The figures of the expert."""
+        """Returns the figures of the expert."""
         rows, width = self._rows, len(self._sums)
         means = self._sums / rows
         covariance = self._products / rows - np.outer(means, means)
@@ -64,7 +64,7 @@ class ExpertSums:
 
 
 class BankSums:
-    """What is added up of experts that stand side by side, for their similarity.
+    """Sums over the outputs of sibling experts, for their similarity.
 
     Args:
         names: The experts.
@@ -84,7 +84,7 @@ class BankSums:
         self._products = self._products + flat.T @ flat
 
     def twins(self) -> dict[str, dict[str, Any]]:
-        """For each expert its most similar sibling, and how similar it is."""
+        """Finds each expert's most similar sibling, and their similarity."""
         number = len(self._names)
         if number < 2:
             return {}
@@ -115,13 +115,13 @@ def effective_number(weights: Array) -> Array:
 
 
 def effective_rank(covariance: Array) -> float:
-    """exp(H) of the eigenvalues of a covariance, scaled to sum to 1; 0 of nothing."""
+    """exp(H) of a covariance's eigenvalues, scaled to sum to 1; 0 if all are 0."""
     values = np.maximum(np.linalg.eigvalsh(covariance), 0.0)
     return float(effective_number(values[None])[0]) if values.sum() > 0 else 0.0
 
 
 def shares_of(parts: Array, total: Array) -> Array:
-    """Parts of a total, `(rows, n)`; 0 where that is 0."""
+    """Parts as shares of a total, `(rows, n)`; 0 where the total is 0."""
     nothing = np.zeros_like(parts, dtype=np.float64)
     found: Array = np.divide(
         parts, total[:, None], out=nothing, where=total[:, None] > 0

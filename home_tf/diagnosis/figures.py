@@ -19,11 +19,11 @@ _NO_TWIN = {"twin": None, "similarity": None}
 
 
 class Figures:
-    """The figures of all rows that were added.
+    """The figures over all rows that were added.
 
     Args:
-        features: `{feature: width}` in the order of the model's features, if the
-            figures of feature gates are to be by feature.
+        features: `{feature: width}` in the order of the model's features, for figures
+            of feature gates by feature.
 
     Examples:
         >>> figures = Figures()
@@ -85,7 +85,7 @@ class Figures:
     def _add_task(
         self, name: str, gate: Gate, self_gate: Gate | None, norms: Mapping[str, Array]
     ) -> None:
-        """Whose experts the representation of a task is made of."""
+        """Adds the sources of a task's representation: whose experts it comes from."""
         masses = {"shared": 0.0, "group": 0.0, "task": 0.0}
         parts = {owner: np.zeros(len(gate.weights)) for owner in masses}
         for one in (gate, self_gate):
@@ -98,7 +98,7 @@ class Figures:
             sums[owner] += float(shares_of(part[:, None], total)[:, 0].sum())
 
     def result(self) -> dict[str, Any]:
-        """The figures, as JSON has them.
+        """Returns the figures as JSON values.
 
         Returns:
             `rows`; `experts`, `use`, `gates`, `self_gates`, `tasks` and
@@ -149,7 +149,7 @@ class Figures:
 
 
 def _use(gates: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """For each expert how its use divides over the gates that see it."""
+    """Returns for each expert how its use is divided among the gates that see it."""
     use: dict[str, dict[str, float]] = {}
     for gate, figures in gates.items():
         for expert, contribution in figures["contributions"].items():

@@ -16,7 +16,7 @@ DEAD_EXPERT = 0.01
 
 
 class GateSums:
-    """What is added up of one gate, and of what the experts contribute by it.
+    """Sums over the weights of one gate, and the contributions of its experts.
 
     Args:
         gate: The gate, on any rows.
@@ -47,7 +47,7 @@ class GateSums:
         self._effective += float(effective_number(weights).sum())
 
     def result(self) -> dict[str, Any]:
-        """The figures of the gate."""
+        """Returns the figures of the gate."""
         number, means = len(self._names), self._weights / self._rows
         contributions = self._contributions / self._rows
         largest = int(means.argmax())
@@ -69,7 +69,7 @@ class GateSums:
         }
 
     def _input_dependence(self, means: Array) -> float:
-        """The weights' variance over the rows, of the most that their means allow."""
+        """The weights' variance over the rows, as a share of its possible maximum."""
         variance = float(np.maximum(self._squares / self._rows - means**2, 0.0).sum())
         most = float((means * (1.0 - means)).sum())
         return min(1.0, variance / most) if most > 1e-9 else 0.0

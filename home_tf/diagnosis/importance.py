@@ -1,4 +1,4 @@
-"""How much each task's ranking loses when a column tells nothing any more."""
+"""Permutation importance: what each task's ranking loses without a column."""
 
 import fnmatch
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ class Rows:
     """Rows of a split in memory.
 
     Attributes:
-        columns: What the preprocessor reads, `{column: (rows, ...)}`.
+        columns: The input of the preprocessor, `{column: (rows, ...)}`.
         labels: `{task: (rows,)}`; NaN or -1 where missing.
         groups: GAUC's groups, `(rows,)`; None if there are none.
     """
@@ -46,27 +46,27 @@ def permutation_importance(
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Losses]:
-    """What every task loses when a column of its features is shuffled among the rows.
+    """Measures what every task loses when a feature column is shuffled among rows.
 
-    The columns are those that a request to the served model has: features that read one
-    column lose it together. A column that is shuffled keeps its values, but tells
-    nothing of its row. Columns that tell the same hide one another: shuffle them
-    together, by a pattern with a `+`.
+    The columns are those of a request to the served model: features that read the same
+    column lose it together. A shuffled column keeps its values, but no longer says
+    anything about its row. Redundant columns hide each other: shuffle them together,
+    with a `+` in the pattern.
 
     Args:
         experiment: The experiment.
         network: Its network, with its weights.
         split: The split whose rows are ranked.
-        features: Patterns such as `user_*`: every column that one matches is shuffled
-            alone. `user_*+video_id` shuffles all that they match together.
-        replicates: Draws of the bootstrap over users (or rows) behind each interval.
-        seed: Of the order in which columns are shuffled.
-        progress: Called with a stage and how many columns are done, of how many.
+        features: Patterns such as `user_*`: every matching column is shuffled on its
+            own. `user_*+video_id` shuffles all matching columns together.
+        replicates: Bootstrap replicates over users (or rows) for each interval.
+        seed: Seed of the shuffling.
+        progress: Called with a stage, the number of columns done, and their total.
 
     Returns:
-        `{columns: {metric: {task: {"loss", "low", "high"}}}}`, by falling mean loss of
-        AUC: by how much `auc` and, with groups, `gauc` fall, with the ends of a 95 %
-        interval; None where a task has no such metric.
+        `{columns: {metric: {task: {"loss", "low", "high"}}}}`, by descending mean loss
+        of AUC: the drop in `auc` and, with groups, `gauc`, with the ends of a 95 %
+        interval; None if a task has no such metric.
 
     Raises:
         HomeError: If a pattern matches no column, or an argument is out of its range.
@@ -124,7 +124,7 @@ def _any(rows: Rows) -> Array:
 
 
 def _choose(patterns: Sequence[str], columns: Sequence[str]) -> dict[str, list[str]]:
-    """What is shuffled together, by its name: a column's, or a pattern with a `+`."""
+    """Finds the columns to shuffle together, by name: a column, or a `+` pattern."""
     chosen: dict[str, list[str]] = {}
     for pattern in patterns:
         matches = {part: fnmatch.filter(columns, part) for part in pattern.split("+")}
@@ -145,7 +145,7 @@ def _choose(patterns: Sequence[str], columns: Sequence[str]) -> dict[str, list[s
 def _make_predict(
     experiment: Experiment, network: Any
 ) -> Callable[[Columns], dict[str, Array]]:
-    """A function from columns to predictions, `{task: (rows,)}`."""
+    """Makes a function from columns to predictions, `{task: (rows,)}`."""
     losses = experiment.make_losses()
 
     @tf.function(reduce_retracing=True, autograph=False)
@@ -175,9 +175,9 @@ def _measure(
     replicates: int,
     regression: Sequence[str],
 ) -> dict[tuple[str, str], tuple[float, Array]]:
-    """By metric and task its value, and those of the bootstrap's replicates.
+    """Measures each metric of each task: its value, and its bootstrap replicates.
 
-    The draws depend on the rows alone: those of two measurements are paired.
+    The draws depend only on the rows, so two measurements are paired.
     """
     found = {}
     for task, labels in rows.labels.items():

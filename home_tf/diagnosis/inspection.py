@@ -21,12 +21,12 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Gate:
-    """What a gate does.
+    """The weights of a gate.
 
     Attributes:
         weights: `(rows, n)`.
         experts: The `n` experts that it sees.
-        task: The task whose representation it makes, if it makes one.
+        task: The task whose representation it computes, if any.
     """
 
     weights: Array
@@ -36,18 +36,19 @@ class Gate:
 
 @dataclass(frozen=True)
 class Inspection:
-    """The insides of a model on some rows.
+    """The experts and gates of a model on some rows.
 
     Attributes:
         experts: `{expert: (rows, D)}`, such as `task/inter/is_like/0`.
         gates: The expert gates by name, such as `task/inter/is_like`.
-        self_gates: The self gates, by the names of the gates beside them.
+        self_gates: The self gates, by the names of their expert gates.
         feature_gates: `{gate: (rows, features)}`, each value in (0, 2).
-        banks: The experts that stand side by side: siblings, which one layer computes.
+        banks: Groups of sibling experts, which one layer computes.
         reading_features: The feature gates that read the model's features.
         owners: `{expert: owner}`: `"shared"`, `"group"` or `"task"`.
         gradients: `{expert: (rows, D)}`: the gradient of each row's loss, the sum of
-            its tasks' losses, by the expert's outputs; empty without labels.
+            its tasks' losses, with respect to the expert's outputs; empty without
+            labels.
     """
 
     experts: Mapping[str, Array]
@@ -66,23 +67,23 @@ def inspect(
     labels: Mapping[str, Any] | None = None,
     losses: Mapping[str, MaskedLoss] | None = None,
 ) -> Inspection:
-    """Looks into a model that has one of this package's architectures in it.
+    """Inspects a model that contains one of this package's architectures.
 
     Args:
-        model: A Keras or TFRS model, or a layer; also one that was loaded from a file.
-        inputs: What it takes.
-        labels: `{task: (rows,)}`, 0 or 1, NaN or -1 where missing, if gradients are
-            wanted. The model must return logits `{task: (rows, 1)}`.
+        model: A Keras or TFRS model, or a layer; it may be loaded from a file.
+        inputs: The model's input.
+        labels: `{task: (rows,)}`, 0 or 1, NaN or -1 where missing, to get gradients.
+            The model must return logits `{task: (rows, 1)}`.
         losses: `{task: loss}` of the tasks whose loss is not the cross-entropy, such
-            as `MaskedRegressionLoss` of one whose label is a number.
+            as `MaskedRegressionLoss` for a regression task.
 
     Returns:
-        What its experts and gates do on these rows, at inference.
+        Its experts and gates on these rows, in inference.
 
     Raises:
-        HomeError: If there is no such architecture in it, or more than one, or it is
-            called more than once; with labels, if the model returns no logits of their
-            tasks or the backend is not TensorFlow.
+        HomeError: If the model does not contain exactly one such architecture, or calls
+            it more than once; with labels, if the model does not return logits of their
+            tasks, or the backend is not TensorFlow.
 
     Examples:
         >>> found = inspect(model, features)
@@ -92,7 +93,7 @@ def inspect(
 
 
 class Inspector:
-    """Looks into a model again and again, by one compiled function.
+    """Inspects a model repeatedly, with one compiled function.
 
     Args:
         model: As in `inspect`.
@@ -122,14 +123,14 @@ class Inspector:
             )
 
     def read(self, inputs: Any, labels: Mapping[str, Any] | None = None) -> Inspection:
-        """The insides of the model on a batch.
+        """Returns the experts and gates of the model on a batch.
 
         Args:
-            inputs: What the model takes.
+            inputs: The model's input.
             labels: As in `inspect`.
         """
         if not self._model.built:
-            # Keras 3 builds a model by a call of its own, which would be recorded.
+            # Keras 3 builds a model by calling it, which would be recorded.
             self._model(inputs, training=False)
         found = {
             kind: {name: np.array(value, np.float32) for name, value in values.items()}
@@ -169,7 +170,7 @@ class Inspector:
     def _values(
         self, inputs: Any, labels: Mapping[str, Any] | None
     ) -> dict[str, dict[str, Tensor]]:
-        """Experts, gates, self gates, feature gates and gradients by name."""
+        """Reads experts, gates, self gates, feature gates and gradients by name."""
         if labels is None:
             with recording() as records:
                 self._model(inputs, training=False)
@@ -178,7 +179,7 @@ class Inspector:
             raise HomeError("gradients, by `labels`, need the TensorFlow backend")
         import tensorflow as tf
 
-        # Each bank's outputs are one tensor, and on the way to the loss.
+        # Each bank's outputs are one tensor, which the loss depends on.
         with tf.GradientTape() as tape, recording() as records:
             outputs = self._model(inputs, training=False)
             loss = _sum_of_losses(outputs, labels, self._losses)

@@ -1,4 +1,4 @@
-"""The experts and gates while a model is trained."""
+"""Monitoring the experts and gates during training."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from home_tf.diagnosis.inspection import Inspector
 from home_tf.errors import check_at_least
 from home_tf.files import read_json_lines, write_text
 
-# What of the figures becomes a curve.
+# The figures that become curves.
 _CURVES = {
     "experts": (
         "variance",
@@ -35,24 +35,24 @@ _CURVES = {
 
 
 class ExpertMonitor(keras.callbacks.Callback):
-    """Measures the experts and gates on the same rows, every so many steps.
+    """Measures the experts and gates on the same rows every few steps.
 
-    The model that is trained must have one of this package's architectures in it. Under
-    a `tf.distribute` strategy it is measured between the steps, on one device. A model
+    The trained model must contain one of this package's architectures. Under a
+    `tf.distribute` strategy it is measured between the steps, on one device. A model
     whose experts have become NaN or infinite is not measured.
 
     Args:
-        inputs: What the model takes: a batch that is held out, some hundred rows.
-        labels: `{task: (rows,)}` of these rows, if the experts' gradient norms are to
-            be measured too; see `inspect`.
-        every: Steps from one measurement to the next. There is one more at the start,
-            and one at the end.
-        log_dir: Where curves and pictures for TensorBoard go; by default nowhere.
+        inputs: The model's input: a held-out batch of a few hundred rows.
+        labels: `{task: (rows,)}` of these rows, to measure also the gradient norms of
+            the experts; see `inspect`.
+        every: Steps between measurements. The model is also measured at the start and
+            at the end.
+        log_dir: The folder of curves and pictures for TensorBoard; by default none.
         images: Whether TensorBoard gets heat maps of the gates, which needs Matplotlib
             (`pip install "home-tf[report]"`).
-        file: Where the curves go, a line of JSON for each measurement; by default
-            nowhere. Lines of later steps than `first_step` are removed.
-        first_step: Steps that were done before, by the training that is resumed.
+        file: The file of the curves, a line of JSON for each measurement; by default
+            none. Lines of steps after `first_step` are removed.
+        first_step: Steps done before, by the training that is resumed.
 
     Attributes:
         history: A dict for each measurement: `step`, from 0, and the figures of
@@ -120,20 +120,20 @@ class ExpertMonitor(keras.callbacks.Callback):
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        """Measures the model where it is time."""
+        """Measures the model when it is due."""
         before, self._steps = self._steps, self._steps_before + self._done(batch)
         if self._steps // self.every > before // self.every:
             self._measure()
 
     def _done(self, batch: int) -> int:
-        """Steps of the epoch that are done."""
+        """Steps of the epoch so far."""
         if self._takes_several:
             return self._count_iterations() - self._iterations_before
         return batch + 1
 
     @property
     def _takes_several(self) -> bool:
-        # Keras 3 then names the first of these steps, or one past the last, depending
+        # Keras 3 then passes the first of these steps, or one past the last, depending
         # on its version.
         return not IS_LEGACY and self.model.steps_per_execution > 1
 
@@ -150,7 +150,7 @@ class ExpertMonitor(keras.callbacks.Callback):
     def _measure(self) -> None:
         inspection = self._inspector.read(self.inputs, self.labels)
         if not all(np.isfinite(x).all() for x in inspection.experts.values()):
-            return  # the training has diverged, which others tell
+            return  # the training has diverged, which is reported elsewhere
         figures = Figures()
         figures.add(inspection)
         found = {"step": self._steps, **figures.result()}

@@ -10,11 +10,11 @@ from home_tf.run import DIAGNOSTICS_FILE
 
 
 def save_report(diagnoses: Mapping[str, Mapping[str, Any]], folder: AnyPath) -> None:
-    """Writes the folder of a diagnosis, whole or not at all.
+    """Writes the folder of a diagnosis atomically.
 
     Args:
-        diagnoses: What `diagnose_run` returns, by the name of the run; several are set
-            side by side.
+        diagnoses: What `diagnose_run` returns, by the name of the run; several are
+            compared side by side.
         folder: New, empty, or of an earlier diagnosis.
 
     Raises:

@@ -1,11 +1,11 @@
-"""The figures of a whole model in a few numbers, to set models side by side."""
+"""A model's figures in a few numbers, for comparing models side by side."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from home_tf.diagnosis.verdicts import LOW_IS_WORSE, judged_values
 
-# What the worst of each judged figure is called.
+# The names of the worst value of each judged figure.
 _WORST = {
     "dead_dimensions": "most dead dimensions of an expert",
     "similarity": "largest similarity of siblings",
@@ -18,13 +18,13 @@ _WORST = {
 
 
 def summarize(figures: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers in which healthy experts and gates differ from others.
+    """Computes the numbers that tell healthy experts and gates from others.
 
     Args:
         figures: What `Figures.result` returns.
 
     Returns:
-        `{what it is: number}`; none of what the architecture does not have.
+        `{name: number}`, without those that do not apply to the architecture.
     """
     experts, gates = figures["experts"].values(), figures["gates"].values()
     deviations = [one["variance"] ** 0.5 for one in experts]

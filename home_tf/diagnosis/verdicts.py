@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# From measured runs, which docs/guides/diagnosis.md names beside each of these.
+# From measured runs, which docs/guides/diagnosis.md names for each of these.
 THRESHOLDS = {
     "dead_dimensions": 0.1,
     "shared_contribution": 0.95,
@@ -14,7 +14,7 @@ THRESHOLDS = {
     "effect": 0.05,
     "input_dependence": 0.01,
 }
-# Found below their threshold; the others at or above it.
+# Anomalies if below their threshold; the others if at or above it.
 LOW_IS_WORSE = ("own_mass", "effect", "input_dependence")
 
 
@@ -26,7 +26,7 @@ class Case:
         subject: Its name.
         figure: The figure that shows it, a key of `THRESHOLDS`.
         value: The figure's value.
-        threshold: What the value is beyond.
+        threshold: The threshold that the value is beyond.
     """
 
     subject: str
@@ -43,9 +43,9 @@ class Verdict:
         kind: `collapse`, `degradation`, `underfitting`, `twin_experts`,
             `dead_feature_gate` or `constant_gate`.
         cases: Where it was found, the worst first; empty if it was not found.
-        checked: How many experts, gates or tasks were looked at; 0 if the architecture
-            has none that could have it.
-        sentence: What was found, for a person.
+        checked: Number of experts, gates or tasks that were checked; 0 if it does not
+            apply to the architecture.
+        sentence: The finding in a sentence.
         advice: What to try next, by its name in the configuration.
     """
 
@@ -61,7 +61,7 @@ class Verdict:
         return bool(self.cases)
 
     def to_json(self) -> dict[str, Any]:
-        """The verdict, as `diagnostics.json` has it."""
+        """The verdict as it is stored in `diagnostics.json`."""
         return {"found": self.is_found, **asdict(self)}
 
 
@@ -90,7 +90,7 @@ def judge(figures: Mapping[str, Any]) -> list[Verdict]:
 
 
 def judged_values(figures: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """What is held against each of the `THRESHOLDS`.
+    """Finds the values to compare with each of the `THRESHOLDS`.
 
     Args:
         figures: What `Figures.result` returns.
@@ -113,7 +113,7 @@ def judged_values(figures: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         "own_mass": _own_masses(figures),
         "similarity": {n: s for n, s in similarities.items() if s is not None},
         "effect": _each(gates, "effect"),
-        # A gate that takes one expert alone has nothing to vary.
+        # A gate with a single expert has nothing to vary.
         "input_dependence": {
             name: gate["input_dependence"]
             for name, gate in choices.items()
@@ -127,9 +127,9 @@ def _each(figures: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _monopolies(figures: Mapping[str, Any]) -> dict[str, float]:
-    """How far one task has a shared expert for itself, by expert and task.
+    """Measures how far one task has a shared expert to itself, by expert and task.
 
-    0 if all tasks use it alike, 1 if only one does.
+    It is 0 if all tasks use it equally, and 1 if only one does.
     """
     tasks = {name: gate["task"] for name, gate in figures["gates"].items()}
     found = {}
@@ -144,7 +144,7 @@ def _monopolies(figures: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _own_masses(figures: Mapping[str, Any]) -> dict[str, float]:
-    """What a task takes from its own experts, over what an even share would be."""
+    """Measures what a task takes from its own experts, relative to an even share."""
     found = {}
     for name, gate in figures["gates"].items():
         self_gate = figures["self_gates"].get(name, {"weights": {}})
@@ -157,10 +157,10 @@ def _own_masses(figures: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _collapse(values: Mapping[str, Mapping[str, float]]) -> Verdict:
-    """Dead outputs, and gates that take one shared expert alone (eq. 4, 5).
+    """Finds dead outputs, and gates that use only one shared expert (eq. 4, 5).
 
-    A gate that takes nearly all from the task's own experts has not collapsed: the task
-    has nothing to gain from the others.
+    A gate that takes nearly everything from the task's own experts has not collapsed:
+    the task just has nothing to gain from the others.
     """
     experts, gates = values["dead_dimensions"], values["shared_contribution"]
     dead = _find_cases("dead_dimensions", experts)
@@ -188,7 +188,7 @@ def _collapse(values: Mapping[str, Mapping[str, float]]) -> Verdict:
 
 
 def _degradation(values: Mapping[str, Mapping[str, float]]) -> Verdict:
-    """Shared experts that one task has for itself (eq. 6)."""
+    """Finds shared experts that one task has to itself (eq. 6)."""
     return _judge_figure(
         "degradation",
         "monopoly",
@@ -206,7 +206,7 @@ def _degradation(values: Mapping[str, Mapping[str, float]]) -> Verdict:
 
 
 def _underfitting(values: Mapping[str, Mapping[str, float]]) -> Verdict:
-    """Tasks that ignore their own experts (eq. 8-11)."""
+    """Finds tasks that ignore their own experts (eq. 8-11)."""
     return _judge_figure(
         "underfitting",
         "own_mass",
@@ -226,7 +226,7 @@ def _underfitting(values: Mapping[str, Mapping[str, float]]) -> Verdict:
 def _twin_experts(
     values: Mapping[str, Mapping[str, float]], experts: Mapping[str, Any]
 ) -> Verdict:
-    """Experts whose outputs are nearly the same."""
+    """Finds experts whose outputs are nearly the same."""
     return _judge_figure(
         "twin_experts",
         "similarity",
@@ -244,7 +244,7 @@ def _twin_experts(
 
 
 def _dead_feature_gate(values: Mapping[str, Mapping[str, float]]) -> Verdict:
-    """Feature gates that barely change their input (eq. 8-10)."""
+    """Finds feature gates that barely change their input (eq. 8-10)."""
     return _judge_figure(
         "dead_feature_gate",
         "effect",
@@ -261,7 +261,7 @@ def _dead_feature_gate(values: Mapping[str, Mapping[str, float]]) -> Verdict:
 
 
 def _constant_gate(values: Mapping[str, Mapping[str, float]]) -> Verdict:
-    """Gates that weigh their experts alike whatever their input."""
+    """Finds gates with the same weights whatever their input."""
     return _judge_figure(
         "constant_gate",
         "input_dependence",
@@ -288,7 +288,7 @@ def _judge_figure(
     missing: str,
     advice: str,
 ) -> Verdict:
-    """The verdict of an anomaly that a single figure shows."""
+    """Makes the verdict on an anomaly that a single figure shows."""
     checked = values[figure]
     cases = _find_cases(figure, checked)
     if cases:
@@ -299,7 +299,7 @@ def _judge_figure(
 
 
 def _find_cases(figure: str, values: Mapping[str, float]) -> list[Case]:
-    """The cases that are beyond a threshold, the worst first."""
+    """Finds the cases beyond a threshold, the worst first."""
     limit, low = THRESHOLDS[figure], figure in LOW_IS_WORSE
     found = [
         Case(subject, figure, value, limit)

@@ -1,4 +1,4 @@
-"""Where rows are read, counted and joined: DuckDB, or Spark."""
+"""The engines that read, count and join rows: DuckDB and Spark."""
 
 from home_tf.engines.engine import PART as PART
 from home_tf.engines.engine import ROW as ROW

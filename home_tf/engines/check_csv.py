@@ -1,4 +1,4 @@
-"""What is wrong with a CSV file, and on which line."""
+"""Finding what is wrong with a CSV file, and on which line."""
 
 import csv
 import gzip
@@ -14,10 +14,10 @@ from home_tf.engines import Table, engine_errors, first_row
 from home_tf.engines.csv_files import NOT_WHOLE
 from home_tf.errors import HomeError
 
-# What a text must become that is used as a number, a time or a day.
+# The type that a text must convert to if it is used as a number, a time or a day.
 NUMBER, TIME, DAY = "float64", "timestamp", "date"
 
-# What the database says of a cell: its own words, and those of `select_csv`.
+# The database's errors about a cell: its own, and those of `select_csv`.
 _UNREADABLE = re.compile(
     r'converting column "(.+?)"\. Could not convert string "(.*?)" to', re.DOTALL
 )
@@ -37,7 +37,7 @@ def check_headers(files: Sequence[str]) -> None:
             header = next(rows, (0, []))[1]
         seen: set[str] = set()
         for name in header:
-            # The names of the database do not tell a and A apart.
+            # The database's names are case-insensitive.
             if name.lower() in seen:
                 raise HomeError(
                     f"{file}: the header names `{name}` twice, in whatever letters. "
@@ -50,7 +50,7 @@ def check_headers(files: Sequence[str]) -> None:
 def cells_explained(
     files: Sequence[str], expected: Mapping[str, str]
 ) -> Iterator[None]:
-    """Names the file and the line of a cell that cannot be read.
+    """Adds the file and the line to errors about a cell that cannot be read.
 
     Args:
         files: The CSV files that are read in the context.
@@ -103,7 +103,7 @@ def check_texts(
 
 
 def _find_odd(table: Table, name: str, kind: str) -> str | None:
-    """A cell that is not what most cells of its column are; None if there is none."""
+    """Finds a cell that differs in kind from most of its column; None if none does."""
     text = table[name]
     is_odd = text.notnull() & text.try_cast(kind).isnull()
     found = first_row(table.agg(odd=is_odd.sum(), known=text.count()))
@@ -147,7 +147,7 @@ def _is_number(value: str) -> bool:
 
 
 def _find_line(files: Sequence[str], name: str, value: str) -> str:
-    """The first file and line on which a column has a value."""
+    """Finds the first file and line on which a column has a value."""
     for file in files:
         with _rows(file) as rows:
             header = next(rows, (0, []))[1]
@@ -160,9 +160,9 @@ def _find_line(files: Sequence[str], name: str, value: str) -> str:
 
 @contextmanager
 def _rows(file: str) -> Iterator[Iterator[tuple[int, list[str]]]]:
-    """Lends the rows of a file with the numbers of their lines, the header first.
+    """Yields the rows of a file with their line numbers, the header first.
 
-    There are none of a file without a header, nor of one that is not on this machine.
+    There are none for a file without a header, or one that is not on this machine.
     """
     look = None if "://" in file else _sniff(file)
     if look is None:
@@ -174,7 +174,7 @@ def _rows(file: str) -> Iterator[Iterator[tuple[int, list[str]]]]:
 
 
 def _sniff(file: str) -> dict[str, Any] | None:
-    """What DuckDB finds out about a file; None if it has no header."""
+    """Returns what DuckDB detects about a file; None if it has no header."""
     query = "SELECT Delimiter, HasHeader FROM sniff_csv(?)"
     with duckdb.connect() as connection:
         found = connection.execute(query, [file]).fetchone()

@@ -7,9 +7,9 @@ import duckdb
 
 from home_tf.engines.sql import as_text, quoted
 
-# How a cell says that it has no value.
+# How a cell is marked as missing.
 MISSING = ("", "NaN", "nan", "NULL", "null")
-# What a cell fails with that is no whole number: the column, and the value.
+# The error for a cell that is not a whole number, with the column and the value.
 NOT_WHOLE = "no whole number in column "
 _WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?")
 
@@ -19,7 +19,7 @@ def kinds_of_csv(
     files: Sequence[str],
     types: Mapping[str, str],
 ) -> dict[str, str]:
-    """The types of the columns, `{column: type}`, as DuckDB names them.
+    """Detects the DuckDB types of the columns, `{column: type}`.
 
     Args:
         connection: A database.

@@ -1,4 +1,4 @@
-"""DuckDB: embedded, on all cores, within bounds of memory."""
+"""DuckDB: embedded, on all cores, within a memory limit."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,17 +33,17 @@ from home_tf.engines.sql import (
 )
 from home_tf.engines.to_arrays import to_arrays
 
-# Rows that are written at once.
+# Rows to write at once.
 _BATCH_ROWS = 32_768
-# Columns that DuckDB adds to those of Parquet files, unless they have them.
+# Columns that DuckDB adds to those of Parquet files, unless they exist.
 _FILE, _PLACE = "file_index", "file_row_number"
 
 
 class DuckDBEngine(Engine):
-    """A database in memory; what does not fit goes to a folder.
+    """An in-memory database that spills to a folder.
 
     Args:
-        connection: That of Ibis.
+        connection: The Ibis connection.
         folder: An empty folder.
     """
 
@@ -58,10 +58,10 @@ class DuckDBEngine(Engine):
 
         Args:
             folder: An empty folder.
-            memory: The most memory that the database takes, such as `4GB`.
+            memory: Memory limit of the database, such as `4GB`.
 
         Raises:
-            HomeError: If `memory` is no amount of memory.
+            HomeError: If `memory` is not an amount of memory.
         """
         with explained("`memory`"):
             connection = ibis.duckdb.connect(
@@ -112,7 +112,7 @@ class DuckDBEngine(Engine):
         self._connection.to_parquet(table, file)
 
     def for_thread(self, table: Table) -> Table:
-        """Reads the table by a connection of its own."""
+        """Reads the table through a separate connection."""
         cursor = self._connection.con.cursor()
         return ibis.duckdb.from_connection(cursor).table(table.op().name)
 
@@ -161,7 +161,7 @@ class DuckDBEngine(Engine):
         parts: PartFiles,
         progress: Callable[[int], None],
     ) -> None:
-        """Goes through the rows in their order."""
+        """Processes the rows in order."""
         rest = table.limit(None, offset=parts.rows)
         batches = rest.to_pyarrow_batches(chunk_size=_BATCH_ROWS)
         parts.write(function(iter(batches)), progress)
@@ -174,7 +174,7 @@ class DuckDBEngine(Engine):
     def _read_csv(
         self, name: str, files: Sequence[str], types: Mapping[str, str]
     ) -> Table:
-        # The types are guessed anew by every query, so the files are read only once.
+        # Every query would guess the types again, so the files are read only once.
         kinds = kinds_of_csv(self._connection.con, files, types)
         return self._numbered(name, select_csv(files, kinds))
 

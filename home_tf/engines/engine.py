@@ -1,4 +1,4 @@
-"""What preparing needs of an engine, beside Ibis expressions."""
+"""What preparation needs from an engine besides Ibis expressions."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,10 +11,10 @@ import pyarrow as pa
 from home_tf.data import Column
 from home_tf.engines.part_files import PartFiles
 
-# Ibis has no types that mypy could use.
+# Ibis has no types that mypy can use.
 Table = Any
 Expression = Any
-# From batches of rows to other batches.
+# A function from batches of rows to other batches.
 MapBatches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 # The number of a row, in the order of the files: 0, 1, ...
@@ -26,7 +26,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Records:
-    """Where and how records are written, as `RecordWriter` takes it.
+    """Where and how to write records, for `RecordWriter`.
 
     Attributes:
         folder: The folder to write.
@@ -34,7 +34,7 @@ class Records:
         nullable: Columns in which NaN means "missing".
         layout: `"packed"` or `"rows"`.
         compression: `None` or `"GZIP"`.
-        shards: Number of files of each split.
+        shards: Number of files per split.
     """
 
     folder: Path
@@ -46,14 +46,14 @@ class Records:
 
 
 class Engine(ABC):
-    """Reads, stores and writes tables; Ibis expressions say what is computed."""
+    """Reads, stores and writes tables; Ibis expressions define the computations."""
 
     @abstractmethod
     def read(self, name: str, files: Sequence[str], types: Mapping[str, str]) -> Table:
         """Reads CSV or Parquet files; their columns may stand in different orders.
 
         Args:
-            name: What the table is called.
+            name: The name of the table.
             files: The files, all CSV or all Parquet.
             types: Types of CSV columns that are not to be guessed.
 
@@ -71,11 +71,11 @@ class Engine(ABC):
 
     @abstractmethod
     def store(self, name: str, table: Table) -> Table:
-        """Computes a table once, for all that read it."""
+        """Computes a table once, for all its readers."""
 
     @abstractmethod
     def store_parts(self, name: str, table: Table) -> Table:
-        """Computes a large table once; rows with the same `PART` lie together."""
+        """Computes a large table once; rows with the same `PART` are kept together."""
 
     @abstractmethod
     def save(self, table: Table, file: Path) -> None:
@@ -83,11 +83,11 @@ class Engine(ABC):
 
     @abstractmethod
     def for_thread(self, table: Table) -> Table:
-        """A stored table as another thread may read it meanwhile."""
+        """Returns a stored table for reading in another thread."""
 
     @abstractmethod
     def view(self, name: str, table: Table) -> Table:
-        """Names a table, so that not every query compiles all that led to it."""
+        """Names a table, so that later queries need not compile its whole history."""
 
     @abstractmethod
     def derive(self, table: Table, columns: Mapping[str, str]) -> Table:
@@ -125,7 +125,7 @@ class Engine(ABC):
         parts: PartFiles,
         progress: Callable[[int], None],
     ) -> None:
-        """Writes what a function makes of the rows that are not written yet.
+        """Applies a function to the rows that are not written yet, and writes them.
 
         Args:
             table: What `read` or `take` returned, or some columns of it.
@@ -137,7 +137,7 @@ class Engine(ABC):
 
 
 def first_row(table: Table) -> dict[str, Any]:
-    """The only row of a table."""
+    """Returns the only row of a table."""
     row: dict[str, Any] = table.to_pyarrow().to_pylist()[0]
     return row
 

@@ -1,4 +1,4 @@
-"""Errors of the engines, in one line."""
+"""Reporting errors of the engines in one line."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ from sqlglot.errors import SqlglotError
 
 from home_tf.errors import HomeError
 
-# What DuckDB and SQLGlot add to an error: hints to options of their own, and colours.
+# What DuckDB and SQLGlot add to an error: hints about their own options, and colours.
 _HINTS = ("Candidate", "LINE ", "Possible", "The search space")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # `duckdb.ConversionException: `
@@ -23,7 +23,7 @@ def explained(where: str) -> Iterator[None]:
     """Turns errors of an engine into one line.
 
     Args:
-        where: What the user wrote or which files are read, for the message.
+        where: What the user wrote, or which files are being read, for the message.
 
     Raises:
         HomeError: If the engine reports an error.
@@ -39,7 +39,7 @@ def explained(where: str) -> Iterator[None]:
 
 
 def engine_errors() -> tuple[type[Exception], ...]:
-    """What the engines raise; Spark only if it has been imported."""
+    """The exceptions of the engines; of Spark only if it has been imported."""
     errors: tuple[type[Exception], ...] = (duckdb.Error, IbisError, SqlglotError)
     if "pyspark" not in sys.modules:
         return errors
@@ -50,7 +50,7 @@ def engine_errors() -> tuple[type[Exception], ...]:
 
 
 def _first_lines(error: Exception) -> str:
-    """What an error says, without stacks, and without hints to options of DuckDB."""
+    """Extracts the message of an error, without stack traces and DuckDB's hints."""
     lines = str(error).partition("JVM stacktrace")[0].strip().splitlines()
     of_python = [place for place, line in enumerate(lines) if _CLASS.match(line)]
     if of_python:  # an executor failed in Python

@@ -8,7 +8,7 @@ from home_tf.errors import HomeError
 
 
 def to_arrow(frame: Any) -> Any:
-    """A table of Arrow, pandas or Polars as one of Arrow, without a copy if it can.
+    """Converts a table of Arrow, pandas or Polars to Arrow, if possible without a copy.
 
     Raises:
         HomeError: If it is none of them.

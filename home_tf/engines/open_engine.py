@@ -1,4 +1,4 @@
-"""Picks an engine."""
+"""Choosing an engine."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,14 +19,14 @@ def open_engine(
     """Opens an engine.
 
     Args:
-        folder: An empty folder, for what is stored.
-        memory: The most memory that DuckDB takes, such as `4GB`.
-        engine: `"duckdb"`, `"spark"`, or a session of Spark.
-        master: The address of Spark's cluster.
+        folder: An empty folder for stored tables.
+        memory: Memory limit of DuckDB, such as `4GB`.
+        engine: `"duckdb"`, `"spark"`, or a Spark session.
+        master: The Spark master.
 
     Raises:
-        HomeError: If an argument is none of these, if PySpark or Java is missing, or
-            in the context the engine reports an error that nothing there explains.
+        HomeError: If an argument is invalid, if PySpark or Java is missing, or if the
+            engine reports an error in the context that is not explained otherwise.
     """
     with _open(folder, memory, engine, master) as opened, explained("the rows"):
         yield opened

@@ -23,22 +23,21 @@ from home_tf.files import (
     write_json,
 )
 
-# How the name of a folder begins that is of use only while rows are written.
+# The prefix of folders that are needed only while rows are written.
 SPOOL = ".spool-"
 
 
 class PartFiles:
     """A folder of `part-00000.parquet`, `part-00001.parquet`, ... and a manifest.
 
-    A part appears only when it is complete. The manifest says what the rows are made
-    of and how many each part has, so that an interrupted job resumes after the last.
+    A part appears only when it is complete. The manifest records the job and the number
+    of rows in each part, so that an interrupted job resumes after the last one.
 
     Args:
         folder: The folder, or its URL.
         manifest: Name of the manifest, such as `predictions.json`.
-        job: What the rows are made of; a folder with the rows of another job is
-            refused.
-        rows_per_file: About how many rows a part has.
+        job: A description of the job; a folder with the rows of another job is refused.
+        rows_per_file: Approximate number of rows per part.
 
     Attributes:
         complete: Whether all rows are written.
@@ -68,12 +67,12 @@ class PartFiles:
 
     @property
     def rows(self) -> int:
-        """Number of rows that are written."""
+        """Number of rows written so far."""
         return sum(self._parts)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Keeps other processes from writing to the folder meanwhile.
+        """Prevents other processes from writing to the folder meanwhile.
 
         Raises:
             HomeError: If another process is writing to it, or it cannot be written.
@@ -117,7 +116,7 @@ class PartFiles:
             self._save()
 
     def take(self, files: Iterable[Path]) -> None:
-        """Takes over Parquet files that something else has written.
+        """Takes over Parquet files that were written elsewhere.
 
         Args:
             files: Files on the same disk; those without rows are left out.
@@ -129,12 +128,12 @@ class PartFiles:
                 self._parts.append(rows)
 
     def finish(self) -> None:
-        """Notes that all rows are written."""
+        """Records that all rows are written."""
         self.complete = True
         self._save()
 
     def _remove_leftovers(self) -> None:
-        """Removes what a killed process left that the manifest does not know."""
+        """Removes files of killed processes that are not in the manifest."""
         known = {self._path(number).name for number in range(len(self._parts))}
         files: list[AnyPath] = list(self.folder.glob("part-*.parquet"))
         for file in files:

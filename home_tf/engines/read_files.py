@@ -1,4 +1,4 @@
-"""Finds and reads CSV, gzip CSV and Parquet files."""
+"""Finding and reading CSV, gzip CSV and Parquet files."""
 
 import gzip
 import zlib
@@ -26,8 +26,8 @@ def read_files(
     """Reads files of one kind; their columns may stand in different orders.
 
     Args:
-        engine: Where they are read.
-        name: What the table is called.
+        engine: The engine to read them with.
+        name: The name of the table.
         patterns: Paths or patterns of paths; an address such as `s3://...` is left to
             the engine.
         folder: Where relative paths begin.
@@ -39,7 +39,7 @@ def read_files(
         A table with the columns of the files, and `ROW`.
 
     Raises:
-        HomeError: If there is no such file, or one is there twice or cannot be read.
+        HomeError: If there is no such file, or one exists twice or cannot be read.
     """
     listed = [patterns] if isinstance(patterns, str) else patterns
     files = [file for one in listed for file in find_files(one, folder, key=key)]
@@ -58,7 +58,7 @@ def read_files(
 
 
 def find_files(pattern: str, folder: Path, *, key: str) -> list[str]:
-    """The files that a pattern means, in the order of their names.
+    """Finds the files that match a pattern, in the order of their names.
 
     Args:
         pattern: A path or a pattern of paths; an address is returned as it is.
@@ -75,7 +75,7 @@ def find_files(pattern: str, folder: Path, *, key: str) -> list[str]:
 
 
 def check_folder(folder: AnyPath) -> None:
-    """Checks that the folder of the files is one.
+    """Checks that the folder of the files is a folder.
 
     Raises:
         HomeError: If it is not.
@@ -85,7 +85,7 @@ def check_folder(folder: AnyPath) -> None:
 
 
 def files_exist(patterns: str | Sequence[str], folder: Path) -> bool:
-    """Whether there is any file that is meant."""
+    """Whether any of the files exists."""
     listed = [patterns] if isinstance(patterns, str) else patterns
     return any(_matches(pattern, folder) for pattern in listed)
 
@@ -100,7 +100,7 @@ def _matches(pattern: str, folder: Path) -> list[str]:
 
 
 def _check_whole(file: str) -> None:
-    """Reads a gzip file to its end: DuckDB does not notice that one is cut."""
+    """Reads a gzip file to its end, because DuckDB does not notice truncation."""
     if "://" in file or not file.endswith(".gz"):
         return
     try:

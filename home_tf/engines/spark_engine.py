@@ -44,7 +44,7 @@ from home_tf.engines.sql import select_derived
 from home_tf.errors import HomeError
 from home_tf.extras import extra
 
-# PySpark has no types that mypy could use without installing it.
+# mypy cannot use PySpark's types unless it is installed.
 Session = Any
 Frame = Any
 
@@ -56,7 +56,7 @@ class SparkEngine(Engine):
 
     Args:
         session: The session.
-        folder: An empty folder that the executors see too.
+        folder: An empty folder that the executors can also access.
     """
 
     def __init__(self, session: Session, folder: Path) -> None:
@@ -69,12 +69,12 @@ class SparkEngine(Engine):
     def open(
         cls, folder: Path, session: Session | None, master: str | None
     ) -> Iterator["SparkEngine"]:
-        """Uses a session, or the one that is there, or starts one.
+        """Uses the given session or the current one, or starts one.
 
         Args:
-            folder: An empty folder that the executors see too.
-            session: The session; None for the one that is there.
-            master: The address of the cluster, if none is there.
+            folder: An empty folder that the executors can also access.
+            session: The session; None for the current one.
+            master: The address of the cluster, if there is no session.
 
         Raises:
             HomeError: If PySpark or Java is missing.
@@ -93,7 +93,7 @@ class SparkEngine(Engine):
                 used.stop()
 
     def read(self, name: str, files: Sequence[str], types: Mapping[str, str]) -> Table:
-        """Reads Parquet in place, and CSV by way of Parquet."""
+        """Reads Parquet in place, and CSV via Parquet."""
         if not is_parquet(files[0]):
             files = self._convert_csv(name, files, types)
         return self._read_parquet(name, files)
@@ -110,7 +110,7 @@ class SparkEngine(Engine):
         return self._read_parquet(name, [str(file)])
 
     def store_parts(self, name: str, table: Table) -> Table:
-        """Writes the table to Parquet; the parts are of no use to `write`."""
+        """Writes the table to Parquet; `write` does not need the parts."""
         return self.store(name, table)
 
     def store(self, name: str, table: Table) -> Table:
@@ -132,7 +132,7 @@ class SparkEngine(Engine):
         return self._named(name, self._frame(table))
 
     def derive(self, table: Table, columns: Mapping[str, str]) -> Table:
-        """Runs the SQL on the executors, on some rows at a time."""
+        """Runs the SQL on the executors, batch by batch."""
         from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
         for sql in columns.values():
@@ -180,7 +180,7 @@ class SparkEngine(Engine):
         parts: PartFiles,
         progress: Callable[[int], None],
     ) -> None:
-        """Computes on the executors, which write in no order."""
+        """Computes on the executors, which write in any order."""
         from pyspark.sql.pandas.types import from_arrow_schema
 
         mapped = self._frame(table).mapInArrow(
@@ -269,12 +269,12 @@ def _absolute(file: str) -> str:
 
 
 def _address(file: str) -> str:
-    """The address of a file; without a scheme Spark may look elsewhere."""
+    """The URL of a file; without a scheme, Spark may look elsewhere."""
     return file if "://" in file else Path(file).absolute().as_uri()
 
 
 def _place(address: str, addresses: Sequence[str]) -> tuple[int, str]:
-    """Where a file stands among those that are named, or by its name."""
+    """The position of a file among the given ones, or by its name."""
     path = unquote(urlparse(address).path)
     paths = [unquote(urlparse(one).path) for one in addresses]
     return (paths.index(path) if path in paths else len(paths), path)

@@ -1,4 +1,4 @@
-"""What Spark's executors run; they need this package, too."""
+"""The tasks of Spark's executors, which also need this package."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -21,7 +21,7 @@ Batches = Iterator[pa.RecordBatch]
 
 
 def connect() -> duckdb.DuckDBPyConnection:
-    """A database for a task."""
+    """Opens a database for a task."""
     connection = duckdb.connect(config={"threads": 1})
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")
@@ -30,7 +30,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 @dataclass(frozen=True)
 class ConvertCsv:
-    """Makes Parquet files of CSV files, `csv` to `parquet`; returns the latter.
+    """Converts CSV files, `csv`, to Parquet files, `parquet`; returns the latter.
 
     DuckDB reads them, so that a file has the same values on both engines.
 
@@ -51,7 +51,7 @@ class ConvertCsv:
         with connect() as connection:
             there = kinds_of_csv(connection, [csv], self.types)
             kinds = {name: self.types[name] for name in there}
-            # A task may be tried again, or run twice.
+            # A task may be retried, or run twice.
             aside = f"{parquet}.{uuid4().hex}"
             connection.sql(select_csv([csv], kinds)).write_parquet(aside)
             Path(aside).replace(parquet)
@@ -59,11 +59,11 @@ class ConvertCsv:
 
 @dataclass(frozen=True)
 class RunSql:
-    """Derives columns by DuckDB's SQL, whose functions Spark does not have.
+    """Derives columns with DuckDB's SQL, whose functions Spark lacks.
 
     Attributes:
         query: A query that reads the table `before`.
-        schema: The columns that it gives.
+        schema: The columns that it returns.
     """
 
     query: str
@@ -80,7 +80,7 @@ class RunSql:
 
 @dataclass(frozen=True)
 class WriteShards:
-    """Writes the shards of some rows, each into a folder of its own.
+    """Writes the shards of some rows, each to its own folder.
 
     The rows are sorted by `SPLIT` and `SHARD` first.
 

@@ -1,4 +1,4 @@
-"""SQL for DuckDB that Ibis has no expressions for."""
+"""SQL for DuckDB where Ibis has no expressions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -31,12 +31,12 @@ def select_derived(
 
 
 def quoted(name: str) -> str:
-    """A name as SQL writes it."""
+    """Quotes a name for SQL."""
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
 
 
 def as_text(value: str) -> str:
-    """A text as SQL writes it."""
+    """Quotes a text for SQL."""
     escaped = value.replace("'", "''")
     return f"'{escaped}'"

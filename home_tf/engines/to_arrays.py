@@ -1,4 +1,4 @@
-"""Batches of an engine as the arrays that are written."""
+"""Converting batches of an engine to the arrays that are written."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ def to_arrays(batch: pa.RecordBatch, columns: Mapping[str, Column]) -> dict[str,
 
     Args:
         batch: The rows.
-        columns: The columns that are wanted.
+        columns: The columns to convert.
 
     Returns:
         `{column: (rows, *shape)}`; lists are cut or padded at the end.
@@ -29,14 +29,14 @@ def to_arrays(batch: pa.RecordBatch, columns: Mapping[str, Column]) -> dict[str,
 
 
 def _flat(values: pa.Array) -> Array:
-    # Text is written in UTF-8, as it lies in memory: it need not become `str` first.
+    # Text is written in UTF-8, as it is in memory: it need not become `str` first.
     if pa.types.is_string(values.type):
         values = values.cast(pa.binary())
     return values.to_numpy(zero_copy_only=False)
 
 
 def _padded(lists: pa.Array, column: Column) -> Array:
-    """Lists as `(rows, length)`: the first values, padded at the end."""
+    """Turns lists into `(rows, length)`: the first values, padded at the end."""
     (length,) = column.shape
     dtype = object if column.dtype == "string" else column.dtype
     rows = np.full((len(lists), length), column.missing, dtype)

@@ -1,4 +1,4 @@
-"""Exact offline metrics in NumPy: AUC, GAUC, log loss, calibration, intervals."""
+"""Exact offline metrics in NumPy: AUC, GAUC, log loss, calibration and intervals."""
 
 from home_tf.evaluation.bootstrap import bootstrap_over_groups as bootstrap_over_groups
 from home_tf.evaluation.bootstrap import bootstrap_values as bootstrap_values

@@ -1,4 +1,4 @@
-"""Intervals of AUC and GAUC by resampling whole groups, or rows."""
+"""Bootstrap intervals of AUC and GAUC, resampling whole groups or rows."""
 
 from collections.abc import Iterator
 
@@ -22,20 +22,20 @@ def bootstrap_over_groups(
     seed: int = 0,
     numeric: bool = False,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of AUC and GAUC when the users are a sample.
+    """Percentile intervals of AUC and GAUC from a bootstrap over users.
 
     Each replicate draws as many users as there are, with replacement, and takes all
-    rows of each drawn user as often as the user was drawn: rows of one user are not
-    independent. The draws depend only on the seed and on `groups`, so that tasks and
-    models evaluated on the same rows see the same replicates. A replicate without
-    positives or without negatives has no AUC and is left out of the interval. A row
-    without a user is drawn on its own.
+    rows of each drawn user as often as the user was drawn, because rows of the same
+    user are not independent. The draws depend only on the seed and on `groups`, so
+    tasks and models evaluated on the same rows see the same replicates. A replicate
+    without positives or without negatives has no AUC and is left out of the interval. A
+    row without a user is drawn on its own.
 
     Args:
         labels: `(rows,)` or `(rows, 1)`; 0 or 1, NaN or -1 where missing.
-        scores: `(rows,)` or `(rows, 1)`; anything that ranks.
-        groups: `(rows,)` of integers or strings: the user of each row, -1 or `""` where
-            it is not known; None draws rows.
+        scores: `(rows,)` or `(rows, 1)`; probabilities, logits or any other scores.
+        groups: `(rows,)` of integers or strings: the user of each row, -1 or `""` if
+            unknown; None draws rows.
         replicates: Number of draws.
         confidence: Share of the replicates that lie inside the interval.
         seed: Seed of the draws, not negative.
@@ -70,14 +70,14 @@ def bootstrap_values(
     seed: int = 0,
     numeric: bool = False,
 ) -> dict[str, Floats]:
-    """AUC and GAUC of every replicate of `bootstrap_over_groups`.
+    """Returns AUC and GAUC of every replicate of `bootstrap_over_groups`.
 
-    Replicate `i` of two models that are evaluated on the same rows has the same users,
-    so that the differences of their values are a paired bootstrap.
+    Replicate `i` of two models evaluated on the same rows has the same users, so the
+    differences of their values form a paired bootstrap.
 
     Args:
         labels: As in `bootstrap_over_groups`, as are the other arguments.
-        scores: Anything that ranks.
+        scores: The scores.
         groups: The user of each row, or None.
         replicates: Number of draws.
         seed: Seed of the draws.
@@ -111,7 +111,7 @@ def bootstrap_values(
 def _number_units(
     groups: npt.ArrayLike | None, rows: int
 ) -> tuple[int, Array | None, npt.NDArray[np.intp]]:
-    """What is drawn: how many, the users among it, and of which each row is."""
+    """Numbers the sampling units: how many, how many users, and each row's unit."""
     if groups is None:
         return rows, None, np.arange(rows)
     users, codes = group_codes(groups, rows)
@@ -121,7 +121,7 @@ def _number_units(
 
 
 def _draws(users: int, replicates: int, seed: int) -> Iterator[Counts]:
-    """How often each user is drawn, once for each replicate."""
+    """Yields how often each user is drawn in each replicate."""
     random = np.random.default_rng(seed)
     for _ in range(replicates):
         drawn = random.integers(users, size=users) if users else np.empty(0, np.intp)
@@ -131,7 +131,7 @@ def _draws(users: int, replicates: int, seed: int) -> Iterator[Counts]:
 def percentile_interval(
     values: Floats, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """The interval that holds a share of the values; NaN are left out."""
+    """The interval that holds a share of the values, ignoring NaN."""
     values = values[~np.isnan(values)]
     if not values.size:
         return float("nan"), float("nan")

@@ -1,7 +1,7 @@
 """Calibrating probabilities: Platt scaling and isotonic regression.
 
-Both map a task's logits by a strictly increasing function, so that the ranking, and
-with it AUC and GAUC, does not change.
+Both apply a strictly increasing function to a task's logits, so the ranking, and with
+it AUC and GAUC, does not change.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from home_tf.extras import require_extra
 
 Method: TypeAlias = Literal["platt", "isotonic"]
 
-# Isotonic regression follows chance where there is little to go by.
+# Isotonic regression fits noise if there are few rows.
 _FEWEST_FOR_ISOTONIC = 100
-# The logits of probabilities that float32 holds apart from 0 and 1.
+# The logits of probabilities that float32 can distinguish from 0 and 1.
 _LARGEST_LOGIT = 15.0
 
 
@@ -28,10 +28,10 @@ class Calibrator:
 
     Attributes:
         method: How it was fitted: `platt`, or `isotonic`.
-        knots: Where one piece ends and the next begins, ascending; none of Platt
+        knots: Where one piece ends and the next begins, ascending; none for Platt
             scaling, which is a single line.
-        slopes: Of each piece, one more than knots.
-        intercepts: The same.
+        slopes: The slope of each piece, one more than knots.
+        intercepts: The intercept of each piece.
     """
 
     method: Method
@@ -40,14 +40,14 @@ class Calibrator:
     intercepts: tuple[float, ...]
 
     def __call__(self, logits: npt.ArrayLike) -> Floats:
-        """Logits of any shape to calibrated ones."""
+        """Calibrates logits of any shape."""
         x = np.asarray(logits, np.float64)
         piece = np.searchsorted(self.knots, x)
         found: Floats = np.take(self.slopes, piece) * x
         return found + np.take(self.intercepts, piece)
 
     def of_probabilities(self, probabilities: npt.ArrayLike) -> Floats:
-        """Probabilities to calibrated ones."""
+        """Calibrates probabilities."""
         return _sigmoid(self(_logit(np.asarray(probabilities, np.float64))))
 
 
@@ -61,17 +61,16 @@ def fit_calibrators(
     Args:
         labels: `{task: (rows,)}`; 0 or 1, NaN or -1 where missing.
         probabilities: `{task: (rows,)}`, in [0, 1].
-        method: `platt`: a line through the logits, fitted by maximum likelihood, with
-            Platt's targets; `isotonic`: isotonic regression, its steps joined by lines,
-            but `platt` for tasks with fewer than 100 positives or 100 negatives.
+        method: `platt`, a line through the logits, fitted by maximum likelihood with
+            Platt's targets; or `isotonic`, isotonic regression with its steps joined by
+            lines, but `platt` for tasks with fewer than 100 positives or negatives.
 
     Returns:
-        `{task: Calibrator}`. That of a task without positives, or without negatives,
+        `{task: Calibrator}`. For a task without positives or without negatives, it
         changes nothing.
 
     Raises:
-        HomeError: If labels or probabilities are not as they must be, or scikit-learn
-            is missing.
+        HomeError: If labels or probabilities are invalid, or scikit-learn is missing.
 
     References:
         Platt, "Probabilistic outputs for support vector machines" (1999); Zadrozny and
@@ -102,7 +101,7 @@ def _fit_platt(labels: Floats, logits: Floats) -> Calibrator:
 
     positives = labels.sum()
     negatives = len(labels) - positives
-    # Never 0 and 1, so that a few rows that happen to be separable have a finite slope.
+    # Never 0 and 1, so that the slope is finite even if a few rows are separable.
     targets = np.where(
         labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2)
     )
@@ -157,7 +156,7 @@ def _merge_pure(*steps: npt.NDArray[Any]) -> list[Floats]:
     """
     rows, positives, *_ = steps
     mixed = np.flatnonzero((positives > 0) & (positives < rows))
-    if not mixed.size:  # all negatives and all positives are apart: one step
+    if not mixed.size:  # positives and negatives are perfectly separated: one step
         starts = np.array([0])
     else:
         starts = np.arange(mixed[0], mixed[-1] + 1)

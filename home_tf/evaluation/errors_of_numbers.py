@@ -1,4 +1,4 @@
-"""How far predicted numbers, such as watch times, are from the labels."""
+"""Errors of predicted numbers, such as watch times."""
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +44,7 @@ def root_mean_squared_error(labels: npt.ArrayLike, predictions: npt.ArrayLike) -
 
 
 def total_ratio(labels: npt.ArrayLike, predictions: npt.ArrayLike) -> float:
-    """The sum of the predictions over that of the labels: 1 is calibrated.
+    """The sum of the predictions over the sum of the labels: 1 is calibrated.
 
     Args:
         labels: As in `mean_absolute_error`.

@@ -1,4 +1,4 @@
-"""Checks of what the metrics are given, and the choice of the rows that count."""
+"""Checks of the inputs of metrics, and selection of the rows that count."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 def valid_labels(
     labels: npt.ArrayLike, *, numeric: bool = False
 ) -> npt.NDArray[np.bool_]:
-    """Tells which labels are known.
+    """Finds which labels are known.
 
     Args:
         labels: `(rows,)` or `(rows, 1)`; 0 or 1, NaN or -1 where the label is missing.
@@ -26,7 +26,7 @@ def valid_labels(
         `(rows,)`, True where there is a label.
 
     Raises:
-        HomeError: If a label is none of these.
+        HomeError: If a label is anything else.
     """
     values = vector("labels", labels)
     if numeric:
@@ -52,7 +52,7 @@ def valid_labels(
 def labelled_rows(
     labels: npt.ArrayLike, scores: npt.ArrayLike, *, numeric: bool = False
 ) -> tuple[Floats, Array, npt.NDArray[np.bool_]]:
-    """Checks labels and scores and keeps the rows whose label is known.
+    """Checks labels and scores, and keeps the rows with a known label.
 
     Args:
         labels: As in `valid_labels`.
@@ -99,13 +99,13 @@ def group_codes(groups: npt.ArrayLike, rows: int) -> tuple[Array, npt.NDArray[np
     """Numbers the groups.
 
     Args:
-        groups: `(rows,)` or `(rows, 1)` of integers or strings; -1 or `""` in a row of
-            no group.
-        rows: How many there are to be.
+        groups: `(rows,)` or `(rows, 1)` of integers or strings; -1 or `""` in rows
+            without a group.
+        rows: The expected number of rows.
 
     Returns:
         The distinct groups in ascending order, and for each row the position of its
-        group among them; -1 in a row of no group.
+        group among them; -1 in rows without a group.
 
     Raises:
         HomeError: If the length differs or the groups are not integers or strings.
@@ -122,7 +122,7 @@ def group_codes(groups: npt.ArrayLike, rows: int) -> tuple[Array, npt.NDArray[np
         try:
             return _without_missing(*np.unique(values, return_inverse=True))
         except TypeError:
-            pass  # objects that have no order, such as None among strings
+            pass  # objects that cannot be ordered, such as None among strings
     raise HomeError(
         "`groups` must be a vector of integers or strings, such as user ids. "
         f"Received: shape {values.shape}, dtype {values.dtype}"
@@ -132,7 +132,7 @@ def group_codes(groups: npt.ArrayLike, rows: int) -> tuple[Array, npt.NDArray[np
 def _without_missing(
     names: Array, codes: npt.NDArray[np.intp]
 ) -> tuple[Array, npt.NDArray[np.intp]]:
-    """Groups and codes without the group that stands for none; its code becomes -1."""
+    """Removes the group that means "no group"; its code becomes -1."""
     if names.dtype.kind == "b":
         return names, codes
     missing = [-1] if names.dtype.kind in "iu" else ["", b""]
@@ -147,7 +147,7 @@ def _number_close_integers(
     values: Array, first: Any
 ) -> tuple[Array, npt.NDArray[np.intp]]:
     """What `np.unique` returns, without sorting, for integers of a small range."""
-    # In small types the difference of two values may not fit.
+    # In small types, the difference of two values may overflow.
     wide = np.dtype(f"{values.dtype.kind}8").type
     offsets = (values.astype(wide) - wide(first)).astype(np.intp)
     found = np.bincount(offsets) > 0
@@ -169,7 +169,7 @@ def vector(name: str, values: npt.ArrayLike) -> Array:
 
 
 def check_length(name: str, values: Array, rows: int) -> None:
-    """Raises if `values` has not one value for each label."""
+    """Raises if `values` does not have one value per label."""
     if len(values) != rows:
         raise HomeError(
             f"`{name}` must have a value for each label. "

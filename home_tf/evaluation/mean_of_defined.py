@@ -1,4 +1,4 @@
-"""The mean over tasks, or rows, that leaves out what has no metric."""
+"""The mean over tasks or rows, leaving out undefined values."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How good probabilities are as probabilities: log loss and calibration."""
+"""Metrics of probabilities: log loss and calibration."""
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +60,8 @@ def calibration_curve(
     Args:
         labels: As in `log_loss`.
         probabilities: As in `log_loss`.
-        bins: Number of bins, of as equal numbers of rows as can be; fewer if there are
-            fewer rows with a label.
+        bins: Number of bins, with as equal numbers of rows as possible; fewer if there
+            are fewer rows with a label.
 
     Returns:
         For each bin its `rows`, `predicted` (the mean probability), `observed` (the
@@ -93,7 +93,7 @@ def calibration_curve(
 def _labelled_probabilities(
     labels: npt.ArrayLike, probabilities: npt.ArrayLike
 ) -> tuple[Floats, Floats, float]:
-    """Labels and probabilities of the rows with a label, and the dtype's precision."""
+    """Selects labels and probabilities of labelled rows, and the dtype's precision."""
     known, predicted, _ = labelled_rows(labels, probabilities)
     outside = (predicted < 0) | (predicted > 1)
     if outside.any():

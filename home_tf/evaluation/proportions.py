@@ -1,4 +1,4 @@
-"""Intervals of shares, and of the difference between two."""
+"""Confidence intervals of proportions and of their differences."""
 
 import math
 
@@ -6,10 +6,10 @@ _Z = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 
 
 def wilson_interval(positives: float, rows: int) -> tuple[float, float]:
-    """The 95 % interval of a share; it holds for small counts, and for none.
+    """The 95 % interval of a proportion; valid for small counts, and even zero.
 
     Args:
-        positives: How many rows are positive.
+        positives: Number of positive rows.
         rows: Number of rows, at least 1.
 
     Returns:
@@ -29,14 +29,14 @@ def wilson_interval(positives: float, rows: int) -> tuple[float, float]:
 def newcombe_interval(
     positives: float, rows: int, other_positives: float, other_rows: int
 ) -> tuple[float, float]:
-    """The 95 % interval of the difference between two shares of independent rows.
+    """The 95 % interval of the difference between two independent proportions.
 
     Args:
-        positives: How many rows of the one are positive.
-        rows: Its number of rows, at least 1.
-        other_positives: How many rows of the other are positive, whose share is
-            subtracted.
-        other_rows: Its number of rows, at least 1.
+        positives: Number of positive rows in the first sample.
+        rows: Number of rows in the first sample, at least 1.
+        other_positives: Number of positive rows in the second sample, whose proportion
+            is subtracted.
+        other_rows: Number of rows in the second sample, at least 1.
 
     Returns:
         Its ends, in [-1, 1].

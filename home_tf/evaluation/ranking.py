@@ -25,15 +25,15 @@ def auc(
     """The area under the ROC curve, exactly; or its counterpart for numeric labels.
 
     The share of the pairs of a positive and a negative in which the positive has the
-    higher score; a tie counts half, and a pair weighs the product of its rows' weights.
-    With numeric labels, such as watch times, it is the share of the pairs of rows with
-    different labels in which the higher label has the higher score (the concordance,
-    or C-index): of zeros and ones that is the same.
+    higher score. A tie counts as half, and the weight of a pair is the product of its
+    rows' weights. With numeric labels, such as watch times, it is the share of the
+    pairs of rows with different labels in which the higher label has the higher score
+    (the concordance, or C-index); for zeros and ones, both are the same.
 
     Args:
         labels: `(rows,)` or `(rows, 1)`; 0 or 1, NaN or -1 where missing. Rows without
             a label are left out.
-        scores: `(rows,)` or `(rows, 1)`: probabilities, logits or anything that ranks.
+        scores: `(rows,)` or `(rows, 1)`: probabilities, logits or any other scores.
         weights: `(rows,)`, not negative, or None for ones.
         numeric: Whether the labels are any numbers, and NaN where missing.
 
@@ -59,15 +59,15 @@ def gauc(
 ) -> float:
     """The AUC within each group, averaged by impressions (equation 12 of the paper).
 
-    `GAUC = sum_u w_u AUC_u`, with `w_u` the share of the rows that are the user's.
-    Users without a positive or without a negative have no AUC: they are left out, and
-    the weights of the others are scaled to sum to 1. So are rows without a user.
+    `GAUC = sum_u w_u AUC_u`, where `w_u` is the user's share of the rows. Users without
+    a positive or without a negative have no AUC: they are left out, as are rows without
+    a user, and the weights of the others are scaled to sum to 1.
 
     Args:
         labels: As in `auc`.
         scores: As in `auc`.
-        groups: `(rows,)` of integers or strings: the user of each row; -1 or `""` where
-            it is not known.
+        groups: `(rows,)` of integers or strings: the user of each row; -1 or `""` if
+            unknown.
         numeric: As in `auc`.
 
     Returns:
@@ -129,10 +129,10 @@ def per_group_auc(
 
 
 class RankedRows:
-    """Rows in the order of their scores, whose AUC is measured with several weights.
+    """Rows sorted by score, to compute the AUC for several sets of weights.
 
     Args:
-        labels: `(rows,)`, zeros and ones or any numbers; none is missing.
+        labels: `(rows,)`, zeros and ones or any numbers, none missing.
         scores: `(rows,)`.
     """
 
@@ -173,8 +173,8 @@ def _levels(labels: Floats) -> Iterator[tuple[npt.NDArray[np.intp] | None, Float
         labels: `(rows,)`, at least one.
 
     Yields:
-        For each digit the cell of each row, `(rows,)` or None if there is one cell, and
-        whether its label is the higher one, 0 or 1.
+        For each digit, the cell of each row, `(rows,)`, or None if there is one cell,
+        and whether its label is the higher one, 0 or 1.
     """
     if np.isin(labels, (0.0, 1.0)).all():
         yield None, labels
@@ -195,11 +195,11 @@ def _number(
 def _order_by_group_and_score(
     codes: npt.NDArray[np.intp], scores: Array
 ) -> npt.NDArray[np.intp]:
-    """The order by group, then by score."""
+    """Sorts by group, then by score."""
     if scores.dtype != np.float32 or codes.max() >= 2**32:
         return np.lexsort((scores, codes))
-    # One sort of integers is faster. The bits of floats sort as integers do once those
-    # of negative numbers are inverted and the sign of the others is set.
+    # One sort of integers is faster. The bits of floats sort like integers once those
+    # of negative numbers are inverted and the sign bit of the others is set.
     bits = np.ascontiguousarray(scores).view(np.uint32)
     bits = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
     return np.argsort((codes.astype(np.uint64) << np.uint64(32)) | bits)
@@ -229,17 +229,18 @@ def wins_of_segments(
     ties: npt.NDArray[np.intp],
     segments: npt.NDArray[Any],
 ) -> tuple[Floats, Floats]:
-    """The pairs of each segment of rows that are sorted by segment, then by score.
+    """Weighs the pairs within each segment of rows sorted by segment, then by score.
 
     Args:
         positive: `(rows,)`, the weights of positives, 0 for negatives.
         negative: `(rows,)`, the weights of negatives, 0 for positives.
         ties: Where each run of rows of equal segment and score begins, `(runs,)`.
-        segments: Which of the runs is the first of each segment, `(segments,)`.
+        segments: The index of the first run of each segment, `(segments,)`.
 
     Returns:
         The weight of the pairs of a positive and a negative in which the positive has
-        the higher score, ties counting half, and that of all; each `(segments,)`.
+        the higher score, with ties as half, and the weight of all pairs; each
+        `(segments,)`.
     """
     positive = np.add.reduceat(positive, ties)
     negative = np.add.reduceat(negative, ties)

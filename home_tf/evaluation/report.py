@@ -1,4 +1,4 @@
-"""All metrics of all tasks, ready for a JSON file."""
+"""All metrics of all tasks, ready to be written as JSON."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -29,18 +29,18 @@ def evaluate_tasks(
     replicates: int = 500,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Evaluates every task on the rows that have its label.
+    """Evaluates every task on the rows with a known label.
 
     Args:
         labels: For each task `(rows,)` or `(rows, 1)`; 0 or 1, NaN or -1 where missing.
-            For a regression task any numbers, and NaN where missing.
-        probabilities: For the same tasks `(rows,)` or `(rows, 1)`, in [0, 1]; for a
-            regression task the predicted numbers.
-        groups: `(rows,)` of integers or strings: the user of each row, -1 or `""` where
-            it is not known; such rows do not count in GAUC. None leaves GAUC out.
+            For a regression task, any numbers, and NaN where missing.
+        probabilities: For the same tasks, `(rows,)` or `(rows, 1)`, in [0, 1]; for a
+            regression task, the predicted numbers.
+        groups: `(rows,)` of integers or strings: the user of each row, -1 or `""` if
+            unknown; such rows do not count in GAUC. None leaves GAUC out.
         regression: The regression tasks.
-        replicates: Draws of the bootstrap over users, without them over rows; 0 leaves
-            the intervals out, which saves most of the time on large data.
+        replicates: Number of bootstrap replicates over users, or rows if there are no
+            users; 0 skips the intervals, which saves most of the time on large data.
         seed: Seed of the bootstrap.
 
     Returns:
@@ -49,11 +49,11 @@ def evaluate_tasks(
         `auc_interval`, `gauc_interval`: `{task: [low, high]}`, 95 % intervals;
         `examples`, `positives`: `{task: number}` of the rows with a label;
         `mean_auc`, `mean_gauc`: means over the tasks where the metric is defined;
-        `rows_without_group`: the number of rows whose user is not known.
-        Without groups nothing of GAUC is in it, and no `rows_without_group`. With
-        regression tasks there are `mae` and `rmse`, too, in the unit of the labels; the
-        AUC of such a task is the share of pairs in the right order, its calibration the
-        sum of the predictions over that of the labels.
+        `rows_without_group`: the number of rows whose user is unknown.
+        Without groups, there is no GAUC and no `rows_without_group`. With regression
+        tasks there are also `mae` and `rmse`, in the unit of the labels; the AUC of
+        such a task is the share of pairs in the right order, and its calibration is the
+        sum of the predictions over the sum of the labels.
 
     Raises:
         HomeError: If the tasks or lengths do not match, a label is not 0, 1 or missing,
@@ -61,7 +61,7 @@ def evaluate_tasks(
     """
     _check_tasks(labels, probabilities)
     rows = len(vector("labels", next(iter(labels.values()))))
-    # Strings are slow to sort; their codes are not.
+    # Strings are slow to sort, but their codes are not.
     users = None if groups is None else group_codes(groups, rows)[1]
     results: dict[str, Any] = {}
     for task in labels:

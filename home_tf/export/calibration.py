@@ -1,4 +1,4 @@
-"""Calibrators of the tasks as a part of the serving graph."""
+"""Calibrators as part of the serving graph."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,14 +13,14 @@ from home_tf.types import Tensor
 def make_calibration(
     calibrators: Mapping[str, Calibrator], tasks: Sequence[str]
 ) -> Callable[[Tensor], Tensor]:
-    """Calibrates the logits of all tasks at once.
+    """Makes a function that calibrates the logits of all tasks at once.
 
     Args:
         calibrators: `{task: Calibrator}`; other tasks stay as they are.
         tasks: The tasks in the order of the logits.
 
     Returns:
-        From logits `(batch, tasks)` to calibrated ones.
+        A function from logits `(batch, tasks)` to calibrated ones.
     """
     if not calibrators:
         return lambda logits: logits
@@ -45,6 +45,6 @@ def make_calibration(
 
 
 def _padded(values: Sequence[Sequence[float]], fill: float) -> npt.NDArray[np.float32]:
-    """Lists of numbers as an array, the short ones filled up."""
+    """Turns lists of numbers into an array, padding the short ones."""
     width = max(map(len, values))
     return np.array([[*v, *[fill] * (width - len(v))] for v in values], np.float32)

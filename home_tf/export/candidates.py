@@ -1,4 +1,4 @@
-"""The candidates whose columns an export holds."""
+"""The candidates that are stored in an export."""
 
 from collections.abc import Collection
 from typing import Any
@@ -13,12 +13,12 @@ from home_tf.errors import HomeError
 from home_tf.export.requests import Columns, to_inputs
 from home_tf.training.experiment import Experiment
 
-# The candidates found so far are sorted anew with each batch.
+# The candidates found so far are sorted again with each batch.
 _BATCH_ROWS = 2**17
 
 
 def read_candidates(experiment: Experiment) -> "Candidates | None":
-    """The candidates that the export of an experiment holds, if it holds any.
+    """Reads the candidates for the export of an experiment, if it stores any.
 
     Raises:
         HomeError: See `Candidates.read`.
@@ -31,12 +31,12 @@ def read_candidates(experiment: Experiment) -> "Candidates | None":
 
 
 class Candidates(tf.Module):
-    """Candidates, whose columns are looked up by the one that names them.
+    """Candidates whose columns are looked up by the column that identifies them.
 
     Args:
-        column: The column that names a candidate.
-        columns: `{column: (candidates,)}` or `(candidates, length)`, that one among
-            them; each candidate once, as the signature `rank` takes them.
+        column: The column that identifies a candidate.
+        columns: `{column: (candidates,)}` or `(candidates, length)`, including that
+            one; each candidate once, in the form that the signature `rank` takes.
     """
 
     def __init__(self, column: str, columns: Columns) -> None:
@@ -61,23 +61,23 @@ class Candidates(tf.Module):
         return {name: tensor.numpy() for name, tensor in tensors.items()}
 
     def first(self, number: int) -> Columns:
-        """The columns of the first candidates, at most so many."""
+        """The columns of the first candidates, up to a number."""
         return {name: values[:number] for name, values in self.columns.items()}
 
     @classmethod
     def read(
         cls, data: DatasetDirectory, config: CandidatesConfig, columns: Collection[str]
     ) -> "Candidates":
-        """The latest row of every candidate in a dataset directory, of all splits.
+        """Reads the latest row of every candidate from all splits of a directory.
 
         Args:
             data: The dataset directory.
-            config: What names a candidate, and what its latest row is.
-            columns: The columns of a candidate, that one among them.
+            config: Defines what identifies a candidate, and which row is its latest.
+            columns: The columns of a candidate, including the identifying one.
 
         Raises:
-            HomeError: If the directory lacks `latest_by` as a column of numbers, or no
-                row has a name, but all a missing one.
+            HomeError: If `latest_by` is not a numeric column of the directory, or no
+                row identifies a candidate.
         """
         _check_latest_by(data, config.latest_by)
         missing: Any = data.columns[config.column].missing
@@ -95,10 +95,10 @@ class Candidates(tf.Module):
         return cls(config.column, to_inputs({name: found[name] for name in columns}))
 
     def __call__(self, names: Any) -> dict[str, Any]:
-        """All columns of some candidates.
+        """Looks up all columns of some candidates.
 
         Args:
-            names: `(rows,)`; one that the table lacks is an invalid argument.
+            names: `(rows,)`; an unknown one is an invalid argument.
 
         Returns:
             `{column: (rows,)}` or `(rows, length)`.
@@ -136,7 +136,7 @@ def _join(first: Columns, second: Columns) -> Columns:
 
 
 def _latest(rows: Columns, config: CandidatesConfig) -> Columns:
-    """Each candidate's row with the largest `latest_by`; of equal ones the last."""
+    """Keeps each candidate's row with the largest `latest_by`, the last if equal."""
     order: npt.NDArray[Any] = np.argsort(rows[config.latest_by], kind="stable")[::-1]
     _, first = np.unique(rows[config.column][order], return_index=True)
     return {name: values[order[first]] for name, values in rows.items()}

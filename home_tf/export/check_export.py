@@ -1,4 +1,4 @@
-"""Checking an export in a process that has nothing but TensorFlow."""
+"""Checking an export in a process with only TensorFlow."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from home_tf.export.requests import Request, Requests
 from home_tf.export.warmup import WARMUP_FILE, read_warmup
 
 Answers = Mapping[str, npt.NDArray[Any]]
-# Predictions that lie closer than this, relatively, are taken for the same.
+# Predictions with a smaller relative difference count as equal.
 _ROUNDING = 1e-6
 _PROGRAM = Path(__file__).with_name("load_export.py")
 
@@ -32,7 +32,7 @@ def check_export(
     timeout: float = 300.0,
     python: str = sys.executable,
 ) -> float:
-    """Loads a SavedModel in a bare process, as TF Serving does, and tries it.
+    """Loads a SavedModel in a bare process, like TF Serving, and tests it.
 
     All warm-up requests are replayed. For the given rows `predict` is compared with the
     trained model, `serving_default` with `predict`, and `rank`, with the rows as
@@ -41,12 +41,12 @@ def check_export(
 
     Args:
         folder: The SavedModel.
-        requests: Rows, as requests of the signatures that it must have, and what the
-            trained model answers.
-        tolerance: The largest difference that passes.
-        timeout: Seconds after which the process is given up.
-        python: The Python interpreter to load it with, such as one with the TensorFlow
-            version of the server.
+        requests: Rows as requests for the signatures that it must have, and the answers
+            of the trained model.
+        tolerance: The largest accepted difference.
+        timeout: Seconds after which the process is stopped.
+        python: The Python interpreter to load it with, such as one with the server's
+            TensorFlow version.
 
     Returns:
         The largest difference between `predict` and the trained model: absolute, or
@@ -82,7 +82,7 @@ def check_export(
 def _ask(
     python: str, folder: Path, requests: Sequence[Request], timeout: float
 ) -> list[Answers]:
-    """What a process with only TensorFlow answers to the requests."""
+    """Gets the answers to the requests from a process with only TensorFlow."""
     tensors: dict[str, Any] = {
         f"{number}/{signature}/{name}": np.frombuffer(
             tf.make_tensor_proto(values).SerializeToString(), np.uint8
@@ -144,7 +144,7 @@ def _check_finite(folder: Path, signature: str, found: Answers) -> None:
 
 def _check_varied(folder: Path, predicted: Answers) -> None:
     for task, values in predicted.items():
-        # Equal rows may be rounded otherwise, each by its place in the batch.
+        # Equal rows may be rounded differently, depending on their place in the batch.
         if len(values) > 1 and np.ptp(values) <= _ROUNDING * np.abs(values).max():
             raise HomeError(
                 f"{folder}: predicts {values[0]:.6g} for task {task!r}, whatever the "
@@ -164,7 +164,7 @@ def _compare(
         for name, values in expected.items()
     ]
     largest = float(np.max(differences))
-    if not largest <= tolerance:  # NaN, where the trained model answers that
+    if not largest <= tolerance:  # NaN, if the trained model answers NaN
         raise HomeError(
             f"{where} differs from {other} by {largest:.1e}, more than {tolerance:.0e}"
         )

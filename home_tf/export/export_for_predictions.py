@@ -1,4 +1,4 @@
-"""A run as a SavedModel that only this package reads, for a while."""
+"""Exporting a run as a temporary SavedModel that only this package reads."""
 
 import tensorflow as tf
 
@@ -17,8 +17,8 @@ def export_for_predictions(
 ) -> None:
     """Writes the best checkpoint of a run as a SavedModel without a version.
 
-    Its probabilities are those of `export_run`, calibrated as the configuration says;
-    it has no candidates, no warm-up requests, and is not checked.
+    Its probabilities equal those of `export_run`, calibrated as configured, but it has
+    no candidates and no warm-up requests, and is not checked.
 
     Args:
         run: The run.
@@ -26,8 +26,8 @@ def export_for_predictions(
         data: The dataset directory; by default the one that the run was trained on.
 
     Raises:
-        HomeError: If the run has no checkpoint, or one of the other Keras, or the data
-            is other data.
+        HomeError: If the run has no checkpoint, or one from the other Keras, or the
+            data does not match the run.
     """
     config, best = run.load_config(), run.find_best()
     experiment = Experiment.open(config, run.open_data(data))

@@ -1,4 +1,4 @@
-"""From a run's best checkpoint to a versioned SavedModel."""
+"""Exporting a run's best checkpoint as a versioned SavedModel."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -29,10 +29,10 @@ from home_tf.provenance import collect_provenance
 from home_tf.run import Run
 from home_tf.training.experiment import Experiment
 
-# In a SavedModel, beside what TF Serving itself reads.
+# Stored in a SavedModel next to the files that TF Serving reads.
 MANIFEST_FILE = Path("assets.extra", "home_tf.json")
 # The server's graph rounds to half precision at other places than the eager network:
-# four units in the last place of the type that it computes in.
+# allow four units in the last place of the compute type.
 TOLERANCES = {"float32": 1e-5, "mixed_float16": 4e-3, "mixed_bfloat16": 3e-2}
 MAX_AUC_LOSS = 0.001
 
@@ -58,20 +58,20 @@ def export_run(
     half-written version.
 
     Its `assets.extra` has `tf_serving_warmup_requests`, validation rows that TF Serving
-    replays before it serves the version, and `home_tf.json`, what it was made of.
+    replays before it serves the version, and `home_tf.json`, its provenance.
 
     Args:
         run: The run.
         out: The model's folder, which holds the versions: `out/1`, `out/2`, ...
         data: The dataset directory; by default the one that the run was trained on.
-        keep: How many versions to keep, the new one among them.
+        keep: Number of versions to keep, including the new one.
         tables: How embedding tables are stored: `float32`, as trained; `float16` or
             `int8`, in a half or about a quarter of the space.
-        max_auc_loss: By how much the AUC of a task may fall on the validation rows
-            with `float16` or `int8`; by default by 0.001.
+        max_auc_loss: The largest drop in a task's AUC on the validation rows with
+            `float16` or `int8`; by default 0.001.
         score_weights: Weights of the combined score, `{task: weight}`, instead of those
             in the configuration. Without `serving.score` there, the score is a product.
-        calibration: `platt`, `isotonic` or `none`, instead of `serving.calibration` of
+        calibration: `platt`, `isotonic` or `none`, instead of `serving.calibration` in
             the configuration.
         on_check: Called with the largest difference that the comparison found.
         on_auc_changes: Called with what `check_auc_changes` returns, for `float16` or
@@ -82,10 +82,10 @@ def export_run(
 
     Raises:
         HomeError: If the run has no checkpoint or one with weights that are not finite,
-            the data is not the run's or has none of the configured candidates, a weight
-            of the score no task, the export cannot be written or fails its check, the
-            AUC falls too far, or another export of the model is running; the versions
-            that exist stay as they are.
+            the data is not the run's or has none of the configured candidates, a score
+            weight names no task, the export cannot be written or fails its check, the
+            AUC drops too much, or another export of the model is running. Existing
+            versions stay as they are.
     """
     limit = _check_arguments(keep, tables, max_auc_loss)
     versions = Versions(out)
@@ -106,7 +106,7 @@ def export_run(
             regression=config.regression_tasks,
         )
         candidates = read_candidates(experiment)
-        # Of the network with quantised tables, if it has some.
+        # From the network with quantised tables, if it has any.
         calibrators = experiment.fit_calibrators(network)
         requests = Requests.read(experiment, network, candidates, calibrators)
     if auc_changes and on_auc_changes is not None:
@@ -171,7 +171,7 @@ def _check_arguments(keep: int, tables: str, max_auc_loss: float | None) -> floa
 
 @contextmanager
 def _explain_unwritable(folder: Path) -> Iterator[None]:
-    """Turns TensorFlow's errors, such as of a full disk, into one line."""
+    """Turns TensorFlow's errors, such as a full disk, into one line."""
     try:
         yield
     except tf.errors.OpError as error:

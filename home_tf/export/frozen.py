@@ -1,4 +1,4 @@
-"""A function whose weights have become constants."""
+"""Freezing a function: its weights become constants."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -9,19 +9,18 @@ from home_tf.types import Tensor
 
 
 def freeze(function: Callable[[Tensor], Tensor], spec: Any) -> Any:
-    """Traces a function, and evaluates once what in it does not depend on its input.
+    """Traces a function and evaluates once whatever does not depend on its input.
 
-    TensorFlow itself does so when it loads a graph, but neither for variables nor for
-    large constants.
+    TensorFlow itself does this when it loads a graph, but not for variables or large
+    constants.
 
     Args:
         function: From a tensor to a tensor; it must not change a variable.
         spec: The `tf.TensorSpec` of its input.
 
     Returns:
-        A concrete function that computes the same, with constants in place of
-        variables. It captures those resources alone that are read otherwise than as a
-        whole.
+        A concrete function that computes the same with constants instead of variables.
+        It captures only the resources that are not read as a whole.
     """
     traced = tf.function(function, autograph=False).get_concrete_function(spec)
     graph, (output,) = traced.graph, traced.outputs
@@ -56,9 +55,9 @@ def freeze(function: Callable[[Tensor], Tensor], spec: Any) -> Any:
 def _find_known(
     operations: Sequence[tf.Operation], held: Collection[str]
 ) -> set[tf.Operation]:
-    """The operations that do not depend on the input."""
+    """Finds the operations that do not depend on the input."""
     known: set[tf.Operation] = set()
-    for one in operations:  # in which those come first that others read
+    for one in operations:  # in topological order
         if one.type == "Placeholder":
             is_known = one.outputs[0].name in held
         else:
@@ -73,7 +72,7 @@ def _find_known(
 def _find_needed(
     last: tf.Operation, known: Collection[tf.Operation]
 ) -> set[tf.Operation]:
-    """The operations that an operation needs, itself among them, but the known."""
+    """Finds the unknown operations that an operation needs, including itself."""
     needed: set[tf.Operation] = set()
     rest = [last]
     while rest:
@@ -85,7 +84,7 @@ def _find_needed(
 
 
 def _captured(tensors: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Tensors from outside of a function, in it."""
+    """Captures tensors from outside of a function."""
     return {name: tf.identity(tensor) for name, tensor in tensors.items()}
 
 
@@ -100,7 +99,7 @@ def _import(
     Args:
         graph: Where the operations are.
         operations: The operations.
-        given: What they read in place of tensors of the graph, by the tensors' names.
+        given: What they read instead of tensors of the graph, by the tensors' names.
         outputs: Names of tensors.
 
     Returns:

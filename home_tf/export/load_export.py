@@ -1,8 +1,8 @@
-"""Loads an export and asks it, in a process that has nothing but TensorFlow.
+"""Loads an export and queries it, in a process with only TensorFlow.
 
-A program of its own, which `check_export` runs by its path: this package must not be
-needed to load an export, so its import is refused. Arguments: the SavedModel, a file
-with the requests to read, and one to write the answers to.
+A separate program that `check_export` runs by its path. Loading an export must not
+need this package, so importing it is refused. Arguments: the SavedModel, a file with
+the requests to read, and a file to write the answers to.
 """
 
 import sys
@@ -16,16 +16,16 @@ _REFUSED = ("home_tf", "tf_keras", "tensorflow_recommenders")
 
 
 class RefusingFinder:
-    """Refuses to import what an export must load without."""
+    """Refuses to import packages that an export must load without."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        """Raises an `ImportError` for a refused package; finds no other."""
+        """Raises an `ImportError` for a refused package, and finds no others."""
         if name.split(".")[0] in _REFUSED:
             raise ImportError(f"{name} is refused: the SavedModel must load without it")
 
 
 def ask(folder: str, requests: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
-    """Answers requests as TF Serving does, by the signatures' tensor names.
+    """Answers requests like TF Serving, by the signatures' tensor names.
 
     Args:
         folder: The SavedModel.
@@ -48,9 +48,9 @@ def ask(folder: str, requests: dict[tuple[str, str], dict[str, Any]]) -> dict[st
 
 
 def read_requests(file: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """Reads requests: arrays `number/signature/input`, the bytes of a TensorProto each.
+    """Reads requests: arrays `number/signature/input` with the bytes of a TensorProto.
 
-    NumPy's files hold no bytes of any length.
+    NumPy's files cannot hold bytes of variable length.
     """
     requests: dict[tuple[str, str], dict[str, Any]] = {}
     with np.load(file, allow_pickle=False) as tensors:

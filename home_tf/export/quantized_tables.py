@@ -1,4 +1,4 @@
-"""Embedding tables in fewer bits, for serving."""
+"""Quantised embedding tables for serving."""
 
 from collections.abc import Callable, Collection
 from typing import Any, Literal
@@ -15,7 +15,7 @@ AucChanges = dict[str, float | None]
 
 
 class QuantizedTable(tf.Module):
-    """Embedding tables that are stored in fewer bits, and looked up as they were.
+    """Embedding tables that are stored in fewer bits, with the same lookups.
 
     `float16` rounds every value. `int8` keeps a scale for each id, the largest of its
     values over 127, so that a value is off by at most half a scale.
@@ -23,8 +23,8 @@ class QuantizedTable(tf.Module):
     Args:
         values: The tables, `(rows, width)` in float32.
         stored_as: `"float16"` or `"int8"`.
-        dtype: The dtype of what is looked up.
-        name: Of the module.
+        dtype: The dtype of the embeddings that are looked up.
+        name: Name of the module.
     """
 
     def __init__(self, values: Any, stored_as: TableType, dtype: str, name: str):
@@ -40,7 +40,7 @@ class QuantizedTable(tf.Module):
         )
 
     def __call__(self, rows: Any) -> Any:
-        """Rows of any shape to their vectors, with an axis of `width` more."""
+        """Looks up rows of any shape; adds an axis of size `width`."""
         vectors = tf.cast(tf.gather(self.values, rows), tf.float32)
         if self.scales is not None:
             vectors *= tf.gather(self.scales, rows)
@@ -55,14 +55,14 @@ def quantize_and_compare(
     max_auc_loss: float,
     regression: Collection[str] = (),
 ) -> tuple[list[QuantizedTable], AucChanges]:
-    """Quantises a network's tables, and measures what that costs.
+    """Quantises a network's tables, and measures the loss of AUC.
 
     Args:
         network: A `RankingNetwork`, which uses the quantised tables from now on.
         stored_as: `"float16"` or `"int8"`; with `"float32"` nothing is done.
         predict: Predicts the validation rows with the network as it is.
-        max_auc_loss: By how much the AUC of a task may fall.
-        regression: The tasks whose labels are numbers.
+        max_auc_loss: The largest drop in a task's AUC.
+        regression: The regression tasks.
 
     Returns:
         The tables, and the AUC that each task gained.
@@ -81,10 +81,10 @@ def quantize_and_compare(
 
 
 def quantize_tables(network: Any, stored_as: TableType) -> list[QuantizedTable]:
-    """Has a network look its embeddings up in quantised tables from now on.
+    """Makes a network use quantised tables from now on.
 
     Args:
-        network: A `RankingNetwork`; the weights of its tables are left unused.
+        network: A `RankingNetwork`; the weights of its own tables are no longer used.
         stored_as: `"float16"` or `"int8"`.
 
     Returns:
@@ -95,7 +95,7 @@ def quantize_tables(network: Any, stored_as: TableType) -> list[QuantizedTable]:
     """
     features = network.features
     for name in features.tables:
-        # No int8 says NaN, and what is NaN must not become a number.
+        # int8 has no NaN, and NaN must not become a number.
         values = np.asarray(features.rows_of(name))
         if not (np.abs(values) <= np.finfo(np.float16).max).all():
             raise HomeError(
@@ -121,15 +121,15 @@ def check_auc_changes(
     Args:
         exact: What the network predicted with its own tables.
         quantized: What it predicts with the quantised ones, for the same rows.
-        max_auc_loss: By how much the AUC of a task may fall.
-        regression: The tasks whose labels are numbers.
+        max_auc_loss: The largest drop in a task's AUC.
+        regression: The regression tasks.
 
     Returns:
         The AUC gained, `{task: value}`; None for a task without both classes, which has
         no AUC.
 
     Raises:
-        HomeError: If the AUC of a task falls by more than that, or no task has one.
+        HomeError: If the AUC of a task drops by more than that, or no task has one.
     """
     gains = {
         task: auc(labels, quantized.probabilities[task], numeric=task in regression)

@@ -1,4 +1,4 @@
-"""Requests made of real rows, and what the trained model answers to them."""
+"""Requests made from real rows, and the trained model's answers."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,17 +29,17 @@ Request = tuple[str, Columns]  # a signature and its inputs
 
 @dataclass(frozen=True)
 class Requests:
-    """Real rows as requests of an export's signatures.
+    """Real rows as requests for an export's signatures.
 
     Args:
         columns: Inputs of `predict`, `(rows,)` or `(rows, length)`.
-        expected: What the trained model answers to them, and not the export:
-            probabilities `{task: (rows,)}`, and the score if there is one.
+        expected: The answers of the trained model (not the export): probabilities
+            `{task: (rows,)}`, and the score if there is one.
         once: The columns that are the same for all candidates of a request; without
             any there is no `rank`.
-        weights: Those of the score in the order of the tasks, if there is a score.
-        candidates: Those that the export holds, if it does.
-        classifies: Whether there are binary tasks, and so `classify`.
+        weights: The score weights in the order of the tasks, if there is a score.
+        candidates: The candidates stored in the export, if any.
+        classifies: Whether there are binary tasks, and hence `classify`.
     """
 
     columns: Columns
@@ -57,13 +57,13 @@ class Requests:
         candidates: "Candidates | None",
         calibrators: Mapping[str, Calibrator],
     ) -> "Requests":
-        """The first validation rows as requests.
+        """Reads the first validation rows as requests.
 
         Args:
             experiment: The experiment that is exported.
             network: Its network, from features to logits `{task: (rows, 1)}`.
-            candidates: Those that the export holds, if it does.
-            calibrators: `{task: Calibrator}` of the tasks that are calibrated.
+            candidates: The candidates stored in the export, if any.
+            calibrators: `{task: Calibrator}` of the calibrated tasks.
         """
         config, columns = experiment.config, list(experiment.preprocessor.columns)
         dataset = experiment.data.read(
@@ -95,7 +95,7 @@ class Requests:
 
     @cached_property
     def warm_up(self) -> list[Request]:
-        """A request of one row and one of many, for each signature."""
+        """A request with one row and one with many, for each signature."""
         return [request for rows in (1, WARMUP_ROWS) for request in self._of(rows)]
 
     def _of(self, rows: int) -> Iterator[Request]:
@@ -118,7 +118,7 @@ class Requests:
 
     @cached_property
     def pairs(self) -> list[tuple[Request, Request]]:
-        """Pairs of requests for the same rows, which an export must answer alike."""
+        """Pairs of requests for the same rows, which must get the same answers."""
         pairs: list[tuple[Request, Request]] = [
             (("serving_default", {"examples": self.examples}), self.predict)
         ]
@@ -151,15 +151,15 @@ class Requests:
         return np.repeat(values, rows, axis=0) if name in self.once else values
 
     def _rank_by_id(self, rows: int) -> Columns:
-        """Held candidates for the first row's request."""
-        assert self.candidates is not None  # else there is no such signature
+        """Stored candidates for the first row's request."""
+        assert self.candidates is not None  # otherwise there is no such signature
         column = self.candidates.column
         named = self.candidates.first(rows)[column]
         return {**{name: self.columns[name][:1] for name in self.once}, column: named}
 
 
 def to_inputs(rows: Columns) -> Columns:
-    """Rows of records as the signatures take them: all integers are int64."""
+    """Converts rows of records for the signatures: all integers become int64."""
     return {
         name: values.astype(np.int64) if values.dtype == np.int32 else values
         for name, values in rows.items()
@@ -172,7 +172,7 @@ def _answer(
     rows: Columns,
     calibrators: Mapping[str, Calibrator],
 ) -> dict[str, Floats]:
-    """Preprocessing and network, run eagerly; the rest by NumPy."""
+    """Runs preprocessing and network eagerly, and the rest in NumPy."""
     tensors = {name: tf.constant(values) for name, values in rows.items()}
     logits = network(experiment.preprocessor(tensors), training=False)
     answers = {}

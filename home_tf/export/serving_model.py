@@ -1,4 +1,4 @@
-"""What is exported: preprocessing and network in one graph."""
+"""The exported model: preprocessing and network in one graph."""
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
@@ -20,27 +20,28 @@ from home_tf.features import Preprocessor
 from home_tf.layers.fused import constant_weights
 from home_tf.losses import MaskedLoss
 
-# A graph ends at 2 GB.
+# A graph is limited to 2 GB.
 MAX_CONSTANT_BYTES = 2**30
-# Of the rows that go through experts and towers at once.
+# Rows that go through experts and towers at once.
 MAX_ROWS = 256
 
 
 class ServingModel(tf.Module):
     """Preprocessing, network and sigmoid as one module with named signatures.
 
-    Signatures with the outputs `{task: (batch,)}`, in float32 probabilities, and
-    numbers of regression tasks, and `score`, `(batch,)`, if there is one:
+    Signatures with the outputs `{task: (batch,)}` in float32, which are probabilities
+    or, for regression tasks, numbers; and `score`, `(batch,)`, if there is one:
       * `serving_default`: input `examples`, `(batch,)` serialised `tf.train.Example`,
-        one a row, with a feature for each column.
+        one per row, with a feature for each column.
       * `predict`: one input tensor for each column, `(batch,)` or `(batch, length)`.
       * `rank`, if there are request columns: the candidates of one request. A tensor
         for each request column, `(1,)` or `(1, length)`, which is looked up once, and
         for every other column, `(candidates,)` or `(candidates, length)`.
-      * `rank_weighted`, if there is a score too: the same, and `weights`, `(tasks,)`,
-        those of the score in the order of the tasks.
+      * `rank_weighted`, if there is also a score: the same, and `weights`, `(tasks,)`,
+        the score weights in the order of the tasks.
       * `rank_by_id`, if there are candidates: a tensor for each request column, and
-        the column that names a candidate, `(candidates,)`; the others are looked up.
+        the column that identifies a candidate, `(candidates,)`; the others are looked
+        up.
 
     For TF Serving's other two services, both with the input `inputs`, `(batch,)`
     serialised examples:
@@ -51,16 +52,16 @@ class ServingModel(tf.Module):
     Args:
         preprocessor: From columns to the network's inputs; its tables are part of the
             module.
-        network: From there to logits `{task: (batch, 1)}`.
+        network: From these inputs to logits `{task: (batch, 1)}`.
         tasks: Names of the tasks, which are the names of the outputs.
         request_columns: Columns that are the same for all candidates of a request.
-        score: How the tasks become one score, if they do.
+        score: How the tasks are combined into one score, if there is one.
         candidates: The candidates that `rank_by_id` looks up.
-        calibrators: `{task: Calibrator}` of the tasks that are calibrated.
-        tables: The quantised tables that the network looks its embeddings up in; its
-            own are then left out of the module.
-        numbers: `{task: loss}` of the regression tasks, which say what number a logit
-            predicts.
+        calibrators: `{task: Calibrator}` of the calibrated tasks.
+        tables: The quantised tables that the network uses; its own are then left out of
+            the module.
+        numbers: `{task: loss}` of the regression tasks, which turn logits into
+            predicted numbers.
     """
 
     def __init__(
@@ -77,15 +78,15 @@ class ServingModel(tf.Module):
     ) -> None:
         super().__init__(name="serving_model")
         self.preprocessor = preprocessor
-        # TF Serving's loader finds the variables here, also those in dicts of layers.
-        # As functions the parts of the network are no part of the export, to which
-        # legacy Keras would add the training of every layer.
+        # TF Serving's loader finds the variables here, including those in dicts of
+        # layers. The parts of the network are functions, so that they are not exported
+        # themselves: legacy Keras would add the training of every layer.
         self.quantized_tables = list(tables)
         self._features = functools.partial(
             network.features, training=False, check_ids=False
         )
         self.tasks = list(tasks)
-        # By the place of the task.
+        # By the position of the task.
         self._numbers = {self.tasks.index(t): one for t, one in (numbers or {}).items()}
         self._dense = _make_dense_part(network, self.tasks)
         self.network_weights = _used_weights(
@@ -167,12 +168,12 @@ class ServingModel(tf.Module):
         if weights is not None:
             finite = tf.math.is_finite(weights)
             weights = checked(weights, finite, "`weights` must be finite.")
-        # The request's columns are of one row: looked up and embedded once.
+        # The request's columns have one row: they are looked up and embedded once.
         return self._outputs(self._logits(columns), weights)
 
     @tf.function
     def _ranked_by_id(self, **columns: Any) -> dict[str, Any]:
-        assert self.candidates is not None  # else there is no such signature
+        assert self.candidates is not None  # otherwise there is no such signature
         held = self.candidates(columns.pop(self.candidates.column))
         return self._outputs(self._logits({**columns, **held}))
 
@@ -180,7 +181,7 @@ class ServingModel(tf.Module):
         return self._logits(tf.io.parse_example(examples, self._example_features))
 
     def _logits(self, columns: Mapping[str, Any]) -> Any:
-        """Logits of all tasks, `(batch, tasks)`, calibrated if they are to be."""
+        """Computes the logits of all tasks, `(batch, tasks)`, calibrated if wanted."""
         ids = self.preprocessor(columns)
         with tf.name_scope("embeddings"):
             v = self._features(ids)
@@ -193,14 +194,14 @@ class ServingModel(tf.Module):
         return outputs | ({SCORE: self._scored(logits, weights)} if self._score else {})
 
     def _predictions(self, logits: Any) -> list[Any]:
-        """What each task predicts, `(batch,)`."""
+        """Predicts each task, `(batch,)`."""
         found = tf.unstack(tf.sigmoid(logits), num=len(self.tasks), axis=1)
         for place, loss in self._numbers.items():
             found[place] = loss.to_prediction(logits[:, place])
         return found
 
     def _scored(self, logits: Any, weights: Any = None) -> Any:
-        assert self._score is not None  # else there is no signature that asks for it
+        assert self._score is not None  # otherwise no signature needs it
         if weights is None:
             weights = [self._score.weights.get(task, 0.0) for task in self.tasks]
             weights = tf.constant(weights, tf.float32)
@@ -208,7 +209,7 @@ class ServingModel(tf.Module):
             return tf.linalg.matvec(self._stacked(logits), weights)
         if not self._numbers:
             return tf.exp(tf.linalg.matvec(tf.math.log_sigmoid(logits), weights))
-        # Without a weight a number does not count, not even 0, whose logarithm is none.
+        # With weight 0 a number must not count, even if it is 0 and has no logarithm.
         logarithms = tf.math.log(self._stacked(logits))
         terms = tf.math.multiply_no_nan(
             logarithms, tf.broadcast_to(weights, tf.shape(logarithms))
@@ -216,14 +217,14 @@ class ServingModel(tf.Module):
         return tf.exp(tf.reduce_sum(terms, axis=1))
 
     def _stacked(self, logits: Any) -> Any:
-        """What all tasks predict, `(batch, tasks)`."""
+        """Predicts all tasks, stacked, `(batch, tasks)`."""
         if not self._numbers:
             return tf.sigmoid(logits)
         return tf.stack(self._predictions(logits), axis=1)
 
 
 def _make_dense_part(network: Any, tasks: Sequence[str]) -> Any:
-    """From `v` to the logits of all tasks, `(batch, tasks)`: all but the features.
+    """Makes the function from `v` to the logits of all tasks, `(batch, tasks)`.
 
     Its weights are constants, unless they are too large for a graph.
     """
@@ -240,7 +241,7 @@ def _make_dense_part(network: Any, tasks: Sequence[str]) -> Any:
     weights = [weight for part in network.dense_parts for weight in part.weights]
     if sum(map(_num_bytes, weights)) > MAX_CONSTANT_BYTES:
         return tf.function(logits, autograph=False).get_concrete_function(spec)
-    # What is merged is rounded otherwise, which shows in half precision.
+    # Merged operations round differently, which shows in half precision.
     if spec.dtype != tf.float32:
         return freeze(logits, spec)
     frozen = freeze(merged_logits, spec)
@@ -261,12 +262,12 @@ def _used_weights(network: Any, dense: Any, *, quantized: bool) -> dict[str, Any
         for path, weight in named_weights(part).items()
         if id(tf_variable(weight).handle) in captured
     }
-    if not quantized:  # the features have no weights but their tables
+    if not quantized:  # the features have no weights except their tables
         for path, weight in named_weights(network.features).items():
             found[f"{network.features.name}/{path}"] = tf_variable(weight)
     return found
 
 
 def _serving_dtype(column: Any) -> Any:
-    # Integers are int64 in a tf.Example: both signatures take the same.
+    # Integers are int64 in a tf.Example, and both signatures take the same types.
     return tf.int64 if column.dtype == "int32" else tf.as_dtype(column.dtype)

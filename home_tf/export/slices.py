@@ -11,16 +11,16 @@ from home_tf.types import Tensor
 def in_slices(
     function: Callable[[Tensor], Tensor], spec: Any, *, rows: int, columns: int
 ) -> Any:
-    """Computes a function of rows in slices of equal size, side by side.
+    """Computes a function of rows in slices of equal size, in parallel.
 
-    A large operation over all rows finds nothing in a CPU's caches that the one before
-    it wrote there, and where an operation has one thread, it keeps one CPU busy.
+    A large operation over all rows cannot reuse what the one before it left in the
+    CPU's caches, and if operations have one thread each, it keeps only one CPU busy.
 
     Args:
         function: From `(batch, width)` to `(batch, columns)`, row by row.
         spec: The `tf.TensorSpec` of its input.
-        rows: The most rows of a slice.
-        columns: Those of the output.
+        rows: Maximum number of rows in a slice.
+        columns: Number of output columns.
 
     Returns:
         A concrete function that computes the same.

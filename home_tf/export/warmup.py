@@ -1,4 +1,4 @@
-"""Requests that TF Serving replays when it loads a version, before it serves it."""
+"""Warm-up requests that TF Serving replays before it serves a version."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ def write_warmup(folder: Path, name: str, requests: Sequence[Request]) -> None:
     Raises:
         HomeError: If a request does not come back as it was.
     """
-    # Imported here: it takes a second, and training does not need it.
+    # Imported here because it takes a second, and training does not need it.
     with extra("serving"):
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
@@ -55,7 +55,7 @@ def write_warmup(folder: Path, name: str, requests: Sequence[Request]) -> None:
 
 
 def _are_equal(values: Any, read: Any) -> bool:
-    """Whether arrays are equal; NaN, a number that is missing, equals itself."""
+    """Whether arrays are equal; NaN, a missing number, equals itself."""
     is_float = np.asarray(values).dtype.kind == "f"
     return np.array_equal(values, read, equal_nan=is_float)
 
@@ -82,7 +82,7 @@ def read_warmup(folder: AnyPath) -> list[Request]:
 
 
 def example_request(folder: PathLike, signature: str) -> Mapping[str, Any]:
-    """The largest warm-up request of a signature: real inputs to try a server with.
+    """Returns the largest warm-up request of a signature: real inputs for a server.
 
     Args:
         folder: The SavedModel, a version's folder.
@@ -92,7 +92,7 @@ def example_request(folder: PathLike, signature: str) -> Mapping[str, Any]:
         `{input: array}`.
 
     Raises:
-        HomeError: If the SavedModel has none.
+        HomeError: If the SavedModel has no such request.
     """
     path = as_path(folder)
     file = path / WARMUP_FILE

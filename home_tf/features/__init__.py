@@ -1,4 +1,4 @@
-"""From record columns to the ranking input: what features are, and what is done."""
+"""Features: from record columns to the ranking input."""
 
 from home_tf.features.categorical_feature import (
     CategoricalFeature as CategoricalFeature,

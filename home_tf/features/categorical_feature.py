@@ -1,4 +1,4 @@
-"""Ids or names that are embedded."""
+"""Categorical features, which are embedded."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,24 +9,25 @@ from home_tf.hints import Size, check_fields
 
 @dataclass(frozen=True, kw_only=True)
 class CategoricalFeature:
-    """Ids or names, one a row or several, embedded with a table.
+    """Ids or names, one or several per row, that are looked up in an embedding table.
 
     Attributes:
         column: The record column; by default the feature's name.
-        encoding: `vocabulary`, from the training rows, or `hashed`.
-        min_count: Values seen less often in the training rows are out of vocabulary.
+        encoding: `vocabulary`, taken from the training rows, or `hashed`.
+        min_count: Values that occur less often in the training rows are out of
+            vocabulary.
         oov_buckets: Number of embeddings for out-of-vocabulary values, which are hashed
             over them (`vocabulary`).
         buckets: Number of embeddings (`hashed`).
         width: Width of the embedding; required unless `table` is given.
         table: Another feature, whose vocabulary and embedding table this one shares.
-        pooling: How the embeddings of a multi-valued column become one: `mean`, `sum`,
-            or `attention` by the feature named in `attend_with`.
+        pooling: How the embeddings of a multi-valued column are combined: `mean`,
+            `sum`, or `attention` with the feature named in `attend_with` as the query.
         attend_with: The feature whose embedding is the query of the attention; it
             shares the table.
 
     Raises:
-        HomeError: If a field is out of its range, or two do not go together.
+        HomeError: If a field is out of its range, or two contradict each other.
     """
 
     column: str | None = None

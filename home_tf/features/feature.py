@@ -1,4 +1,4 @@
-"""Features by name: how they refer to one another, and to columns."""
+"""Checks of features: references to each other, and to columns."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -17,8 +17,8 @@ def check_references(features: Mapping[str, Feature]) -> None:
     """Checks the features' names, and those that `table` and `attend_with` name.
 
     Raises:
-        HomeError: If one is no categorical feature, has another embedding table, or
-            has no table of its own.
+        HomeError: If one is not a categorical feature, has another embedding table, or
+            does not have its own table.
     """
     if NUMERIC_FEATURES in features:
         raise HomeError(

@@ -37,11 +37,11 @@ POOLINGS = ("mean", "sum", "attention")
 
 @dataclass(frozen=True)
 class EmbeddedFeature:
-    """How a feature's ids become one vector.
+    """How a feature's ids are turned into one vector.
 
     Attributes:
         table: Name of its embedding table.
-        pooling: `mean`, `sum` or `attention`, for a feature with several ids a row.
+        pooling: `mean`, `sum` or `attention`, for a feature with several ids per row.
         attend_with: The feature whose embedding is the query (`attention`).
     """
 
@@ -52,30 +52,31 @@ class EmbeddedFeature:
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class FeatureEmbedding(Layer):
-    """Embeds ids, pools several ids to one vector, and concatenates all features.
+    """Embeds ids, pools several ids into one vector, and concatenates all features.
 
     Args:
         tables: `{table: EmbeddingTable}`.
         features: `{feature: EmbeddedFeature}`, in the order of the output.
         num_numeric: Number of numeric features.
-        embedding_l2: Factor of the loss on the squared norm of the embeddings that a
-            row looks up, averaged over the global batch. Unlike a regulariser of the
-            tables it costs nothing for ids that are not in the batch.
+        embedding_l2: Factor of an L2 penalty on the embeddings that a row looks up,
+            averaged over the global batch. Unlike a regulariser of the tables, it costs
+            nothing for ids that are not in the batch.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         - `inputs`: See below.
-        - `training`: Whether the call is one of training.
-        - `check_ids`: Whether ids outside of their table are an error. Those of a
-          `Preprocessor` never are; unchecked, others are rows of other tables.
+        - `training`: Whether this is a training call.
+        - `check_ids`: Whether ids outside of their table are an error. Ids from a
+          `Preprocessor` never are; unchecked, other ids may read rows of other tables.
 
     Input shape:
         Dict `{feature: (batch,)}` or `{feature: (batch, length)}` of integer ids,
-        padded with 0, and `{"numeric_features": (batch, num_numeric)}`. Ids of static
-        batch size 1 beside larger batches hold for all rows, and are embedded once.
+        padded with 0, and `{"numeric_features": (batch, num_numeric)}`. Ids with a
+        static batch size of 1 next to larger batches apply to all rows, and are
+        embedded once.
 
     Output shape:
-        `(batch, width)`, `width` being the sum of the features' widths and
+        `(batch, width)`, where `width` is the sum of the features' widths and
         `num_numeric`.
 
     Raises:
@@ -159,13 +160,14 @@ class FeatureEmbedding(Layer):
         return self.stacks[str(self.tables[table].width)].rows_of(table)
 
     def replace_tables(self, make: Callable[[TableStack], Any]) -> list[Any]:
-        """Looks up in other tables from now on.
+        """Replaces the tables for all further lookups.
 
         Args:
-            make: From the tables of a width to what is called with rows in their place.
+            make: Makes the replacement for the tables of one width, which is called
+                with rows.
 
         Returns:
-            What it made.
+            The replacements.
         """
         self._replaced = {width: make(stack) for width, stack in self.stacks.items()}
         return list(self._replaced.values())
@@ -182,7 +184,7 @@ class FeatureEmbedding(Layer):
         training: bool | None = None,
         check_ids: bool = True,
     ) -> Any:
-        """`{feature: ids}` to `v`, `(batch, width)`."""
+        """Computes `v`, `(batch, width)`, from `{feature: ids}`."""
         runs = self._runs(inputs)
         blocks = self._look_up(runs, inputs, check_ids)
         parts: list[Any] = []
@@ -200,7 +202,7 @@ class FeatureEmbedding(Layer):
         return _concatenated(parts)
 
     def _runs(self, inputs: Mapping[str, Any]) -> list[list[str]]:
-        """The features, those in a row that are alike together."""
+        """Groups consecutive features that are alike into runs."""
         widths = self.widths
 
         def kind(numbered: tuple[int, str]) -> tuple[int, bool, int]:
@@ -215,10 +217,10 @@ class FeatureEmbedding(Layer):
     def _look_up(
         self, runs: list[list[str]], inputs: Mapping[str, Any], check_ids: bool
     ) -> list[Any]:
-        """The embeddings of each run, `(rows, ids * width)`.
+        """Looks up the embeddings of each run, `(rows, ids * width)`.
 
-        One lookup for each width; or two, for ids that hold for all rows are looked up
-        once.
+        One lookup per width; or two, because ids that apply to all rows are looked up
+        only once.
         """
         kinds: dict[tuple[str, bool], list[int]] = {}
         for number, (name, *_) in enumerate(runs):
@@ -242,7 +244,7 @@ class FeatureEmbedding(Layer):
         inputs: Mapping[str, Any],
         check_ids: bool,
     ) -> Any:
-        """The rows of a stack that features look up, side by side, `(rows, ids)`."""
+        """The rows of a stack that features look up, joined, `(rows, ids)`."""
         sizes, firsts = [], []
         for name in names:
             table, number = self.features[name].table, number_of(inputs[name])
@@ -260,7 +262,7 @@ class FeatureEmbedding(Layer):
         return ids + np.array(firsts, dtype)
 
     def _query(self, name: str, runs: list[list[str]], blocks: list[Any]) -> Any:
-        """The vectors that a feature's pooling attends with, `(rows, width)`."""
+        """The query vectors of a feature's attention pooling, `(rows, width)`."""
         query = self.features[name].attend_with
         for run, block in zip(runs, blocks, strict=True):
             if query in run:
@@ -270,7 +272,7 @@ class FeatureEmbedding(Layer):
         return None
 
     def _pooled(self, name: str, vectors: Any, query: Any, ids: Any) -> Any:
-        """Vectors `(rows, ids * width)` of a feature as one, `(rows, width)`."""
+        """Pools a feature's vectors, `(rows, ids * width)`, into `(rows, width)`."""
         rows = 1 if vectors.shape[0] == 1 else -1
         vectors = ops.reshape(vectors, (rows, ids.shape[1], self.widths[name]))
         present = ops.cast(ids > 0, vectors.dtype)
@@ -315,7 +317,7 @@ def _squared_norms(block: Any) -> Any:
 
 
 def _concatenated(parts: Sequence[Any]) -> Any:
-    """Parts `(batch, width)` side by side; those of one row are repeated for all."""
+    """Concatenates parts `(batch, width)`; those with one row are repeated for all."""
     runs = [list(run) for _, run in groupby(parts, key=lambda part: part.shape[0] == 1)]
     joined = [ops.concatenate(run, axis=-1) for run in runs]
     if len(joined) == 1:
@@ -333,7 +335,7 @@ def _concatenated(parts: Sequence[Any]) -> Any:
 
 
 def _attention(query: Any, keys: Any, present: Any) -> Any:
-    """Scaled dot-product weights of the present keys; all zero when there is none."""
+    """Scaled dot-product weights of the present keys; all zero if there are none."""
     if keys.shape[0] == 1:
         scores = ops.matmul(query, ops.transpose(keys[0]))
     else:

@@ -1,4 +1,4 @@
-"""What turns a feature's column into ids of its embedding table."""
+"""Lookups: from a feature's column to ids of its embedding table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,12 @@ from home_tf.types import KerasLayer, Tensor
 
 @dataclass(frozen=True)
 class Bucketing:
-    """From numbers to the numbers of their buckets.
+    """Maps numbers to the numbers of their buckets.
 
     Attributes:
-        boundaries: Where a bucket begins, ascending; below the first is bucket 0.
-        nullable: Whether the last bucket is one more, for missing numbers.
+        boundaries: The lower bounds of the buckets, ascending; below the first is
+            bucket 0.
+        nullable: Whether there is an additional last bucket for missing numbers.
     """
 
     boundaries: Sequence[float]
@@ -32,7 +33,7 @@ class Bucketing:
         return len(self.boundaries) + 1 + self.nullable
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Numbers of any shape to int32 of that shape."""
+        """Maps numbers of any shape to int32 of that shape."""
         found = tf.raw_ops.Bucketize(input=x, boundaries=list(self.boundaries))
         if not self.nullable:
             return found
@@ -40,7 +41,7 @@ class Bucketing:
 
 
 def make_hashing(column: str, buckets: int, data: DatasetDirectory) -> KerasLayer:
-    """Hashes values over buckets; 0 is the missing value."""
+    """Makes a lookup that hashes values into buckets; 0 is the missing value."""
     missing = data.columns[column].missing
     return keras.layers.Hashing(num_bins=buckets + 1, mask_value=missing)
 
@@ -48,7 +49,7 @@ def make_hashing(column: str, buckets: int, data: DatasetDirectory) -> KerasLaye
 def find_vocabulary(
     column: str, feature: CategoricalFeature, data: DatasetDirectory
 ) -> Vocabulary:
-    """The vocabulary of a feature."""
+    """Finds the vocabulary of a feature."""
     values = _values_to_number(column, feature, data)
     return Vocabulary(values, feature.oov_buckets)
 
@@ -75,8 +76,8 @@ def _values_to_number(
 def make_bucketing(
     name: str, feature: NumericFeature, data: DatasetDirectory
 ) -> Bucketing:
-    """Cuts numbers into buckets that hold equal shares of the training rows."""
-    assert feature.buckets is not None  # the feature has checked it
+    """Makes buckets with equal shares of the training rows."""
+    assert feature.buckets is not None  # checked by the feature
     statistics = data.statistics(feature.column or name, needed_by=f"feature `{name}`")
     quantiles = statistics.quantiles
     last = len(quantiles) - 1
@@ -85,7 +86,7 @@ def make_bucketing(
 
 
 def count_ids(lookup: KerasLayer | Vocabulary) -> int:
-    """The number of ids that a lookup gives: the size of its embedding table."""
+    """Counts the ids of a lookup: the size of its embedding table."""
     if isinstance(lookup, Vocabulary | Bucketing):
         return lookup.num_ids
     return int(lookup.num_bins)

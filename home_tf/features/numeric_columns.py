@@ -12,24 +12,23 @@ from home_tf.features.numeric_feature import NumericFeature
 from home_tf.features.side_by_side import holds_for_all
 from home_tf.types import Tensor
 
-# A standard deviation below this share of the numbers' size is rounding in float32.
+# A standard deviation below this share of the numbers' size is float32 rounding.
 _ROUNDING = 1e-7
 
 
 class NumericColumns:
     """The columns of the numeric features, checked and bounded together.
 
-    Private to the package. Infinity is an error, and so is NaN but in a feature that is
-    `nullable`. Numbers outside of what the training rows have are taken for the least
-    or the greatest of these.
+    Private to the package. Infinity is an error, and so is NaN unless the feature is
+    `nullable`. Numbers are clipped to the range of the training rows.
 
     Args:
         features: The features by name.
         data: The dataset directory with their statistics.
 
     Attributes:
-        names: What the columns of the output are: the normalised features, in their
-            order, and `price is missing` for each that is nullable.
+        names: The columns of the output: the normalised features, in order, and
+            `price is missing` for each nullable one.
         bucketized: Names of those that are cut into buckets.
     """
 
@@ -68,11 +67,11 @@ class NumericColumns:
     def __call__(
         self, columns: Mapping[str, Tensor]
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """The numbers of a batch.
+        """Reads and normalises the numbers of a batch.
 
         Args:
-            columns: `{column: (rows,)}`; of a single row beside others with more, it
-                holds for all.
+            columns: `{column: (rows,)}`; a single row next to columns with more applies
+                to all rows.
 
         Returns:
             `(rows, names)`: the normalised numbers, after their transforms, with mean 0
@@ -81,7 +80,7 @@ class NumericColumns:
             bucketized features, NaN where missing. In float32.
 
         Raises:
-            tf.errors.InvalidArgumentError: If a number is NaN or infinite that must not
+            tf.errors.InvalidArgumentError: If a number is NaN or infinite but must not
                 be; the message names the column.
         """
         blocks: list[Tensor] = []
@@ -126,7 +125,7 @@ class NumericColumns:
         if missing is not None:
             valid |= missing
         check = _check(tf.reduce_all(valid, axis=0), names)
-        # In eager code it has raised already, and is no operation.
+        # In eager code it has already raised, and there is no operation.
         with tf.control_dependencies([] if check is None else [check]):
             x = (
                 tf.identity(x)
@@ -142,7 +141,7 @@ class NumericColumns:
         chosen = np.array(plain)
         use_log1p = self._use_log1p[chosen]
         if use_log1p.any():
-            # log1p has no value below -1: a negative count is no more than none at all.
+            # log1p is undefined below -1: a negative count is treated as 0.
             x = tf.where(use_log1p, tf.math.log1p(tf.maximum(x, 0.0)), x)
         x = (x - self._mean[chosen]) / self._scale[chosen]
         nullable = np.flatnonzero(self._nullable[chosen])
@@ -167,7 +166,7 @@ def _check(valid: Tensor, names: Sequence[str]) -> tf.Operation | None:
 
 
 def _split(x: Tensor, first: int, second: int) -> tuple[Tensor, Tensor]:
-    """Columns in two parts, of which one may be empty, and is then any tensor."""
+    """Splits columns into two parts; an empty one may be any tensor."""
     if not first or not second:
         return x, x
     one, other = tf.split(x, [first, second], axis=1)
@@ -175,7 +174,7 @@ def _split(x: Tensor, first: int, second: int) -> tuple[Tensor, Tensor]:
 
 
 def _in_order(blocks: list[Tensor], numbers: list[int]) -> Tensor | None:
-    """Blocks `(rows, n)` as one, its columns in order; those of one row are repeated.
+    """Joins blocks `(rows, n)`, with columns in order; single rows are repeated.
 
     Args:
         blocks: The blocks; in the first of two are the columns of one row.
@@ -189,7 +188,7 @@ def _in_order(blocks: list[Tensor], numbers: list[int]) -> Tensor | None:
 
 
 class _Moments:
-    """What is done to the numbers of one feature."""
+    """The mean, scale and bounds that are applied to one feature."""
 
     def __init__(
         self, *, low: float, high: float, mean: float, variance: float, log1p: bool
@@ -199,7 +198,7 @@ class _Moments:
         self.fill = math.expm1(mean) if log1p else mean
         scale = math.sqrt(variance)
         size = max(abs(mean), *(abs(_transformed(x, log1p)) for x in (low, high)))
-        # As scikit-learn has it, a constant is moved to 0, and not scaled.
+        # As in scikit-learn, a constant is shifted to 0, and not scaled.
         self.scale = scale if scale > _ROUNDING * size else 1.0
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Numbers that are normalised, or bucketised and embedded."""
+"""Numeric features, which are normalised, or bucketised and embedded."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,25 +9,24 @@ from home_tf.hints import Size, check_fields
 
 @dataclass(frozen=True, kw_only=True)
 class NumericFeature:
-    """A number in each row, normalised, or bucketised and embedded.
+    """A number per row, normalised, or bucketised and embedded.
 
-    Numbers below the least and above the greatest of the training rows are taken for
-    these.
+    Numbers are clipped to the range of the training rows.
 
     Attributes:
         column: The record column; by default the feature's name.
-        nullable: Whether a number may be missing, NaN. It is then replaced by the mean
-            of the training rows, and a missing-value indicator, 1 or 0, is added; a
-            bucketized feature has a bucket for missing numbers. Otherwise NaN is an
-            error, as infinity always is.
-        transform: `log1p` is applied first, or `none`.
+        nullable: Whether numbers may be missing (NaN). A missing number is replaced by
+            the mean of the training rows, and a missing-value indicator, 1 or 0, is
+            added; a bucketized feature has a bucket for missing numbers. Otherwise NaN
+            is an error, as infinity always is.
+        transform: The function to apply first: `log1p` or `none`.
         encoding: `normalized` to mean 0 and variance 1 over the training rows, or
             `bucketized` at the quantiles of the training rows and embedded.
         buckets: Number of buckets (`bucketized`).
         width: Width of the embedding (`bucketized`).
 
     Raises:
-        HomeError: If a field is out of its range, or two do not go together.
+        HomeError: If a field is out of its range, or two contradict each other.
     """
 
     column: str | None = None

@@ -1,7 +1,7 @@
 """From record columns to ids and numbers.
 
 The lookups run in the input pipeline and in the serving graph, never in the
-trained step.
+training step.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,8 +36,8 @@ class Preprocessor(tf.Module):
     """Turns a batch of record columns into the network's inputs.
 
     Args:
-        features: `{name: CategoricalFeature or NumericFeature}`, what to do with which
-            column, in the order of the ranking input.
+        features: `{name: CategoricalFeature or NumericFeature}`, in the order of the
+            ranking input.
         data: The dataset directory, with its schema, vocabularies and statistics.
 
     Attributes:
@@ -45,8 +45,8 @@ class Preprocessor(tf.Module):
         data: The dataset directory.
         tables: `{table: EmbeddingTable}` for `FeatureEmbedding`.
         embedded_features: `{feature: EmbeddedFeature}` for `FeatureEmbedding`.
-        numeric_features: Names of the numbers beside the embeddings, in their order:
-            the normalised features, and `price is missing` for each nullable one.
+        numeric_features: Names of the numbers after the embeddings, in order: the
+            normalised features, and `price is missing` for each nullable one.
 
     Raises:
         HomeError: If features do not fit together, a column is missing or has the
@@ -86,8 +86,8 @@ class Preprocessor(tf.Module):
         """Preprocesses a batch.
 
         Args:
-            columns: `{column: (batch, *shape)}` as `DatasetDirectory.read` gives them;
-                integers may be int64, too. Further columns are ignored.
+            columns: `{column: (batch, *shape)}` as `DatasetDirectory.read` returns
+                them; integers may also be int64. Further columns are ignored.
 
         Returns:
             `{feature: ids}`, `(batch,)` or `(batch, length)`, and `numeric_features`,
@@ -130,7 +130,7 @@ class Preprocessor(tf.Module):
     def _find_lookup(
         self, name: str, feature: Feature
     ) -> KerasLayer | Vocabulary | None:
-        """The lookup of a feature with a table of its own; None of a plain number."""
+        """The lookup of a feature with its own table; None for a plain number."""
         if isinstance(feature, NumericFeature):
             if feature.encoding == "bucketized":
                 return make_bucketing(name, feature, self.data)
@@ -166,7 +166,7 @@ class Preprocessor(tf.Module):
 def _make_callable(
     lookups: Mapping[str, KerasLayer | Vocabulary],
 ) -> tuple[dict[str, Callable[[Tensor], Tensor]], DenseVocabularies | None]:
-    """The lookups of single features, and that of all that are looked up together."""
+    """Makes the lookups of single features, and of all that are looked up together."""
     vocabularies = {n: v for n, v in lookups.items() if isinstance(v, Vocabulary)}
     dense = {name: one for name, one in vocabularies.items() if one.is_dense}
     hashed = {

@@ -1,4 +1,4 @@
-"""Several features' ids or values as one tensor, and taken apart again."""
+"""Joining several features' ids or values into one tensor, and splitting it again."""
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -8,22 +8,22 @@ from home_tf.backend import ops
 
 
 def is_several(x: Any) -> bool:
-    """Whether a feature has several ids a row."""
+    """Whether a feature has several ids per row."""
     return len(x.shape) == 2
 
 
 def number_of(x: Any) -> int:
-    """How many ids of a feature a row has."""
+    """The number of ids per row of a feature."""
     return int(x.shape[1]) if is_several(x) else 1
 
 
 def holds_for_all(x: Any) -> bool:
-    """Whether there is one row, which holds for all."""
+    """Whether there is a single row, which applies to all."""
     return bool(x.shape[0] == 1)
 
 
 def join(features: Iterable[Any]) -> Any:
-    """Integer tensors `(rows,)` and `(rows, n)` side by side, `(rows, sum of n)`."""
+    """Joins integer tensors `(rows,)` and `(rows, n)` into `(rows, sum of n)`."""
     parts: list[Any] = []
     run: list[Any] = []
     for x in features:
@@ -41,14 +41,14 @@ def _stacked(run: Sequence[Any]) -> list[Any]:
 
 
 def _alike(parts: Sequence[Any]) -> list[Any]:
-    """Integers of one dtype: they are cast if they differ."""
+    """Casts integers to a common dtype if they differ."""
     if len({str(x.dtype) for x in parts}) == 1:
         return list(parts)
     return [ops.cast(x, "int64") for x in parts]
 
 
 def take_apart(x: Any, counts: Sequence[int]) -> list[Any]:
-    """`(rows, n, ...)` in parts of so many columns."""
+    """Splits `(rows, n, ...)` into parts with the given numbers of columns."""
     if len(counts) == 1:
         return [x]
     parts: list[Any] = ops.split(x, list(accumulate(counts))[:-1], axis=1)

@@ -1,4 +1,4 @@
-"""Embedding tables of one width as one variable."""
+"""Embedding tables of the same width as one variable."""
 
 from collections.abc import Mapping
 from itertools import accumulate
@@ -12,12 +12,11 @@ from home_tf.layers.layer import Layer
 
 
 class TableStack(Layer):
-    """Embedding tables of one width, one below the other in one variable.
+    """Embedding tables of the same width, stacked in one variable.
 
-    Private to the package. What a step looks up in all of them is one operation, with
-    one gradient. It reads no more than the rows that are asked for: the `Embedding` of
-    Keras 3 reads the whole table, and once an optimizer has updated single rows,
-    TensorFlow copies it for that.
+    Private to the package. All lookups of a step are one operation with one gradient.
+    It reads only the rows that are needed: the `Embedding` of Keras 3 reads the whole
+    table, which TensorFlow copies once an optimizer has updated single rows.
 
     Args:
         sizes: `{table: number of ids}`.
@@ -31,7 +30,7 @@ class TableStack(Layer):
         Integer rows of any shape.
 
     Output shape:
-        That shape, and an axis of `width` more.
+        The same shape, with an additional axis of `width`.
     """
 
     def __init__(self, sizes: Mapping[str, int], width: int, **kwargs: Any) -> None:
@@ -69,13 +68,13 @@ class TableStack(Layer):
         return TableRows(tf_variable(self.embeddings), *self._place(table))
 
     def reinitialize(self, seed: int) -> None:
-        """Assigns new initial values to all rows; the seed decides them."""
+        """Assigns new initial values, determined by the seed, to all rows."""
         initializer = keras.initializers.RandomUniform(seed=seed)
         values = initializer((self.num_rows, self.width), dtype=self.embeddings.dtype)
         self.embeddings.assign(values)
 
     def call(self, rows: Any) -> Any:
-        """Rows of any shape to their embeddings."""
+        """Looks up the embeddings of rows of any shape."""
         if IS_TENSORFLOW:
             import tensorflow as tf
 

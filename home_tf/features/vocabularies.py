@@ -1,4 +1,4 @@
-"""From values to ids: 0 if missing, then those out of vocabulary, then the known."""
+"""Mapping values to ids: 0 if missing, then out-of-vocabulary ids, then known ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from home_tf.features.side_by_side import (
 from home_tf.types import Tensor
 
 _MISSING = -1
-# In place of an id, where the value decides which of several it is.
+# Instead of an id, if it is one of several that depends on the value.
 _HASHED = -1
 
 
@@ -28,7 +28,7 @@ class Vocabulary:
 
     Attributes:
         values: The values, integers or strings, in the order of their ids.
-        oov_buckets: Number of ids of values that are out of vocabulary.
+        oov_buckets: Number of ids for out-of-vocabulary values.
     """
 
     values: Sequence[Any]
@@ -46,19 +46,19 @@ class Vocabulary:
 
     @property
     def unknown(self) -> int:
-        """The id of any other value, if there is one for all of them."""
+        """The id of unknown values, if all of them share one."""
         return 1 if self.oov_buckets == 1 else _HASHED
 
     @property
     def is_dense(self) -> bool:
-        """Whether an array has an element for each integer of the values' range."""
+        """Whether the values are dense enough for an array over their range."""
         if isinstance(self.values[0], str):
             return False
         return max(self.values) - min(self.values) < 4 * len(self.values) + 1024
 
 
 class DenseVocabularies(tf.Module):
-    """Vocabularies of integers in small ranges, which are looked up together.
+    """Vocabularies of integers in small ranges, with a joint lookup.
 
     Args:
         vocabularies: `{feature: vocabulary}`; features may share one.
@@ -82,10 +82,10 @@ class DenseVocabularies(tf.Module):
         self._ids = tf.constant(np.concatenate(arrays))
 
     def __call__(self, columns: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """`{feature: values}`, `(rows,)` or `(rows, n)`, to ids of that shape."""
+        """Looks up `{feature: values}`, `(rows,)` or `(rows, n)`; keeps the shapes."""
         found: dict[str, Tensor] = {}
         for once in (True, False):
-            # Those with one id a row come first, and are taken apart together.
+            # Features with one id per row come first, and are split together.
             names = sorted(
                 (n for n, x in columns.items() if holds_for_all(x) == once),
                 key=lambda name: is_several(columns[name]),
@@ -109,7 +109,7 @@ class DenseVocabularies(tf.Module):
 
 
 def _array_of(vocabulary: Vocabulary) -> Any:
-    """The id of each integer of the range; at both ends that of all others."""
+    """Makes the ids of all integers in the range; both ends stand for all others."""
     values = np.asarray(vocabulary.values, np.int64)
     low, high = values.min(), values.max()
     array = np.full(high - low + 3, vocabulary.unknown, np.int32)
@@ -118,7 +118,7 @@ def _array_of(vocabulary: Vocabulary) -> Any:
 
 
 def _as_they_were(ids: Tensor, features: list[Tensor]) -> list[Tensor]:
-    """Ids side by side in the shapes of the features."""
+    """Splits joint ids into the shapes of the features."""
     singles = sum(not is_several(x) for x in features)
     counts = [singles] * bool(singles) + [number_of(x) for x in features[singles:]]
     parts = take_apart(ids, counts)
@@ -148,7 +148,7 @@ class HashedVocabulary(tf.Module):
         )
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Values of any shape to ids of that shape."""
+        """Looks up values of any shape."""
         if not self._is_text:
             x = tf.cast(x, tf.int64)
         ids = self._table.lookup(x)

@@ -1,7 +1,7 @@
-"""Files and directories, local and remote, that appear whole or not at all.
+"""Atomic writes of files and directories, local and remote.
 
 A path is a `pathlib.Path`, or a `RemotePath` for a URL that `tf.io.gfile` knows. Remote
-files are written here alone: everything else writes to a local path that is lent.
+files are only written here: all other code writes to a temporary local path.
 """
 
 from home_tf.files.anywhere import (

@@ -1,4 +1,4 @@
-"""Files and directories that appear whole or not at all, local ones and remote ones."""
+"""Atomic writes of local or remote files and directories."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,7 +15,7 @@ from home_tf.files.tensorflow_files import no_answer, transient_errors
 
 
 def atomic_file(path: PathLike) -> AbstractContextManager[Path]:
-    """Lends a local path to write, whose file replaces `path` if nothing fails.
+    """Yields a local path to write to, whose file replaces `path` if nothing fails.
 
     Args:
         path: The file to write or replace.
@@ -32,14 +32,14 @@ def atomic_directory(
     replaceable: Callable[[Any], bool] | None = None,
     marker: str | None = None,
 ) -> AbstractContextManager[Path]:
-    """Lends a local directory to fill, which becomes `path` if nothing fails.
+    """Yields a local directory to fill, which becomes `path` if nothing fails.
 
     Args:
         path: The directory to write. If it exists, it must be empty or replaceable.
         replaceable: Whether a directory was written this way before; by default none
             is replaced.
-        marker: The file in it that is written last where a directory cannot be renamed,
-            and without which it counts as not written.
+        marker: The file in it that is written last if a directory cannot be renamed;
+            without it, the directory counts as not written.
 
     Raises:
         HomeError: If `path` is something that must not be replaced, cannot be written,
@@ -56,7 +56,7 @@ def atomic_directory(
 
 
 def directory_exists(path: AnyPath, marker: str) -> bool:
-    """Whether a directory is there that `atomic_directory` wrote.
+    """Whether there is a directory that `atomic_directory` wrote.
 
     Args:
         path: The directory.
@@ -68,9 +68,9 @@ def directory_exists(path: AnyPath, marker: str) -> bool:
 
 
 def check_vacant(path: AnyPath, what: str) -> None:
-    """Checks that a directory can be written to a place: nothing is there.
+    """Checks that there is nothing where a directory is to be written.
 
-    What a killed process left of a remote directory is nothing.
+    Leftovers of a remote directory from a killed process count as nothing.
 
     Args:
         path: The place.
@@ -90,7 +90,7 @@ def check_vacant(path: AnyPath, what: str) -> None:
 
 
 def locked(file: AnyPath, busy: str) -> AbstractContextManager[None]:
-    """Holds a lock, which goes with the process; its file is there meanwhile.
+    """Holds a lock, which ends with the process; its file exists meanwhile.
 
     Args:
         file: The lock's file.
@@ -105,16 +105,16 @@ def locked(file: AnyPath, busy: str) -> AbstractContextManager[None]:
 
 
 def recover_directory(path: AnyPath) -> None:
-    """Puts back what a killed `atomic_directory` was about to replace, if it was.
+    """Restores what a killed `atomic_directory` was about to replace, if anything.
 
-    Call it before reading a directory that is written again and again.
+    Call it before reading a directory that is rewritten repeatedly.
     """
     if not isinstance(path, RemotePath):
         local.recover_directory(path)
 
 
 def remove_directory(path: AnyPath, marker: str) -> None:
-    """Removes a directory: nobody sees a part of it.
+    """Removes a directory atomically.
 
     Args:
         path: The directory.
@@ -127,7 +127,7 @@ def remove_directory(path: AnyPath, marker: str) -> None:
 
 
 def move_directory(path: AnyPath, name: str, marker: str) -> None:
-    """Gives a directory another name; nobody sees a part of it under the old one.
+    """Renames a directory atomically.
 
     Args:
         path: The directory.
@@ -144,7 +144,7 @@ def move_directory(path: AnyPath, name: str, marker: str) -> None:
 
 @contextmanager
 def explain_no_answer(path: AnyPath) -> Iterator[None]:
-    """Turns errors of TensorFlow's own reading of a storage that is not well.
+    """Explains errors when TensorFlow itself reads from a failing storage.
 
     Args:
         path: What is being read; the errors about a local file stay as they are.
@@ -163,7 +163,7 @@ def explain_no_answer(path: AnyPath) -> Iterator[None]:
 
 @contextmanager
 def local_copy(path: AnyPath) -> Iterator[Path]:
-    """Lends a directory as a local one; a remote one is downloaded meanwhile."""
+    """Yields a local copy of a directory; a remote one is downloaded."""
     if not isinstance(path, RemotePath):
         yield path
         return

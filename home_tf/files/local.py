@@ -1,8 +1,8 @@
-"""Local files and directories that appear whole or not at all.
+"""Atomic writes of local files and directories.
 
-What is being written is called `.NAME.partial`, beside its place, and what is being
-replaced or removed `.NAME.replaced` or `.NAME.removed`. What a killed process left of
-these goes with the next call.
+What is being written is called `.NAME.partial`, next to its final place, and what is
+being replaced or removed `.NAME.replaced` or `.NAME.removed`. The next call removes
+what a killed process left of these.
 """
 
 import fcntl
@@ -19,13 +19,13 @@ from home_tf.errors import HomeError
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
-    """Lends a path to write, whose file replaces `path` if nothing fails.
+    """Yields a path to write to, whose file replaces `path` if nothing fails.
 
     Args:
         path: The file to write or replace.
 
     Yields:
-        A path beside it.
+        A path next to it.
     """
     path = Path(path).absolute()
     partial = _beside(path, "partial")
@@ -41,7 +41,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 def atomic_directory(
     path: str | Path, *, replaceable: Callable[[Path], bool] | None = None
 ) -> Iterator[Path]:
-    """Lends a directory to fill, which becomes `path` if nothing fails.
+    """Yields a directory to fill, which becomes `path` if nothing fails.
 
     Args:
         path: The directory to write. If it exists, it must be empty or replaceable.
@@ -49,7 +49,7 @@ def atomic_directory(
             is replaced.
 
     Yields:
-        An empty directory beside it.
+        An empty directory next to it.
 
     Raises:
         HomeError: If `path` is something that must not be replaced, cannot be written,
@@ -79,7 +79,7 @@ def atomic_directory(
 
 @contextmanager
 def locked(file: Path, busy: str) -> Iterator[None]:
-    """Holds a lock, which goes with the process; its file is there meanwhile.
+    """Holds a lock, which ends with the process; its file exists meanwhile.
 
     Args:
         file: The lock's file.
@@ -95,7 +95,7 @@ def locked(file: Path, busy: str) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise HomeError(busy) from None
-        # The process before removed the file between our opening and our locking it.
+        # The previous process removed the file between our opening and locking it.
         if not file.exists() or not os.path.samestat(
             os.fstat(lock.fileno()), file.stat()
         ):
@@ -107,30 +107,30 @@ def locked(file: Path, busy: str) -> Iterator[None]:
 
 
 def recover_directory(path: Path) -> None:
-    """Puts back what a killed `atomic_directory` was about to replace, if it was.
+    """Restores what a killed `atomic_directory` was about to replace, if anything.
 
-    Call it before reading a directory that is written again and again.
+    Call it before reading a directory that is rewritten repeatedly.
     """
     replaced = _beside(path, "replaced")
     for _ in range(50):
         if path.exists() or not replaced.is_dir():
             return
-        # Another process that writes holds the lock, for no longer than a moment.
+        # Another process that writes holds the lock, but only for a moment.
         with suppress(HomeError), locked(_beside(path, "lock"), "is being written"):
             _put_back(path)
         time.sleep(0.1)
 
 
 def remove_directory(path: Path) -> None:
-    """Removes a directory: it goes by a rename, so nobody sees a part of it."""
+    """Removes a directory atomically, by renaming it first."""
     shutil.rmtree(path.rename(_beside(path, "removed")))
 
 
 def remove_leftovers(folder: Path, names: str) -> None:
-    """Removes what killed processes left of directories that they wrote or removed.
+    """Removes leftovers of directories that killed processes wrote or removed.
 
     Args:
-        folder: Where they wrote.
+        folder: The folder that they wrote to.
         names: Pattern of the directories' names.
     """
     pattern = re.compile(rf"\.(?:{names})\.(partial|removed|lock)", re.ASCII)
@@ -147,7 +147,7 @@ def _beside(path: Path, kind: str) -> Path:
 
 
 def _sync(path: Path) -> None:
-    # A rename can reach the disk before what it renames does.
+    # A rename can reach the disk before the data does.
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -172,9 +172,9 @@ def _put_back(path: Path) -> None:
 
 
 def _remove_strangers(path: Path) -> None:
-    """Removes what killed calls left of other directories beside this one.
+    """Removes leftovers of other directories from killed calls next to this one.
 
-    Their locks went with their processes, and the files of the locks did not.
+    Their locks ended with their processes, but the lock files did not.
     """
     for lock in path.parent.glob(".*.lock"):
         other = path.with_name(lock.name[1 : -len(".lock")])

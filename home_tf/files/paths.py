@@ -6,13 +6,13 @@ from typing import TypeAlias
 from home_tf.errors import HomeError
 from home_tf.files.remote_path import RemotePath
 
-# A path, and what may be given for one.
+# A path, and what may be passed as one.
 AnyPath: TypeAlias = Path | RemotePath
 PathLike: TypeAlias = str | Path | RemotePath
 
 
 def as_path(path: PathLike) -> AnyPath:
-    """The path that is meant: a URL is remote, but for `file://`.
+    """Makes a path: a URL is remote, except `file://`.
 
     Args:
         path: A path, or a URL that `tf.io.gfile` knows.
@@ -25,7 +25,7 @@ def as_path(path: PathLike) -> AnyPath:
 
 
 def join_path(folder: AnyPath, path: str) -> AnyPath:
-    """A path that begins at a folder, unless it is absolute or a URL."""
+    """Joins a path to a folder, unless it is absolute or a URL."""
     if "://" in path or path.startswith("/"):
         return as_path(path)
     return folder / path
@@ -36,7 +36,7 @@ def require_local(path: AnyPath, name: str) -> Path:
 
     Args:
         path: Any path.
-        name: What it is given as, for the message.
+        name: The name of the argument, for the message.
 
     Raises:
         HomeError: If it is remote.

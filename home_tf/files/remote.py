@@ -1,9 +1,9 @@
-"""Remote files and directories that appear whole or not at all.
+"""Atomic writes of remote files and directories.
 
 They are written to a local folder first, below `TMPDIR`, and then uploaded. There is no
 rename that moves a whole directory: one of its files, the marker, is written last and
-removed first, and without it a directory counts as not written. The file `.partial` is
-there meanwhile, and stays after a kill.
+removed first, and without it a directory counts as not written. The file `.partial`
+exists meanwhile, and stays after a kill.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ _PARTIAL = ".partial"
 
 @contextmanager
 def atomic_file(path: RemotePath) -> Iterator[Path]:
-    """Lends a local path to write, whose file replaces `path` if nothing fails."""
+    """Yields a local path to write to, whose file replaces `path` if nothing fails."""
     with TemporaryDirectory() as scratch:
         file = Path(scratch, path.name)
         yield file
@@ -28,7 +28,7 @@ def atomic_file(path: RemotePath) -> Iterator[Path]:
 
 
 def write_file(path: RemotePath, file: Path) -> None:
-    """Puts a copy of a local file in the place of `path`."""
+    """Replaces `path` by a copy of a local file."""
     _check_lock(path)
     path.upload(file)
 
@@ -40,7 +40,7 @@ def atomic_directory(
     *,
     replaceable: Callable[[RemotePath], bool] | None,
 ) -> Iterator[Path]:
-    """Lends a local directory to fill, which becomes `path` if nothing fails.
+    """Yields a local directory to fill, which becomes `path` if nothing fails.
 
     Args:
         path: The directory to write.
@@ -60,11 +60,11 @@ def atomic_directory(
 
 
 def upload_directory(directory: Path, path: RemotePath, marker: str) -> None:
-    """Puts a local directory in the place of a remote one.
+    """Replaces a remote directory by a local one.
 
     Args:
         directory: The local directory.
-        path: Where it is to be.
+        path: The remote directory.
         marker: The file in it that is written last.
     """
     _check_lock(path)
@@ -78,7 +78,7 @@ def upload_directory(directory: Path, path: RemotePath, marker: str) -> None:
     partial = path / _PARTIAL
     _touch(partial)
     if before & (files.keys() - {last}):
-        # Otherwise the directory before stays whole until the marker is replaced.
+        # Otherwise the previous directory stays complete until the marker is replaced.
         last.unlink(missing_ok=True)
     for to, file in files.items():
         if to != last:
@@ -91,7 +91,7 @@ def upload_directory(directory: Path, path: RemotePath, marker: str) -> None:
 
 
 def is_vacant(path: RemotePath) -> bool:
-    """Whether nothing is there, or only what a killed process left."""
+    """Whether there is nothing, or only leftovers of a killed process."""
     return not path.exists() or (path / _PARTIAL).is_file()
 
 

@@ -1,8 +1,8 @@
 """Locks on remote folders: a small file that says who holds it, and since when.
 
-A storage has no locks. A process writes the file, waits a moment and reads whether it
-is still its own. While it holds the lock it writes the time into it again and again,
-and before it writes anything else into the folder it looks whether it still does.
+Remote storage has no locks. A process writes the file, waits a moment, and checks that
+the file is still its own. While it holds the lock, it updates the time in it regularly,
+and checks that it still holds the lock before it writes anything else to the folder.
 """
 
 import json
@@ -20,21 +20,21 @@ from typing import Any
 from home_tf.errors import HomeError, RemoteFileError
 from home_tf.files.remote_path import RemotePath
 
-# In which two that begin at once see each other.
+# Time in which two processes that begin at once notice each other.
 SETTLE_SECONDS = 1.0
 REFRESH_SECONDS = 20.0
-# After which a lock counts as left by a killed process.
+# Time after which a lock counts as left by a killed process.
 STALE_SECONDS = 120.0
 
 _held: dict[RemotePath, "RemoteLock"] = {}
 
 
 class RemoteLock:
-    """A lock that this process wants.
+    """A lock on a remote folder, for this process.
 
     Args:
-        file: The lock's file: `.lock` of the folder that it is in, or `.NAME.lock` of
-            the folder NAME beside it.
+        file: The lock's file: `.lock` for the folder that it is in, or `.NAME.lock` for
+            the folder NAME next to it.
     """
 
     def __init__(self, file: RemotePath) -> None:
@@ -73,7 +73,7 @@ class RemoteLock:
             )
 
     def release(self) -> None:
-        """Gives the lock back."""
+        """Releases the lock."""
         self._released.set()
         found = self._read()
         if found is not None and found.get("token") == self._token:
@@ -81,7 +81,7 @@ class RemoteLock:
 
     def _refresh(self) -> None:
         while not self._released.wait(REFRESH_SECONDS):
-            # The next write tells of a storage that does not answer.
+            # The next write reports a storage that does not answer.
             with suppress(RemoteFileError, OSError, HomeError):
                 self.check()
                 if not self._released.is_set():
@@ -149,6 +149,6 @@ def remote_lock(file: RemotePath, busy: str) -> Iterator[None]:
 
 
 def find_held(path: RemotePath) -> RemoteLock | None:
-    """The lock that this process holds on a folder that a path is in, if any."""
+    """Finds the lock that this process holds on a folder around a path, if any."""
     locks = (lock for folder, lock in _held.items() if path.is_below(folder))
     return next(locks, None)

@@ -1,4 +1,4 @@
-"""The path of a remote file, with the methods of `pathlib.Path` that are needed."""
+"""Paths of remote files, with the needed methods of `pathlib.Path`."""
 
 import fnmatch
 import io
@@ -11,13 +11,13 @@ from typing import IO, Any
 
 from home_tf.files.tensorflow_files import OBJECT_STORES, gfile, list_names, request
 
-# How much of a file is in memory at once.
+# The size of the chunks in which a file is read.
 _CHUNK_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
 class Stat:
-    """What is known of a file.
+    """Information about a file.
 
     Attributes:
         st_size: Its size in bytes.
@@ -30,8 +30,8 @@ class Stat:
 class RemotePath:
     """A file or folder at a URL such as `s3://bucket/folder`, as a path.
 
-    Each method asks the storage, several times if it does not answer. A folder is there
-    if something is in it.
+    Each method sends requests to the storage, and retries if it does not answer. A
+    folder exists if there is something in it.
 
     Args:
         url: The URL.
@@ -68,7 +68,7 @@ class RemotePath:
 
     @property
     def suffix(self) -> str:
-        """The end of the name from its last dot on."""
+        """The suffix of the name, from its last dot."""
         return Path(self.name).suffix
 
     @property
@@ -78,15 +78,15 @@ class RemotePath:
         return RemotePath(root + posixpath.dirname(self._path))
 
     def with_name(self, name: str) -> "RemotePath":
-        """A file of another name beside it."""
+        """A path with another name in the same folder."""
         return self.parent / name
 
     def is_below(self, folder: "RemotePath") -> bool:
-        """Whether it is a folder, or anything in it."""
+        """Whether the path is a folder, or anything in it."""
         return f"{self}/".startswith(f"{str(folder).rstrip('/')}/")
 
     def relative_to(self, folder: "RemotePath") -> str:
-        """The path from a folder that it is in."""
+        """The path relative to a folder that it is in."""
         return str(self).removeprefix(f"{str(folder).rstrip('/')}/")
 
     def absolute(self) -> "RemotePath":
@@ -116,7 +116,7 @@ class RemotePath:
         if not self.is_in_object_store:
             files = gfile(str(self))
             return bool(files.exists(str(self)) and not files.isdir(str(self)))
-        # `exists` says of a storage that does not answer that there is no file.
+        # If the storage does not answer, `exists` returns that there is no file.
         try:
             self._read(0, 1)
         except tf.errors.NotFoundError:
@@ -128,7 +128,7 @@ class RemotePath:
         return any(True for _ in self.iterdir())
 
     def iterdir(self) -> Iterator["RemotePath"]:
-        """What is in the folder, in the order of the names."""
+        """Lists the content of the folder, sorted by name."""
         names = request(str(self), lambda: self._list())
         return (self / name for name in sorted(set(filter(None, names))))
 
@@ -138,7 +138,7 @@ class RemotePath:
         return []
 
     def glob(self, pattern: str) -> Iterator["RemotePath"]:
-        """What fits a pattern, such as `folder/*.csv`; `**` is not known."""
+        """Finds paths that match a pattern, such as `folder/*.csv`, but not `**`."""
         first, _, rest = pattern.strip("/").partition("/")
         if not set(first) & set("*?["):
             found = iter([self / first] if rest or (self / first).exists() else [])
@@ -174,9 +174,10 @@ class RemotePath:
             raise
 
     def _refute_not_found(self) -> None:
-        """Raises another error if a file that was not found is there.
+        """Raises another error if a file that was not found exists.
 
-        The storage did not answer; TensorFlow does not tell the two apart everywhere.
+        In that case the storage did not answer; TensorFlow does not always distinguish
+        the two.
         """
         import tensorflow as tf
 
@@ -206,12 +207,12 @@ class RemotePath:
             return bytes(file.read(size))
 
     def read_bytes(self) -> bytes:
-        """What the file holds."""
+        """Reads the file."""
         with self.open("rb") as file:
             return bytes(file.read())
 
     def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """What the file holds, as text."""
+        """Reads the file as text."""
         return self.read_bytes().decode(encoding, errors)
 
     def download(self, to: Path) -> None:
@@ -232,7 +233,7 @@ class RemotePath:
             raise
 
     def _read_chunk(self, start: int, size: int) -> bytes:
-        """Reads a chunk by one request: `tf.io.gfile` makes hundreds of it."""
+        """Reads a chunk with one request, where `tf.io.gfile` would make hundreds."""
         import tensorflow as tf
 
         end = min(start + _CHUNK_BYTES, size)
@@ -242,7 +243,7 @@ class RemotePath:
         return bytes(chunk.numpy())
 
     def upload(self, file: Path) -> None:
-        """Copies a local file to this place, where it appears whole or not at all."""
+        """Uploads a local file atomically."""
         request(str(self), lambda: self._upload(file))
 
     def _upload(self, file: Path) -> None:
@@ -252,7 +253,7 @@ class RemotePath:
             target = self.with_name(f".{self.name}.partial")
             files.makedirs(str(self.parent))
         with files.GFile(str(target), "wb") as written, file.open("rb") as read:
-            written.write(b"")  # else there is no file if there are no bytes
+            written.write(b"")  # otherwise an empty file would not be created
             while chunk := read.read(_CHUNK_BYTES):
                 written.write(chunk)
         if target != self:
@@ -267,13 +268,13 @@ class RemotePath:
                 raise
 
     def remove_empty_folders(self) -> None:
-        """Removes the folder, where a file system has folders; no file may be in it."""
+        """Removes an empty folder, if the file system has folders."""
         if not self.is_in_object_store and gfile(str(self)).isdir(str(self)):
             request(str(self), lambda: gfile(str(self)).rmtree(str(self)))
 
 
 class _RemoteFile(io.RawIOBase):
-    """A remote file that is open to read; a request that fails is made again."""
+    """A remote file that is open for reading; failed requests are retried."""
 
     def __init__(self, path: RemotePath) -> None:
         super().__init__()
@@ -306,5 +307,5 @@ class _RemoteFile(io.RawIOBase):
             file = gfile(str(self._path)).GFile(str(self._path), "rb")
             file.seek(self._place)
         data = bytes(file.read(size))
-        self._open = file  # after an error it is opened again
+        self._open = file  # it is reopened after an error
         return data

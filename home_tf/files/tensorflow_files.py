@@ -1,4 +1,4 @@
-"""Requests to the file systems of TensorFlow, which are tried again if they fail.
+"""Requests to TensorFlow's file systems, which are retried if they fail.
 
 TensorFlow is imported with the first request, and tensorflow-io with the first to a
 file system that only it has.
@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 from home_tf.errors import HomeError, RemoteFileError
 from home_tf.extras import extra
 
-# A file of these is written in one piece, and there are no folders.
+# In these, a file is written in one piece, and there are no folders.
 OBJECT_STORES = ("s3", "gs", "az", "oss")
 _OF_TENSORFLOW_IO = ("s3", "az", "oss", "hdfs", "viewfs", "har")
-# For which tensorflow-io 0.37, the last, is compiled.
+# The version that tensorflow-io 0.37, the latest, is compiled for.
 _TENSORFLOW = "2.16."
 TRIES = 4
-# Before the second try; then twice as many each time.
+# Seconds before the first retry; they double each time.
 FIRST_PAUSE_SECONDS = 1.0
 
 Result = TypeVar("Result")
@@ -44,12 +44,12 @@ def gfile(url: str) -> Any:
 
 
 def list_names(url: str) -> list[str]:
-    """The names of what is in a folder; nothing if there is none."""
+    """Lists the names in a folder; empty if it does not exist."""
     gfile(url)
     import tensorflow as tf
 
-    # `tf.io.gfile.listdir` says of a storage that does not answer that there is no
-    # folder, and `glob` that it is empty; a training would begin anew.
+    # If the storage does not answer, `tf.io.gfile.listdir` reports that there is no
+    # folder, and `glob` that it is empty; a training would start from scratch.
     from tensorflow.python.lib.io import _pywrap_file_io
 
     try:
@@ -59,15 +59,15 @@ def list_names(url: str) -> list[str]:
 
 
 def request(url: str, action: Callable[[], Result]) -> Result:
-    """Does something with a remote file, several times if the storage is not well.
+    """Makes a request for a remote file, with retries if the storage fails.
 
     Args:
         url: The file, for messages.
-        action: What is done; it may be done in part before.
+        action: The request; an earlier try may have done it in part.
 
     Raises:
         RemoteFileError: If it fails each time.
-        OSError: If it cannot be done, such as for want of a file or a permission.
+        OSError: If it cannot be done, for example without the file or permission.
     """
     pause = FIRST_PAUSE_SECONDS
     gfile(url)
@@ -92,7 +92,7 @@ def request(url: str, action: Callable[[], Result]) -> Result:
 
 
 def transient_errors() -> tuple[type[Exception], ...]:
-    """What TensorFlow raises if a storage is not well, or a connection breaks."""
+    """The exceptions of TensorFlow if a storage fails, or a connection breaks."""
     import tensorflow as tf
 
     return (
@@ -106,7 +106,7 @@ def transient_errors() -> tuple[type[Exception], ...]:
 
 
 def no_answer(url: str, error: Any) -> str:
-    """A line about a storage that does not answer."""
+    """Makes a line about a storage that does not answer."""
     return (
         f"{url}: the storage does not answer ({_reason(error)}). Run the same command "
         "again when it does"
@@ -114,7 +114,7 @@ def no_answer(url: str, error: Any) -> str:
 
 
 def say_tried_again() -> list[str]:
-    """A line for every storage whose requests were tried again in this process."""
+    """Reports in a line each storage whose requests were retried."""
     return [
         f"{count:,} request{'s' if count > 1 else ''} to {storage} "
         f"{'were' if count > 1 else 'was'} tried again"
@@ -135,7 +135,7 @@ def _reason(error: Any) -> str:
 
 
 def _start(scheme: str, url: str) -> None:
-    """Makes a scheme known to TensorFlow."""
+    """Registers a URL scheme with TensorFlow."""
     import tensorflow as tf
 
     schemes = tf.io.gfile.get_registered_schemes

@@ -1,4 +1,4 @@
-"""Text and JSON in files that appear whole or not at all."""
+"""Reading JSON, and writing text and JSON atomically."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ def read_json(path: AnyPath) -> dict[str, Any]:
     """Reads a JSON object.
 
     Raises:
-        HomeError: If the file is no JSON, or of something else.
+        HomeError: If the file is not a JSON object.
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -28,10 +28,10 @@ def read_json(path: AnyPath) -> dict[str, Any]:
 def read_json_lines(path: AnyPath) -> list[dict[str, Any]]:
     """Reads a file with a JSON object on each line.
 
-    What a killed process left of a last line is left out.
+    A last line that a killed process left incomplete is ignored.
 
     Raises:
-        HomeError: If another line is no JSON object.
+        HomeError: If any other line is not a JSON object.
     """
     found = []
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -47,12 +47,12 @@ def read_json_lines(path: AnyPath) -> list[dict[str, Any]]:
 
 
 def write_json(path: AnyPath, values: dict[str, Any]) -> None:
-    """Writes a JSON object, whole or not at all."""
+    """Writes a JSON object atomically."""
     text = json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
 
 
 def write_text(path: AnyPath, text: str) -> None:
-    """Writes text in UTF-8, whole or not at all."""
+    """Writes text in UTF-8 atomically."""
     with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8")

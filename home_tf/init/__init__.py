@@ -1,4 +1,4 @@
-"""From files to a first configuration, which a person edits."""
+"""Drafting a first configuration from files, for the user to edit."""
 
 from home_tf.extras import extra
 

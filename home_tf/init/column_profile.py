@@ -1,4 +1,4 @@
-"""What the values of a column are like."""
+"""Profiling the values of a column."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from typing import Any
 
 from home_tf.engines import Engine, Expression, Table, first_row
 
-# Rows that are looked at closely. Counts are of all rows.
+# Rows of the sample. Counts are over all rows.
 SAMPLE_ROWS = 100_000
-# Up to so many rows distinct values are counted exactly.
+# Up to this many rows, distinct values are counted exactly.
 _EXACT_ROWS = 1_000_000
-# Up to so many distinct values, each is counted.
+# Up to this many distinct values, each one is counted.
 FEW = 30
 _SEPARATORS = ("|", ";", ",", " ")
 # How many texts with a separator there must be, and how few values they are made of.
@@ -20,14 +20,14 @@ _LEVELS = {"low": 0.01, "median": 0.5, "high": 0.99}
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """What the values of a column are like.
+    """Profiling the values of a column.
 
     Attributes:
         column: Its name in the rows, with the tables joined.
         source: The name of the files that have it.
         type: Its type in Ibis.
         rows: The rows of the files.
-        missing: In how many of these it is missing, or not a number.
+        missing: Number of rows in which it is missing or NaN.
         distinct: The number of distinct values, of lists those in a sample.
         least: The least number or time.
         greatest: The greatest number or time.
@@ -36,7 +36,7 @@ class ColumnProfile:
         is_finite: Whether no number is infinite or NaN.
         values: How often each value is there, if they are `FEW`.
         longest: The length of the longest list in a sample.
-        separator: What stands between the values of a list that is written as text.
+        separator: The separator of a list that is stored as text.
         length: The mean length of a text.
         is_time: Whether all texts can be read as times.
     """
@@ -60,29 +60,29 @@ class ColumnProfile:
 
     @property
     def is_number(self) -> bool:
-        """Whether it is a number, and no truth value."""
+        """Whether it is a number, not a boolean."""
         return bool(self.type.is_numeric()) and not self.type.is_boolean()
 
     @property
     def is_list(self) -> bool:
-        """Whether a row has several values."""
+        """Whether it has several values per row."""
         return bool(self.type.is_array()) or self.separator is not None
 
     @property
     def is_binary(self) -> bool:
-        """Whether it has truth values, or zeros and ones."""
+        """Whether it has booleans, or zeros and ones."""
         found = set(self.values)
         return len(found) == 2 and found <= {0, 1}
 
     @property
     def is_unique(self) -> bool:
-        """Whether hardly a value is in two rows."""
+        """Whether hardly any value occurs in two rows."""
         known = self.rows - self.missing
         return known >= FEW and self.distinct >= 0.98 * known
 
 
 def take_sample(engine: Engine, name: str, table: Table, rows: int) -> Table:
-    """Stores some of the rows of a table, whole blocks of them.
+    """Stores a sample of a table, in whole blocks of rows.
 
     Args:
         engine: Where it is done.
@@ -98,7 +98,7 @@ def take_sample(engine: Engine, name: str, table: Table, rows: int) -> Table:
 def profile_column(
     source: str, column: str, values: Expression, sample: Expression
 ) -> ColumnProfile:
-    """Looks at a column.
+    """Profiles a column.
 
     Args:
         source: The name of its files.
@@ -136,7 +136,7 @@ def _measure(values: Expression, wanted: dict[str, Expression]) -> dict[str, Any
 
 
 def _counts(values: Expression) -> dict[str, Expression]:
-    """What is counted over all rows."""
+    """Counts over all rows."""
     value, kind = known(values), values.type()
     rows = values.as_table().count()
     found = {"rows": rows, "missing": value.isnull().sum()}
@@ -154,7 +154,7 @@ def _counts(values: Expression) -> dict[str, Expression]:
 
 
 def _details(sample: Expression) -> dict[str, Expression]:
-    """What is measured on a sample."""
+    """Measures details on a sample."""
     value, kind = known(sample), sample.type()
     if kind.is_string():
         shares = {one: value.contains(one).mean() for one in _SEPARATORS}
@@ -171,7 +171,7 @@ def _details(sample: Expression) -> dict[str, Expression]:
 
 
 def known(value: Expression) -> Expression:
-    """A column in which what counts as missing is null."""
+    """Returns a column with all kinds of missing values as null."""
     kind = value.type()
     if kind.is_floating():
         return (value.isnan() | value.isinf()).ifelse(None, value)

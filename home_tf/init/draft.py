@@ -1,4 +1,4 @@
-"""What was found in the files, from which the configuration is written."""
+"""The findings from which the configuration is written."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from home_tf.init.row_time import RowTime
 
 @dataclass(frozen=True)
 class Draft:
-    """What was found in the files.
+    """The findings in the files.
 
     Attributes:
         joins: The log and its tables.
@@ -20,11 +20,11 @@ class Draft:
         item: The record column of the item.
         time: The time of a row.
         split_column: The column that says `train`, `validation` or `test`.
-        features: The features, but those of history.
-        left_out: Columns that are no features.
-        history: What is counted of earlier rows.
+        features: The features, except those of history.
+        left_out: Columns that are not features.
+        history: The history of earlier rows.
         of_request: The features of the user and the context.
-        types: The types of CSV columns that were given.
+        types: The given types of CSV columns.
     """
 
     joins: Joins

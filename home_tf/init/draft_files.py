@@ -1,4 +1,4 @@
-"""Looks at files, column by column, and puts together what it found."""
+"""Analysing files column by column to draft a configuration."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,15 +24,15 @@ from home_tf.init.sources import Source, read_sources
 from home_tf.prepare.derive import derive
 
 _SPLITS = {"train", "validation", "test"}
-# From this AUC on a column alone is the label, and from this one on it is doubtful.
+# A column with this AUC on its own is the label; with the second one, it is doubtful.
 _LEAK, _DOUBTFUL = 0.98, 0.9
-# Days after which every weekday was there twice.
+# Days after which every weekday has occurred twice.
 _TWO_WEEKS = 14
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a user says, so that it is not guessed.
+    """What the user gives, so that it is not guessed.
 
     Attributes:
         labels: The columns of the labels.
@@ -50,16 +50,16 @@ class Given:
 
 
 def draft_files(engine: Engine, files: Sequence[str], given: Given) -> Draft:
-    """Finds what a configuration says of files.
+    """Drafts the configuration of files.
 
     Args:
         engine: Where it is done.
         files: CSV, gzip CSV or Parquet files, or patterns of them.
-        given: What is not to be guessed.
+        given: What must not be guessed.
 
     Raises:
         HomeError: If a file is missing or cannot be read, a table cannot be joined,
-            there is no label, or what is given is not there.
+            there is no label, or a given column does not exist.
     """
     sources = read_sources(engine, files, given.types)
     return _Drafting(engine, find_joins(sources), given).draft()
@@ -82,7 +82,7 @@ class _Drafting:
         self._of_log = [one for one in self._profiles if one.source == joins.log.name]
 
     def draft(self) -> Draft:
-        """Puts together what is found."""
+        """Puts the findings together."""
         labels = self._find_labels()
         times, time = self._find_times()
         user = self._find_entity("user", self._given.user, USERS)
@@ -122,7 +122,7 @@ class _Drafting:
     def _find_entity(
         self, option: str, given: str | None, entities: tuple[str, ...]
     ) -> str | None:
-        """The log's column of the user or the item."""
+        """Finds the log's column of the user or the item."""
         if given is not None:
             _check_column(f"--{option}", given, self._of_log)
             return given
@@ -180,7 +180,7 @@ class _Drafting:
         time: RowTime | None,
         profile: ColumnProfile,
     ) -> FeatureGuess:
-        """How long before a row something else was."""
+        """Guesses a feature from another time: how long before the row it was."""
         left_out = FeatureGuess(
             other.column, name, None, f"{other.what}, and no number"
         )
@@ -207,7 +207,7 @@ class _Drafting:
     def _guess_context(
         self, time: RowTime | None, taken: Sequence[str]
     ) -> Iterator[FeatureGuess]:
-        """The hour and the weekday of a row, unless the log has them."""
+        """Adds the hour and the weekday of a row, unless the log has them."""
         said = {word for name in taken for word in words(name)}
         feature = {"type": "categorical", "width": 4}
         if time is None:
@@ -225,7 +225,7 @@ class _Drafting:
         labels: Sequence[Label],
         keys: set[str | None],
     ) -> list[FeatureGuess]:
-        """Leaves columns out that are the label in other words."""
+        """Leaves out columns that are the label in disguise."""
         lists = {one.column for one in self._of_log if one.is_list}
         looked_at = {one.column for one in self._of_log} - lists - keys
         has_ranges = {
@@ -276,7 +276,7 @@ class _Drafting:
         user: str | None,
         item: str | None,
     ) -> list[str]:
-        """The features that all candidates of a request share, if that can be told."""
+        """Finds the features that all candidates of a request share, if possible."""
         if user is None or item is None:
             return []
         (column,) = (guess.column for guess in features if guess.name == user)

@@ -1,4 +1,4 @@
-"""From what a column is like to the feature that reads it."""
+"""Guessing the feature that reads a column, from the column's profile."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,9 +14,10 @@ from home_tf.init.names import (
 )
 from home_tf.init.sql import quoted
 
-# Widths of embeddings, up to so many distinct values.
+# Widths of embeddings, each up to a number of distinct values.
 _WIDTHS = {3: 2, FEW: 4, 1000: 8, 10**12: 16}
-# From so many values on the rare ones are out of vocabulary, and then all are hashed.
+# From this many values, rare ones are out of vocabulary; from the second, all are
+# hashed.
 _LARGE, _VERY_LARGE, _ENORMOUS = 1000, 10_000, 2_000_000
 _BUCKETS = 2**20
 _LONGEST_LIST = 20
@@ -25,14 +26,14 @@ _FREE_TEXT = 50
 
 @dataclass(frozen=True)
 class FeatureGuess:
-    """A column as a feature, or why it is none.
+    """A column as a feature, or the reason why it is not one.
 
     Attributes:
         column: The column.
         name: The record column and the feature.
         feature: The keys of the feature; None if it is left out.
-        why: Why, in a few words.
-        made_of: What `data.columns` says of it; None if that is nothing.
+        why: The reason, in a few words.
+        made_of: Its SQL in `data.columns`; None if it is not derived.
     """
 
     column: str
@@ -51,7 +52,7 @@ class GuessFeature:
         rows: How many rows the log has.
         matched: The share of the log's rows that have a match, by table.
         keys: The key of each table, for messages.
-        ids: Columns that are ids whatever their numbers look like.
+        ids: Columns that are ids, whatever their numbers look like.
     """
 
     log: str
@@ -61,7 +62,7 @@ class GuessFeature:
     ids: frozenset[str] = frozenset()
 
     def guess(self, profile: ColumnProfile, name: str) -> FeatureGuess:
-        """Guesses the feature that reads a column, called by a name."""
+        """Guesses the feature, with a given name, that reads a column."""
         reason = self._reason_to_leave_out(profile)
         if reason:
             return FeatureGuess(profile.column, name, None, reason)
@@ -150,7 +151,7 @@ class GuessFeature:
 
 
 def shown(value: object) -> str:
-    """A value for a comment: not long, and on one line."""
+    """Shortens a value for a comment to a single line."""
     text = repr(value)
     return text if len(text) <= FEW else f"{text[:FEW]}..."
 

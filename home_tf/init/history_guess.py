@@ -1,4 +1,4 @@
-"""What is worth counting of the rows before a row."""
+"""Guessing which history of earlier rows is worth counting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,20 +8,20 @@ from home_tf.init.labels import Label
 from home_tf.init.names import base_name, new_name
 from home_tf.init.sql import quoted
 
-# Of more labels the rates would be more columns than the log has.
+# With more labels, the rates would be more columns than the log has.
 _MOST_LABELS = 12
 _LIST_LENGTH = 10
 
 
 @dataclass
 class HistoryGuess:
-    """What is counted of earlier rows.
+    """The guessed history of earlier rows.
 
     Attributes:
         counts: `data.history`.
         lists: `data.history_lists`.
         features: The features that read it.
-        of_user: Those of them that are the user's.
+        of_user: The features that belong to the user.
     """
 
     counts: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Writes a first configuration for files."""
+"""Writing a first configuration for files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,28 +22,27 @@ def init(
     types: Mapping[str, str] | None = None,
     memory: str = "4GB",
 ) -> Draft:
-    """Writes a first configuration, with comments, that a person edits.
+    """Writes a first configuration, with comments, for the user to edit.
 
-    Counts are of all rows; what needs a closer look is looked up in a sample.
+    Counts are over all rows; details are measured on a sample.
 
     Args:
         files: CSV, gzip CSV or Parquet files, or patterns of them: the log, and tables
-            that share a key with it. Files with the same columns are one.
+            that share a key with it. Files with the same columns form one table.
         out: The YAML file to write.
         labels: The log's columns of the labels; by default they are guessed.
         user: The log's column of the user; by default it is guessed.
         item: The log's column of the item; by default it is guessed.
         time: The log's column of the time; by default it is guessed.
-        types: Types of CSV columns, `{column: type}` as DuckDB names them, where the
-            database guesses wrong.
-        memory: The most memory that the database takes.
+        types: DuckDB types of CSV columns that are guessed wrong, `{column: type}`.
+        memory: Memory limit of DuckDB.
 
     Returns:
-        What was found in the files.
+        The findings in the files.
 
     Raises:
         HomeError: If `out` exists, a file cannot be read or joined, there is no label,
-            or a named column is not there.
+            or a named column does not exist.
     """
     out = Path(out)
     if out.exists():

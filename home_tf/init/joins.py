@@ -1,4 +1,4 @@
-"""Which source is the log, and by which keys the others are joined to it."""
+"""Finding the log, and the keys by which other sources are joined to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Join:
 
     Attributes:
         source: Its files.
-        key: The columns that it shares with the log, and has once.
+        key: The columns that it shares with the log, unique in the table.
         matched: The share of the log's rows that have a match.
     """
 
@@ -45,12 +45,12 @@ class Joins:
 
 
 def find_joins(sources: Sequence[Source]) -> Joins:
-    """Finds the log, that to which all others can be joined, and the keys.
+    """Finds the log, to which all others can be joined, and the keys.
 
-    Of several that can be the log, it is the one with most rows.
+    If several sources can be the log, it is the one with the most rows.
 
     Raises:
-        HomeError: If a table has no key that it shares with the log and has once.
+        HomeError: If a table has no unique key that it shares with the log.
     """
     by_rows = sorted(sources, key=lambda source: -source.rows)
     for log in by_rows:
@@ -63,7 +63,7 @@ def find_joins(sources: Sequence[Source]) -> Joins:
 
 
 def _try(log: Source, sources: Sequence[Source]) -> Joins | Source:
-    """The joins to a log, or the first source that cannot be joined."""
+    """Tries a log: its joins, or the first source that cannot be joined."""
     names = {log.name: {name: name for name in log.table.columns}}
     joins = Joins(log, [], log.table, names)
     waiting = [source for source in sources if source is not log]

@@ -1,4 +1,4 @@
-"""Which columns are the labels of tasks."""
+"""Finding the columns that are labels of tasks."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -12,7 +12,7 @@ from home_tf.init.sql import literal, quoted
 _YES = {"yes", "y", "true", "t", "1", "positive", "pos", "click", "buy", "success"}
 # With fewer ones or zeros there is nothing to learn.
 _LEAST = 10
-# The best rating that there may be, and the share of the best from which on one likes.
+# The highest possible rating, and the share of it from which a rating means "likes".
 _BEST, _LIKED = 10, 0.8
 
 
@@ -23,11 +23,11 @@ class Label:
     Attributes:
         name: The record column, and the task.
         column: The column that it comes from.
-        sql: What makes it of that column; None if it is the column as it is.
+        sql: The SQL that derives it from the column; None if it is the column itself.
         ones: The number of ones.
         known: The number of zeros and ones.
-        why: What is known of its values.
-        is_guess: Whether no name says that it is one.
+        why: What is known about its values.
+        is_guess: Whether it was guessed without a telling name.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Label:
 def find_labels(
     profiles: Sequence[ColumnProfile], given: Sequence[str], taken: Collection[str]
 ) -> list[Label]:
-    """Finds the labels: those that are given, or named so, or else the best guess.
+    """Finds the labels: those given, those with a telling name, or the best guess.
 
     Args:
         profiles: The columns of the log.
@@ -60,7 +60,7 @@ def find_labels(
         taken: Names that a derived label cannot have.
 
     Raises:
-        HomeError: If a given column is no label, or no column can be one.
+        HomeError: If a given column is not a label, or no column can be one.
     """
     if given:
         wanted = [_find(name, profiles) for name in dict.fromkeys(given)]
@@ -85,14 +85,14 @@ def find_labels(
 
 
 def is_named_label(profile: ColumnProfile) -> bool:
-    """Whether a column has two values, or ratings, and the name of an outcome."""
+    """Whether a column has two values or ratings, and is named like an outcome."""
     return _label(profile, ()) is not None and _is_named(profile)
 
 
 def _pair(
     profiles: Sequence[ColumnProfile], taken: Collection[str]
 ) -> list[tuple[ColumnProfile, Label | None]]:
-    """Columns and the labels that they can be, no two of one name."""
+    """Pairs columns with the labels that they can be, under distinct names."""
     pairs = []
     for profile in profiles:
         label = _label(profile, taken)
@@ -114,7 +114,7 @@ def _label(profile: ColumnProfile, taken: Collection[str]) -> Label | None:
     if profile.is_binary:
         name = record_name(profile.column, taken)
         sql = None if name == profile.column else quoted(profile.column)
-        ones = profile.values[1]  # of truth values, too: True is 1
+        ones = profile.values[1]  # booleans, too: True is 1
         return Label(name, profile.column, sql, ones, known, "zeros and ones")
     return _text_label(profile, known, taken) if profile.type.is_string() else None
 

@@ -1,4 +1,4 @@
-"""Columns that tell a label almost by themselves."""
+"""Finding columns that nearly give away a label."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,9 +10,9 @@ from home_tf.init.labels import Label
 from home_tf.init.sql import quoted
 from home_tf.prepare.derive import derive
 
-# Numbers are taken apart into so many ranges of as many rows.
+# Numbers are split into this many ranges with equal numbers of rows.
 _RANGES = 256
-# So many ones and zeros there must be for an AUC to mean something.
+# At least this many ones and zeros are needed for a meaningful AUC.
 _LEAST = 20
 
 Array = npt.NDArray[np.float64]
@@ -24,7 +24,7 @@ def measure_alone(
     columns: Mapping[str, bool],
     labels: Sequence[Label],
 ) -> dict[str, tuple[float, str]]:
-    """Measures how well a column alone tells the labels.
+    """Measures how well each column on its own predicts the labels.
 
     The score of a row is the rate of its value, in the other half of the rows.
 
@@ -35,8 +35,8 @@ def measure_alone(
         labels: The labels.
 
     Returns:
-        `{column: (AUC, label)}` of the label that it tells best; columns of which
-        nothing can be said are left out.
+        `{column: (AUC, label)}` for the label that it predicts best, leaving out
+        columns without a meaningful AUC.
     """
     names = {f"__label_{number}": label for number, label in enumerate(labels)}
     halves = sample.mutate(__half=sample.rowid().hash().abs() % 2)
@@ -56,7 +56,7 @@ def measure_alone(
 def _count(
     rows: Table, column: str, has_ranges: bool, labels: Sequence[str]
 ) -> dict[str, Array]:
-    """Known labels and ones of each value, in each half of the rows."""
+    """Counts known labels and ones of each value, in each half of the rows."""
     value = rows[column]
     if has_ranges:
         value = (value.percent_rank() * _RANGES).floor()
@@ -81,13 +81,13 @@ def _held_out_auc(counted: Mapping[str, Array], label: str) -> float | None:
     negatives = counted[f"{label} known 1"] - positives
     if min(positives.sum(), negatives.sum(), ones.sum()) < _LEAST:
         return None
-    # A value that the first half does not have gets the rate of all.
+    # A value that is not in the first half gets the overall rate.
     scores = (ones + ones.sum() / known.sum()) / (known + 1)
     return _auc(scores, positives, negatives)
 
 
 def _auc(scores: Array, positives: Array, negatives: Array) -> float:
-    """AUC of scores that are those of several positives and negatives each."""
+    """Computes the AUC of scores that several positives and negatives share."""
     _, place = np.unique(scores, return_inverse=True)
     ones, zeros = np.bincount(place, positives), np.bincount(place, negatives)
     below = np.cumsum(zeros) - zeros

@@ -1,4 +1,4 @@
-"""What the name of a column says of it."""
+"""What the name of a column says about it."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -26,7 +26,7 @@ _AMOUNTS = {
     *("average", "avg", "mean", "sum", "total", "value", "balance", "weight"),
     *("distance", "latitude", "longitude", "lat", "lon"),
 }
-# Task groups by what people do. Of a name that fits several, the last counts.
+# Task groups by what people do. If a name fits several, the last one counts.
 GROUPS: Mapping[str, frozenset[str]] = {
     "inter": frozenset(
         {
@@ -55,7 +55,7 @@ _LABELS = frozenset().union(*GROUPS.values()) | {
     *("label", "target", "outcome", "response", "churn", "churned", "default", "y"),
     *("success", "accepted", "signup", "engaged"),
 }
-# Of a column `is_...` that describes the row and is no outcome.
+# Names of columns `is_...` that describe the row and are not outcomes.
 _STATES = {
     *("weekend", "weekday", "holiday", "new", "mobile", "app", "member", "vip"),
     *("premium", "male", "female", "adult", "active", "lowactive", "author"),
@@ -67,18 +67,18 @@ _SPENDING = {"play", "watch", "view", "stay", "dwell", "read", "listen", "engage
 _SPENT = {"time", "ms", "sec", "seconds", "duration", "ratio", "percent", "progress"}
 _RESULTS = {"dwell", "revenue", "gmv", "earnings"}
 _TIMES = {"time", "timestamp", "ts", "date", "datetime", "day", "dt", "at", "epoch"}
-# Times of something else than the row.
+# Names of times that are not the row's.
 _OTHER_TIMES = {
     *("created", "updated", "birth", "born", "registered", "registration", "signup"),
     *("joined", "upload", "uploaded", "published", "release", "released", "expires"),
     *("start", "end", "first", "last", "delivered", "shipped", "modified"),
 }
-# Names that a record column, or a column beside the others, cannot have.
+# Names that a record column or an additional column cannot have.
 _TAKEN = {"examples", "inputs", "self", "weights", "split", "numeric_features"}
 
 
 def words(name: str) -> list[str]:
-    """The words of a name, in lower case: `user`, `id` of `userId` and `user_id`."""
+    """Splits a name into lower-case words: `user`, `id` for `userId` and `user_id`."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     found = []
     for word in filter(None, re.split(r"[^a-z0-9]+", parted)):
@@ -89,7 +89,7 @@ def words(name: str) -> list[str]:
 
 
 def record_name(column: str, taken: Collection[str]) -> str:
-    """The name of a column in records: its own, if records can have it.
+    """The name of a column in records: its own, if it is valid there.
 
     Args:
         column: The column.
@@ -99,20 +99,20 @@ def record_name(column: str, taken: Collection[str]) -> str:
 
 
 def new_name(name: str, taken: Collection[str]) -> str:
-    """A name like another one that records can have, and no column has."""
+    """Makes a similar name that is valid in records and not in use."""
     clean, lower = _clean(name), {one.lower() for one in taken}
     numbered = (f"{clean}_{number}" for number in range(2, len(lower) + 3))
     return next(one for one in (clean, *numbered) if one.lower() not in lower)
 
 
 def base_name(name: str) -> str:
-    """What a key counts: `user` of `user_id` and `userId`."""
+    """The entity of a key: `user` for `user_id` and `userId`."""
     kept = [word for word in words(name) if word not in _KEYS]
     return "_".join(kept or words(name))
 
 
 def entity_rank(name: str, entities: tuple[str, ...]) -> int | None:
-    """The place among names of entities, such as `USERS`; None for another name."""
+    """The position among entity names, such as `USERS`; None for other names."""
     named = [word for word in words(name) if word not in _KEYS]
     return (
         entities.index(named[0]) if len(named) == 1 and named[0] in entities else None
@@ -120,7 +120,7 @@ def entity_rank(name: str, entities: tuple[str, ...]) -> int | None:
 
 
 def is_code(name: str) -> bool:
-    """Whether a whole number of that name is no amount."""
+    """Whether a whole number with this name is a code, not an amount."""
     found = words(name)
     if not found:
         return False
@@ -128,13 +128,13 @@ def is_code(name: str) -> bool:
 
 
 def is_amount(name: str) -> bool:
-    """Whether a number of that name is an amount."""
+    """Whether a number with this name is an amount."""
     found = words(name)
     return _any_of(found[-1:], _AMOUNTS) or "per" in found
 
 
 def is_label(name: str) -> bool:
-    """Whether zeros and ones of that name are an outcome."""
+    """Whether zeros and ones with this name are an outcome."""
     found = words(name)
     if _any_of(found, _LABELS):
         return True
@@ -142,35 +142,35 @@ def is_label(name: str) -> bool:
 
 
 def is_state(name: str) -> bool:
-    """Whether zeros and ones of that name describe a row and are no outcome."""
+    """Whether zeros and ones with this name describe a row, not an outcome."""
     return _any_of(words(name), _STATES)
 
 
 def is_rating(name: str) -> bool:
-    """Whether small numbers of that name are ratings."""
+    """Whether small numbers with this name are ratings."""
     return _any_of(words(name)[-1:], _RATINGS)
 
 
 def is_outcome(name: str) -> bool:
-    """Whether an amount of that name is known only after the row was ranked."""
+    """Whether an amount with this name is known only after the ranking."""
     found = words(name)
     spent = _any_of(found, _SPENDING) and _any_of(found, _SPENT)
     return spent or _any_of(found, _RESULTS)
 
 
 def is_row_weight(name: str) -> bool:
-    """Whether a number of that name is the weight of a row."""
+    """Whether a number with this name is the weight of a row."""
     found = words(name)
     return found[-1:] == ["weight"] and _any_of(found, {"sample", "instance", "row"})
 
 
 def is_time(name: str) -> bool:
-    """Whether the name is that of a time or a day."""
+    """Whether this is the name of a time or a day."""
     return _any_of(words(name), _TIMES)
 
 
 def is_other_time(name: str) -> bool:
-    """Whether the name is that of a time of something else than the row."""
+    """Whether this is the name of a time that is not the row's."""
     return _any_of(words(name), _OTHER_TIMES)
 
 

@@ -1,4 +1,4 @@
-"""The time of a row: which column has it, and how a number becomes one."""
+"""Finding the time of a row: which column, and in which format."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _UNITS = {
     "microseconds": (1_000_000, "make_timestamp({})"),
 }
 _DAYS = (19_700_101, 21_001_231)
-# The last two days must have so many rows, and this share of all, to measure on.
+# The last two days need this many rows, and this share of all, for evaluation.
 _LEAST_ROWS, _LEAST_SHARE = 50, 0.005
 
 
@@ -32,7 +32,7 @@ class TimeColumn:
         sql: What `data.time` or `data.day` takes.
         date: SQL of its date.
         is_day: Whether it has days only.
-        what: How it is written, for a comment.
+        what: Its format, for a comment.
     """
 
     column: str
@@ -50,8 +50,8 @@ class RowTime:
         time: The column.
         day: Another column with the day, if there is one.
         days: The number of days.
-        splits_by_days: Whether the last two days have enough rows to measure on.
-        period: What history may count by; None if all rows are of one period.
+        splits_by_days: Whether the last two days have enough rows for evaluation.
+        period: The period of history; None if all rows are in the same period.
     """
 
     time: TimeColumn
@@ -83,7 +83,7 @@ def choose_time(
     times: Sequence[TimeColumn],
     given: str | None,
 ) -> RowTime | None:
-    """Chooses the time of a row, by the names and then by how fine the times are.
+    """Chooses the time of a row, by the names and then by the resolution.
 
     Args:
         engine: Where it is done.
@@ -170,7 +170,7 @@ def _are_days(value: Expression) -> bool:
 def _same_days(
     engine: Engine, log: Table, time: TimeColumn, days: Iterable[TimeColumn]
 ) -> Iterator[TimeColumn]:
-    """Those columns of days that say the day of a time, in whichever time zone."""
+    """Finds columns of days that match the day of a time, in any time zone."""
     for day in days:
         sql = f"date_diff('day', {day.date}, {time.date})"
         away = derive(engine, log, {"__away": sql}, key="--time")["__away"]

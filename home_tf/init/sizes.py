@@ -1,21 +1,21 @@
-"""A model and a training that fit a number of rows."""
+"""Choosing the size of model and training for a number of rows."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from home_tf.init.labels import Label
 
-# Rows of the log, up to which the sizes are those beside it.
+# Each entry: up to this many rows of the log, the sizes next to it.
 _EXPERTS = {20_000: [32], 2_000_000: [64, 32], 10**12: [128, 64]}
 _RANKS = {20_000: 8, 2_000_000: 16, 10**12: 32}
 _BATCHES = {20_000: 128, 100_000: 512, 5_000_000: 1024, 10**12: 4096}
 _EPOCHS = {20_000: 10, 200_000: 6, 5_000_000: 3, 10**12: 1}
-# So many ones in a tenth of the rows make an AUC that can choose an epoch.
+# With this many ones in a tenth of the rows, the AUC is good enough to select an epoch.
 _LEAST_ONES = 100
 
 
 def model_for(rows: int) -> dict[str, Any]:
-    """The section `model` for so many rows."""
+    """The section `model` for a number of rows."""
     return {
         "architecture": {
             "type": "home",
@@ -27,7 +27,7 @@ def model_for(rows: int) -> dict[str, Any]:
 
 
 def training_for(rows: int, labels: Sequence[Label]) -> dict[str, Any]:
-    """The section `training` for so many rows."""
+    """The section `training` for a number of rows."""
     epochs = _of(_EPOCHS, rows)
     training = {
         "framework": "tfrs",

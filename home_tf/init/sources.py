@@ -1,4 +1,4 @@
-"""The files: which have the same columns, and how the configuration names them."""
+"""Grouping files with the same columns, and naming them in the configuration."""
 
 import os
 import re
@@ -27,8 +27,8 @@ class Source:
     Attributes:
         name: A name for the table, such as `movies` of `movies.csv`.
         files: Their paths, addresses such as `s3://...`, or patterns.
-        table: What they hold.
-        rows: How many rows.
+        table: Their content.
+        rows: Number of rows.
     """
 
     name: str
@@ -46,12 +46,12 @@ class Source:
 def read_sources(
     engine: Engine, files: Sequence[str], types: Mapping[str, str]
 ) -> list[Source]:
-    """Reads files; those with the same columns are one source.
+    """Reads files; those with the same columns form one source.
 
     Args:
-        engine: Where it is done.
+        engine: The engine.
         files: CSV, gzip CSV or Parquet files, or patterns of them.
-        types: Types of CSV columns, where they are not to be guessed.
+        types: Types of CSV columns that must not be guessed.
 
     Returns:
         The sources, in the order of their first files.
@@ -75,15 +75,15 @@ def read_sources(
 
 
 def common_folder(files: Sequence[str], beside: Path) -> Path:
-    """The folder that paths in a configuration begin at.
+    """Finds the folder that paths in a configuration are relative to.
 
     Args:
         files: All files.
         beside: The folder of the configuration.
 
     Returns:
-        The folder of the configuration, if all files are in it or below, or that in or
-        below which all are.
+        The folder of the configuration, if all files are in it or below; otherwise
+        their common folder.
     """
     local = [Path(file).absolute() for file in files if "://" not in file]
     if all(path.is_relative_to(beside.absolute()) for path in local):
@@ -92,7 +92,7 @@ def common_folder(files: Sequence[str], beside: Path) -> Path:
 
 
 def pattern_of(files: Sequence[str], folder: Path) -> str | list[str]:
-    """How a configuration names files: one pattern if one fits them, else a list."""
+    """Names files in a configuration: by one pattern if possible, else by a list."""
     paths = [file if "://" in file else _relative(file, folder) for file in files]
     if len(paths) == 1:
         return paths[0]
@@ -124,7 +124,7 @@ def _read(
     try:
         table = read_files(engine, table_name, patterns, here, key="FILES", types=types)
     except HomeError as error:
-        # What `prepare` reads in the configuration, `init` takes as an option.
+        # `prepare` reads it from the configuration, but `init` takes an option.
         message = _TYPES.sub(r"`--type \1=\2`", str(error))
         raise HomeError(message) from None
     return table.drop(ROW)
@@ -142,7 +142,7 @@ def _table_name(files: Sequence[str], taken: Sequence[str]) -> str:
 def _relative(file: str, folder: Path) -> str:
     path = Path(file).absolute()
     found = os.path.relpath(path, folder)
-    # A name such as `a[1].csv` is no pattern.
+    # A name such as `a[1].csv` is not a pattern.
     return escape(found) if path.is_file() else found
 
 

@@ -7,7 +7,7 @@ import duckdb
 
 
 def quoted(name: str) -> str:
-    """A column's name in SQL, in quotes if it needs them."""
+    """Writes a column's name in SQL, in quotes if necessary."""
     is_plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)
     if is_plain and name.lower() not in _keywords():
         return name
@@ -16,7 +16,7 @@ def quoted(name: str) -> str:
 
 
 def literal(value: object) -> str:
-    """A text in SQL."""
+    """Writes a text in SQL."""
     escaped = str(value).replace("'", "''")
     return f"'{escaped}'"
 

@@ -1,4 +1,4 @@
-"""The configuration as YAML, with comments for the person who edits it."""
+"""Writing the configuration as YAML, with comments for the user."""
 
 import io
 import os
@@ -16,7 +16,7 @@ from home_tf.init.names import group_of
 from home_tf.init.sizes import model_for, training_for
 from home_tf.init.sources import common_folder, pattern_of
 
-# Where comments begin that stand beside a key.
+# The column at which comments next to a key begin.
 _COLUMN = 50
 _TOP = """\
 A first configuration, guessed from the files. It runs as it is:
@@ -63,11 +63,11 @@ def write_yaml(draft: Draft, path: Path) -> None:
     if draft.of_request:
         sections["serving"] = _serving(draft)
     _explain(sections, draft)
-    make_config(sections)  # it is read before anybody sees it
+    make_config(sections)  # it is validated before it is published
     text = io.StringIO()
     text.writelines(f"# {line}".rstrip() + "\n" for line in _top(path.name))
     yaml = YAML()
-    yaml.width = 10_000  # a comment beside a broken line would stand within it
+    yaml.width = 10_000  # a comment next to a wrapped line would end up inside it
     yaml.dump(sections, text)
     write_text(path, text.getvalue())
 
@@ -191,7 +191,7 @@ def _serving(draft: Draft) -> CommentedMap:
 
 
 def _explain(sections: CommentedMap, draft: Draft) -> None:
-    """Adds what stands above the sections."""
+    """Adds the comments above the sections."""
     if draft.left_out:
         lines = [f"{one.name}: {one.why}" for one in draft.left_out]
         text = "\n".join(["Left out:", *(f"  {line}" for line in lines)])
@@ -204,7 +204,7 @@ def _top(name: str) -> list[str]:
 
 
 def _nested(values: Mapping[str, Any], depth: int) -> CommentedMap:
-    """A mapping in blocks down to a depth, and in one line below."""
+    """Writes a mapping in block style down to a depth, and in one line below."""
     return CommentedMap(
         {
             key: _nested(value, depth - 1)
@@ -216,7 +216,7 @@ def _nested(values: Mapping[str, Any], depth: int) -> CommentedMap:
 
 
 def _flow(value: Any) -> Any:
-    """A value that is written in one line."""
+    """Marks a value to be written in one line."""
     if isinstance(value, Mapping):
         value = CommentedMap({key: _flow(one) for key, one in value.items()})
     elif isinstance(value, Sequence) and not isinstance(value, str):
@@ -237,7 +237,7 @@ def _above(section: CommentedMap, key: str, comment: str, *, indent: int) -> Non
 
 
 def _one_line(text: str) -> str:
-    """A comment that ends where its line does, whatever the values in it are."""
+    """Makes a comment a single line, whatever values it contains."""
     return "".join(one if one.isprintable() else " " for one in text).rstrip()
 
 

@@ -1,1 +1,1 @@
-"""The laboratory: what measures the library. The library never imports it."""
+"""The laboratory measures the library, which never imports it."""

@@ -1,4 +1,4 @@
-"""The layers: each usable alone, in any Keras model or TFRS model."""
+"""The layers, each usable on its own in any Keras or TFRS model."""
 
 from home_tf.layers.adatt import AdaTT as AdaTT
 from home_tf.layers.cgc import CGC as CGC

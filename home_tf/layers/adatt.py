@@ -1,4 +1,4 @@
-"""AdaTT-sp as a layer."""
+"""The AdaTT-sp layer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,26 +16,26 @@ from home_tf.types import Initializer, Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class AdaTT(GatedArchitecture):
-    """Adaptive Task-to-Task Fusion, the variant with experts of the tasks only (sp).
+    """Adaptive Task-to-Task Fusion, the variant with task-specific experts only (sp).
 
-    At every level a task's gate sees the experts of all tasks, and the task's own
-    experts are added once more. With `h_t^0` the input,
+    At every level, a task's gate sees the experts of all tasks, and the task's own
+    experts are added once more. With `h_t^0` as the input,
 
         h_t^l = Gate_t(h_t^{l-1}; E_u(h_u^{l-1}) for all tasks u)
                 + v_t . E_t(h_t^{l-1})                        for every task t
 
-    The vector `v_t` is learned and free: no softmax. It starts at the mean of the own
-    experts; with one expert a task it is fixed at 1.
+    The vector `v_t` is learned without a softmax. It starts as the mean over the task's
+    own experts; with one expert per task it is fixed at 1.
 
     Args:
-        task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
-        expert: What an expert is, at every level: an `Expert`, or `"relu"`, `"swish"`
+        task_groups: `{group: [task, ...]}`, as for `HoME`; the grouping has no effect.
+        expert: The kind of expert at every level: an `Expert`, or `"relu"`, `"swish"`
             or `"home"`; the last gives AdaTT*.
         num_levels: Number of levels.
         num_task_experts: Number of experts of each task, at each level.
         gate_units: Widths of the hidden layers of the gates.
         gate_initializer: Initialiser of the gates' kernels; every gate draws its own
-            values, also when a seed is given.
+            values, even with a seed.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -115,9 +115,9 @@ class AdaTT(GatedArchitecture):
         return dict(zip(self.tasks, h, strict=True))
 
     def anatomy(self) -> Anatomy:
-        """At every level each task's own experts, and gates that see those of all.
+        """At every level, each task's own experts, and gates that see all experts.
 
-        The own experts that are added once more, by `v_t`, are in no gate.
+        The extra sum of a task's own experts, weighted by `v_t`, belongs to no gate.
         """
         banks, gates = [], []
         for number, level in enumerate(self.levels, start=1):
@@ -150,11 +150,11 @@ class AdaTT(GatedArchitecture):
 
 
 class _AdaTTLevel(Layer):
-    """A level: experts for each task, gates over all of them, and `v_t`.
+    """One level: experts for each task, gates over all of them, and `v_t`.
 
     Args:
-        experts: Those of each task in turn.
-        gates: Of the tasks.
+        experts: The experts, task after task.
+        gates: The gates of the tasks.
         num_task_experts: Number of experts of each task.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
@@ -173,7 +173,7 @@ class _AdaTTLevel(Layer):
         self.num_task_experts = num_task_experts
 
     def build(self, input_shape: Shape) -> None:
-        """Creates the weights; `own_weights` has `v_t` of every task, if it is free."""
+        """Creates the weights; `own_weights` is every task's `v_t`, if learned."""
         self.experts.build(input_shape)
         self.gates.build(input_shape)
         if self.num_task_experts > 1:
@@ -187,7 +187,7 @@ class _AdaTTLevel(Layer):
     def call(
         self, h: Tensor | list[Tensor], training: bool | None = None
     ) -> list[Tensor]:
-        """From the outputs of the level below to those of this one.
+        """Computes the outputs of this level from those of the level below.
 
         Args:
             h: `h_t` of every task, `(batch, features)`; or one input of all tasks.

@@ -1,4 +1,4 @@
-"""Which experts and gates an architecture has, by names that a person understands."""
+"""The experts and gates of an architecture, under readable names."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ class NamedExpert:
     """An expert.
 
     Attributes:
-        path: Where it is, such as `task/inter/is_like`: level and owner.
-        index: Its number among those of its owner.
-        owner: Whose it is: shared, a task group's or a task's.
+        path: Its place, such as `task/inter/is_like`: level and owner.
+        index: Its number among its owner's experts.
+        owner: Its owner: shared, a task group or a task.
     """
 
     path: str
@@ -47,8 +47,8 @@ class GateParts:
     Attributes:
         layer: The layer.
         names: The gates, in the order of its output, such as `task/inter/is_like`.
-        sees: For each gate the experts that it sees, in the order of its weights.
-        tasks: For each gate the task whose representation it makes, if it makes one.
+        sees: For each gate, the experts that it sees, in the order of its weights.
+        tasks: For each gate, the task whose representation it computes, if any.
         is_self_gate: Whether these are self gates.
     """
 
@@ -66,7 +66,7 @@ class FeatureGateParts:
     Attributes:
         layer: The layer.
         names: The gates, in the order of its output.
-        reads_features: Whether they read what the architecture reads.
+        reads_features: Whether they read the architecture's input.
     """
 
     layer: KerasLayer

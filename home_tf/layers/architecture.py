@@ -17,13 +17,13 @@ TaskGroups = Mapping[str, Sequence[str]]
 
 
 class Architecture(Layer):
-    """Base of the layers from `(batch, features)` to `{task: (batch, D)}`.
+    """Base class of the layers from `(batch, features)` to `{task: (batch, D)}`.
 
     Private to the package.
 
     Args:
         task_groups: `{group: [task, ...]}`.
-        expert: What an expert is.
+        expert: The kind of expert.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -49,7 +49,7 @@ class Architecture(Layer):
     def _make_experts(
         self, num_experts: int | Sequence[int], *level: str
     ) -> ExpertBank:
-        """The experts, or those of a level."""
+        """Makes the experts, or those of one level."""
         return ExpertBank(
             num_experts,
             self._seeded_expert.derive(*level),
@@ -58,7 +58,7 @@ class Architecture(Layer):
         )
 
     def anatomy(self) -> Anatomy:
-        """The layer's experts and gates, by names that a person understands."""
+        """The layer's experts and gates, under readable names."""
         raise NotImplementedError
 
     def compute_output_shape(self, input_shape: Shape) -> dict[str, tuple[Any, ...]]:
@@ -69,8 +69,8 @@ class Architecture(Layer):
         """Returns the arguments that rebuild the layer."""
         return {
             **super().get_config(),
-            # As pairs: some savers sort the keys of a dict, and the order of the tasks
-            # is the order of the weights.
+            # As pairs, because some savers sort the keys of a dict, and the order of
+            # the tasks is the order of the weights.
             "task_groups": [
                 [name, list(tasks)] for name, tasks in self.task_groups.items()
             ],
@@ -90,7 +90,7 @@ class Architecture(Layer):
 
 
 class GatedArchitecture(Architecture):
-    """Base of the architectures that have gates over experts.
+    """Base class of the architectures that have gates over experts.
 
     Private to the package.
 
@@ -117,7 +117,7 @@ class GatedArchitecture(Architecture):
     def _make_gates(
         self, num_experts: int, num_gates: int, *level: str, name: str = "gates"
     ) -> ExpertGate:
-        """Gates that see so many experts each, or those of a level."""
+        """Makes gates that see the given number of experts, or those of one level."""
         return ExpertGate(
             num_experts,
             num_gates=num_gates,
@@ -137,10 +137,10 @@ class GatedArchitecture(Architecture):
 
 
 def check_task_groups(task_groups: TaskGroups) -> dict[str, list[str]]:
-    """Returns the groups as a dict of lists if they are a partition of the tasks.
+    """Returns the groups as a dict of lists, checked to be a partition of the tasks.
 
     Raises:
-        ValueError: If there is no group, a group is empty, is no list of names, or is
+        ValueError: If there is no group, a group is empty, not a list of names, or
             named "shared", or a task is named twice.
     """
     if not isinstance(task_groups, Mapping) or not task_groups:

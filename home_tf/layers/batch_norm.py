@@ -5,7 +5,7 @@ from home_tf.backend.names import scoped_build
 from home_tf.layers.fused import batch_norm
 from home_tf.types import Shape, Tensor
 
-# Of the operation on a GPU.
+# A limit of the operation on a GPU.
 _SMALLEST_EPSILON = 1.001e-5
 
 
@@ -13,9 +13,9 @@ class BatchNorm(keras.layers.BatchNormalization):
     """Keras's batch normalisation of `(batch, channels)`, as one TensorFlow operation.
 
     Private to the package: `ExpertBank` owns one and rebuilds it. Keras composes it of
-    many operations, and its gradient of more. What the one cannot do is left to Keras's
-    own: the statistics of several replicas, weights that are not in float32, masks,
-    tiny epsilons, and a `training` that is a tensor, which legacy Keras has.
+    many operations, and its gradient of even more. Whatever the single operation cannot
+    do is left to Keras: statistics over several replicas, weights not in float32,
+    masks, tiny epsilons, and a `training` tensor, which legacy Keras allows.
     """
 
     @scoped_build
@@ -24,15 +24,15 @@ class BatchNorm(keras.layers.BatchNormalization):
         super().build(input_shape)
 
     def _support_zero_size_input(self) -> bool:
-        # For it a replica without rows would keep its averages in legacy Keras, while
-        # the others move theirs to the same statistics, those of all replicas.
+        # With it, a replica without rows would keep its averages in legacy Keras, while
+        # the others move theirs to the statistics of all replicas.
         support: bool = super()._support_zero_size_input()
         return support and not self.synchronized
 
     def call(
         self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
     ) -> Tensor:
-        """Normalises by the batch statistics in training, else by the averages."""
+        """Normalises by batch statistics in training, else by the moving averages."""
         of_batch = training is True and self.trainable
         one_operation = (
             IS_TENSORFLOW

@@ -1,4 +1,4 @@
-"""CGC as a layer."""
+"""The CGC layer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,19 +16,20 @@ from home_tf.types import Initializer, Shape, Tensor
 class CGC(GatedArchitecture):
     """Customized Gate Control: shared experts, and experts for each task.
 
-    A task's gate sees the task's own experts and the shared ones. With `v` the input,
+    A task's gate sees the task's own experts and the shared ones. With `v` as the
+    input,
 
         h_t = Gate_t(v; E_shared(v), E_t(v))                  for every task t
 
     Args:
-        task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
-        expert: What an expert is: an `Expert`, or `"relu"`, `"swish"` or `"home"`; the
+        task_groups: `{group: [task, ...]}`, as for `HoME`; the grouping has no effect.
+        expert: The kind of expert: an `Expert`, or `"relu"`, `"swish"` or `"home"`; the
             last gives CGC*.
         num_shared_experts: Number of shared experts.
         num_task_experts: Number of experts of each task.
         gate_units: Widths of the hidden layers of the gates.
         gate_initializer: Initialiser of the gates' kernels; every gate draws its own
-            values, also when a seed is given.
+            values, even with a seed.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -103,7 +104,7 @@ class CGC(GatedArchitecture):
         return dict(zip(self.tasks, ops.unstack(h, axis=1), strict=True))
 
     def anatomy(self) -> Anatomy:
-        """Shared experts and each task's own; a gate for each task sees both."""
+        """Shared and task-specific experts, and a gate for each task that sees both."""
         shared = name_experts("shared", self.num_shared_experts, "shared")
         own = [name_experts(t, self.num_task_experts, "task") for t in self.tasks]
         sees = [[*shared, *mine] for mine in own]

@@ -1,4 +1,4 @@
-"""What an expert is."""
+"""The configuration of an expert."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -16,7 +16,7 @@ ACTIVATIONS = ("swish", "relu")
 
 @dataclass(frozen=True, kw_only=True)
 class Expert:
-    """What an expert is: a multi-layer perceptron, and what follows its last layer.
+    """The configuration of an expert: an MLP, and what follows its last layer.
 
         HoME's expert   Swish(BatchNorm(MLP(x)))    `Expert.home()`, or "home"
         without it      Swish(MLP(x))               `Expert.swish()`, or "swish"
@@ -25,21 +25,22 @@ class Expert:
     Every layer that has experts takes one of these, or its name for the default units.
     Hidden layers always use ReLU. Batch normalisation and Swish cure expert collapse
     (eq. 4, 5): the normalised outputs of all experts have the same scale, and Swish
-    does not die as ReLU does.
+    does not die the way ReLU does.
 
     Args:
         units: Widths of the layers; the last is the output width `D`.
-        activation: Of the output: `"swish"` or `"relu"`.
-        batch_norm: Whether the output is batch-normalised before the activation, each
-            expert and each of its dimensions on its own.
+        activation: The output activation: `"swish"` or `"relu"`.
+        batch_norm: Whether the output is batch-normalised before the activation,
+            separately for each expert and dimension.
         batch_norm_momentum: Momentum of the moving averages. Keras's own default of
             0.99 lags for hundreds of steps, and an early evaluation suffers from it.
-        batch_norm_initial_scale: What the scales (gamma) start at. With 0.1 the output
-            is at first as large as that of an expert without batch normalisation. With
-            Keras's 1 it is several times larger, and tasks with few positives over-fit.
-        batch_norm_epsilon: Added to the variance.
+        batch_norm_initial_scale: Initial value of the scales (gamma). With 0.1, the
+            output is at first as large as that of an expert without batch
+            normalisation. With Keras's default of 1 it is several times larger, and
+            tasks with few positives over-fit.
+        batch_norm_epsilon: The term added to the variance.
         kernel_initializer: Initialiser of one expert's kernels. Every expert draws its
-            own values, also when a seed is given.
+            own values, even with a seed.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -80,7 +81,7 @@ class Expert:
 
     @classmethod
     def home(cls, units: Sequence[int] = (128, 64), **arguments: Any) -> "Expert":
-        """HoME's expert, `Swish(BatchNorm(MLP(x)))`, with further arguments."""
+        """HoME's expert, `Swish(BatchNorm(MLP(x)))`; takes further arguments."""
         return cls(units=units, activation="swish", batch_norm=True, **arguments)
 
     @classmethod
@@ -95,13 +96,13 @@ class Expert:
 
     @classmethod
     def of(cls, value: "Expert | str | Mapping[str, Any]") -> "Expert":
-        """The expert that an argument of a layer stands for.
+        """Resolves the `expert` argument of a layer.
 
         Args:
             value: An expert, its name, or what `get_config` returns.
 
         Raises:
-            ValueError: If it is nothing of these.
+            ValueError: If it is anything else.
         """
         if isinstance(value, cls):
             return value
@@ -115,11 +116,11 @@ class Expert:
         )
 
     def with_seed(self) -> "Expert":
-        """The expert, whose initialiser has a seed; see `initialization`."""
+        """A copy whose initialiser has a seed; see `initialization`."""
         return replace(self, kernel_initializer=with_seed(self.kernel_initializer))
 
     def derive(self, *names: str | int) -> "Expert":
-        """The expert of a part of a layer, which draws weights of its own."""
+        """A copy for one part of a layer, which draws its own weights."""
         initializer = derive_initializer(self.kernel_initializer, *names)
         return replace(self, kernel_initializer=initializer)
 

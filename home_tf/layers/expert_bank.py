@@ -1,4 +1,4 @@
-"""Several experts of one kind as one layer."""
+"""Several experts of the same kind as one layer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from home_tf.types import Shape, Tensor, Weight
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class ExpertBank(Layer):
-    """A bank of experts: MLPs of one kind that share nothing but their input.
+    """A bank of experts: MLPs of the same kind that share only their input.
 
         E_k(x) = Swish(BatchNorm(MLP_k(x)))                   for HoME's (eq. 4, 5)
 
@@ -31,8 +31,8 @@ class ExpertBank(Layer):
 
     Args:
         num_experts: Number of experts `n`; or a sequence of numbers that add up to `n`,
-            for groups of experts that each read an input of their own.
-        expert: What an expert is: an `Expert`, or `"home"`, `"swish"` or `"relu"`.
+            for groups of experts that each read their own input.
+        expert: The kind of expert: an `Expert`, or `"home"`, `"swish"` or `"relu"`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -75,7 +75,7 @@ class ExpertBank(Layer):
         self.mlps = ParallelMLPs(
             sum(self.counts),
             self.expert.units,
-            # Batch normalisation takes the mean out, and has an offset of its own.
+            # Batch normalisation removes the mean, and has its own offset.
             use_last_bias=not self.expert.batch_norm,
             kernel_initializer=self.expert.kernel_initializer,
         )
@@ -88,7 +88,7 @@ class ExpertBank(Layer):
         return [n] if isinstance(n, int) else list(n)
 
     def _make_batch_norm(self) -> BatchNorm:
-        # One over all experts' channels is one for each expert and dimension.
+        # Normalising all experts' channels is normalising each expert and dimension.
         scale = self.expert.batch_norm_initial_scale
         return BatchNorm(
             momentum=self.expert.batch_norm_momentum,
@@ -103,7 +103,7 @@ class ExpertBank(Layer):
         first = input_shape if is_shape(input_shape) else input_shape[0]
         self.mlps.build(self, self._fix_width(first))
         if self.batch_norm is not None:
-            # Keras's synchronised moments are slower, also where there is one replica.
+            # Keras's synchronised statistics are slower, even with one replica.
             self.batch_norm.synchronized = num_replicas() > 1
             self.batch_norm.build((None, self.mlps.num_mlps * self.expert.width))
         self.built = True
@@ -122,7 +122,7 @@ class ExpertBank(Layer):
         """Computes all experts.
 
         Args:
-            inputs: What the experts read; see the input shape above.
+            inputs: The experts' input; see the input shape above.
             training: Whether batch normalisation uses the batch statistics.
 
         Returns:
@@ -135,7 +135,7 @@ class ExpertBank(Layer):
     def outputs(
         self, inputs: Tensor | fused.SharedInput | list[Tensor], training: bool | None
     ) -> Tensor:
-        """What `call` returns, of one input, or of one for each group of experts."""
+        """Computes what `call` returns, from one input or one per group of experts."""
         return self._outputs(inputs, self.counts, training)
 
     def _outputs(
@@ -144,7 +144,7 @@ class ExpertBank(Layer):
         readers: Sequence[int],
         training: bool | None,
     ) -> Tensor:
-        """Eq. 5 after the MLPs, `(batch, n, D)`."""
+        """Applies what follows the MLPs in eq. 5: `(batch, n, D)`."""
         if fused.are_weights_constant():
             x = self.mlps.with_weights(*self.inference_weights())(inputs, readers)
         else:
@@ -157,14 +157,14 @@ class ExpertBank(Layer):
         return outputs
 
     def activate(self, x: Tensor) -> Tensor:
-        """The activation of an expert's output."""
-        # TensorFlow's own Swish has a gradient that is not saved with an export, and
-        # loading one would warn of it.
+        """Applies the output activation."""
+        # The gradient of TensorFlow's own Swish is not saved with an export, and
+        # loading one would warn about it.
         swish = self.expert.activation == "swish"
         return x * ops.sigmoid(x) if swish else ops.relu(x)
 
     def inference_weights(self) -> tuple[list[Weight], list[Weight]]:
-        """Kernels and biases of the MLPs and, by its averages, the normalisation."""
+        """Kernels and biases of the MLPs, with batch normalisation folded in."""
         kernels, biases = self.mlps.kernels, self.mlps.biases
         norm = self.batch_norm
         if norm is None:

@@ -15,25 +15,25 @@ from home_tf.types import Initializer, Shape, Tensor
 class ExpertGate(Layer):
     """Mixes the experts that it sees: `Sum(Softmax(MLP(x)), experts)` (eq. 1-3).
 
-    Which experts a gate sees is decided by what is passed to it: the hierarchy mask of
-    HoME is a choice of experts, not a matrix of zeros.
+    A gate sees the experts that are passed to it: the hierarchy mask of HoME is a
+    choice of experts, not a matrix of zeros.
 
     Args:
         num_experts: Number of experts `n` that the gate sees.
-        num_gates: Number of gates side by side, each with weights of its own and over
-            as many experts. By default one, without an axis of its own in the output.
+        num_gates: Number of parallel gates, each with its own weights and over the same
+            number of experts. By default one, and the output has no axis for gates.
         hidden_units: Widths of the hidden ReLU layers of a gate's MLP.
         kernel_initializer: Initialiser of one gate's kernels. Every gate draws its own
-            values, also when a seed is given.
+            values, even with a seed.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        - `inputs`: What the gates decide by, `(batch, features)`, or a list with what
-          each gate decides by.
+        - `inputs`: The input of the gates, `(batch, features)`, or a list with one
+          input per gate.
         - `experts`: The experts that every gate sees, `(batch, n, D)`; fewer if each
           gate has experts of its own.
-        - `own_experts`: The experts that one gate alone sees, `(batch, num_gates,
-          n_own, D)`, or None. Their weights are the last.
+        - `own_experts`: The experts that only one gate sees, `(batch, num_gates,
+          n_own, D)`, or None. Their weights come last.
 
     Output shape:
         `(batch, D)`, or `(batch, num_gates, D)` if `num_gates` is given.
@@ -120,7 +120,7 @@ class ExpertGate(Layer):
     ) -> Tensor:
         """Mixes the experts of every gate."""
         self._check_experts(experts, own_experts)
-        # Legacy Keras casts a layer's first argument alone.
+        # Legacy Keras casts only a layer's first argument.
         experts = ops.cast(experts, self.compute_dtype)
         if own_experts is not None:
             _, gates, number, width = own_experts.shape
@@ -135,12 +135,12 @@ class ExpertGate(Layer):
         experts: Sequence[Tensor],
         own_experts: Tensor | None = None,
     ) -> list[Term]:
-        """What `mix` adds up for these gates: eq. 3.
+        """The terms that `mix` adds up for these gates: eq. 3.
 
         Args:
-            inputs: What the gates decide by.
+            inputs: The input of the gates.
             experts: The experts that every gate sees, in parts `(batch, n, D)`.
-            own_experts: Those that one gate alone sees, `(batch, gates * n_own, D)`.
+            own_experts: Those that only one gate sees, `(batch, gates * n_own, D)`.
         """
         weights = self.gate_values(inputs)
         if self.num_gates is None:
@@ -161,8 +161,8 @@ class ExpertGate(Layer):
         """The weight of each expert, computed in float32.
 
         Args:
-            inputs: What the gates decide by, `(batch, features)`, or a list with what
-                each gate decides by.
+            inputs: The input of the gates, `(batch, features)`, or a list with one
+                input per gate.
 
         Returns:
             `(batch, n)`, or `(batch, num_gates, n)` if `num_gates` is given.
@@ -176,9 +176,9 @@ class ExpertGate(Layer):
 
     def _activate(self, logits: Tensor) -> Tensor:
         if self.num_experts == 1:
-            return ops.zeros_like(logits) + 1.0  # Keras 3 warns of a softmax over one
+            return ops.zeros_like(logits) + 1.0  # Keras 3 warns about softmax over one
         if self.num_experts == 2:
-            # The same as a softmax, which is slow over a short axis on a CPU.
+            # Equal to a softmax, which is slow over a short axis on a CPU.
             return ops.sigmoid(logits - ops.flip(logits, axis=-1))
         return ops.softmax(logits, axis=-1)
 

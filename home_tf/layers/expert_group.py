@@ -16,21 +16,21 @@ from home_tf.types import Initializer, Shape, Tensor
 
 
 class ExpertGroup(Layer):
-    """Experts that read one input, each kind behind its feature gate; gates over them.
+    """Experts that read one input, each kind through its feature gate, and their gates.
 
     Private to the package: `HoME` has one for every owner (the shared experts, a task
-    group) at each level, and rebuilds them itself. At the task level a group's holds
-    the experts and the gates of its tasks, too.
+    group) at each level, and rebuilds them itself. At the task level, the one of a
+    group also holds the experts and the gates of its tasks.
 
     Args:
         num_experts: Number of experts behind each feature gate, such as `[2]`, or
             `[2, 1, 1]` for a group with two tasks.
-        num_gates: Number of expert gates over these and others' experts, and of self
-            gates over these alone; 0 for none.
+        num_gates: Number of expert gates over these and other experts, and of self
+            gates over these experts only; 0 for none.
         num_visible: Number of experts that an expert gate sees.
         num_own: Number of experts that a self gate sees; 0 for no self gates.
-        gates_width: Width of what the expert gates decide by.
-        expert: What an expert is.
+        gates_width: Width of the expert gates' input.
+        expert: The kind of expert.
         gate_units: Widths of the hidden layers of the gates.
         gate_initializer: Initialiser of the gates' kernels.
         feature_gate: Whether there are feature gates.
@@ -87,8 +87,9 @@ class ExpertGroup(Layer):
         """Creates the weights.
 
         Args:
-            input_shape: Of what the experts and self gates read, `(batch, features)`.
-            gates_shape: Of what the expert gates decide by, if that is another input.
+            input_shape: Shape of the experts' and self gates' input, `(batch,
+                features)`.
+            gates_shape: Shape of the expert gates' input, if it differs.
         """
         self._gates_read_input = gates_shape is None
         for layer, shape in (
@@ -108,7 +109,7 @@ class ExpertGroup(Layer):
         own: Sequence[Sequence[NamedExpert]],
         tasks: Sequence[str | None],
     ) -> list[GateParts]:
-        """The gates and self gates, for an `Anatomy`; of an owner without any none."""
+        """The gates and self gates, for an `Anatomy`; empty if the owner has none."""
         found = []
         if self.gates is not None:
             found.append(GateParts(self.gates, names, sees, tasks))
@@ -119,7 +120,7 @@ class ExpertGroup(Layer):
     def feature_gate_parts(
         self, experts: Sequence[NamedExpert], *, reads_features: bool
     ) -> list[FeatureGateParts]:
-        """The feature gates, for an `Anatomy`, each named by whose experts read it."""
+        """The feature gates, for an `Anatomy`, each named after its experts."""
         layer = self.feature_gates
         if layer is None:
             return []
@@ -129,13 +130,13 @@ class ExpertGroup(Layer):
         return [FeatureGateParts(layer, names, reads_features)]
 
     def maps(self) -> list[fused.LinearMap]:
-        """What reads the input, for `share_input`."""
+        """The maps that read the input, for `share_input`."""
         gates = [self.self_gates, self.gates if self._gates_read_input else None]
         maps = [gate.mlps.first for gate in gates if gate is not None]
         if self.feature_gates is None:
             return [*maps, self.experts.mlps.first]
-        # Their `B` are wide products already: to copy them side by side in each call
-        # costs small requests more than it gives.
+        # Their `B` are wide products already: copying them side by side in each call
+        # costs small requests more than it gains.
         return [*maps, self.feature_gates.gate.mlps.first]
 
     def gated_experts(self, reads: int) -> fused.GatedExperts:
@@ -153,7 +154,7 @@ class ExpertGroup(Layer):
         )
 
     def outputs(self, x: fused.SharedInput, training: bool | None) -> Tensor:
-        """All experts on their gated input (eq. 4, 5, 8-10): `(batch, n, D)`."""
+        """Computes all experts on their gated input (eq. 4, 5, 8-10)."""
         if self.feature_gates is None:
             return self.experts.outputs(x, training)
         return self.experts.outputs(self.feature_gates.gated(x), training)
@@ -162,7 +163,7 @@ class ExpertGroup(Layer):
         self, x: Tensor | fused.SharedInput, seen: list[Tensor], own: Tensor = None
     ) -> list[fused.Term]:
         """`Gate(x; seen, own)` of eq. 6 and 7, for `mix`; see `ExpertGate.terms`."""
-        assert self.gates is not None  # HoME asks where there are some
+        assert self.gates is not None  # HoME calls it only where gates exist
         return self.gates.terms(x, seen, own)
 
     def self_gate(

@@ -1,4 +1,4 @@
-"""The gate over the elements of an input."""
+"""The gate over the elements of its input."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -22,19 +22,19 @@ class FeatureGate(Layer):
         FeaGate(v)   = Sum(Softmax(MLP(v)), {FeaLoRA_1, ..., FeaLoRA_L})
         output       = v * FeaGate(v)
 
-    Experts that read a gated input each see the features that they need, so that sparse
-    tasks keep experts of their own (expert underfitting). `A` starts at zero, so that
-    every gate is exactly 1 at step 0.
+    Through its gate, each expert sees the features that it needs, so that sparse tasks
+    do not lose their own experts (expert underfitting). `A` starts at zero, so every
+    gate is exactly 1 at step 0.
 
     Args:
         num_loras: Number `L` of low-rank maps in the mixture; 2 was best in the paper.
-        rank: Rank of each map. By default the largest whole number not above
-            `|v| / L`, which has about `2 |v|^2 + L |v|` parameters whatever `L` is:
-            twice a dense map. `"paper"` is the paper's, exactly `|v| / L`, and refuses
-            an input that `L` does not divide. A smaller rank costs
-            `2 L |v| rank + L |v|` (the gate's bias is `L` more either way).
-        num_gates: Number of feature gates that read the same input, each with maps of
-            its own. By default one, whose output is no list.
+        rank: Rank of each map. By default the largest integer not above `|v| / L`,
+            which gives about `2 |v|^2 + L |v|` parameters whatever `L` is: twice a
+            dense map. `"paper"` is exactly `|v| / L`, as in the paper, and rejects an
+            input whose width `L` does not divide. A smaller rank has `2 L |v| rank + L
+            |v|` parameters (plus `L` for the gate's bias in either case).
+        num_gates: Number of feature gates that read the same input, each with its own
+            maps. By default one, and the output is not a list.
         kernel_initializer: Initialiser of the `B` of each map and of the mixtures'
             gates.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -43,7 +43,7 @@ class FeatureGate(Layer):
         `(batch, |v|)`.
 
     Output shape:
-        `(batch, |v|)`; or, if `num_gates` is given, a list of as many.
+        `(batch, |v|)`; or, if `num_gates` is given, a list of that many.
 
     Raises:
         ValueError: If an argument is out of its range, or if `rank` is `"paper"` and
@@ -88,7 +88,7 @@ class FeatureGate(Layer):
         return (self.num_gates or 1) * self.num_loras
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Creates `B` (`down`) and `A` (`up`) of all maps, map after map."""
+        """Creates `B` (`down`) and `A` (`up`) of all maps, one after the other."""
         width = self._fix_width(input_shape)
         ranks = self._num_maps * self._rank_for(width)
         initializer = derive_initializer(self._seeded_initializer, "down")
@@ -172,10 +172,10 @@ class FeatureGate(Layer):
 
 
 def check_rank(name: str, rank: Rank) -> Rank:
-    """Returns a rank of low-rank maps as `FeatureGate` takes it; raises if it is none.
+    """Returns a rank of low-rank maps as `FeatureGate` takes it; raises if invalid.
 
     Raises:
-        ValueError: If it is no positive integer, `"paper"` or None.
+        ValueError: If it is not a positive integer, `"paper"` or None.
     """
     if rank is None or rank == "paper":
         return rank

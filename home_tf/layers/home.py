@@ -1,4 +1,4 @@
-"""The whole of HoME as one layer: two levels of experts, gates between them."""
+"""HoME as one layer: two levels of experts and the gates between them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
@@ -32,7 +32,7 @@ class HoME(GatedArchitecture):
 
     The meta level (eq. 6) has shared experts and experts for each task group. A group's
     gate sees the shared experts and its own, and the shared gate sees all; this fixed
-    visibility is the hierarchy mask. With `v` the input,
+    visibility is the hierarchy mask. With `v` as the input,
 
         z_g  = Gate_g(v; E_shared, E_g) + SelfGate_g(v; E_g)           for every group g
         z_s  = Gate_s(v; E_shared, E_1, E_2, ...) + SelfGate_s(v; E_shared)
@@ -42,26 +42,27 @@ class HoME(GatedArchitecture):
         h_t  = Gate_t([z_g, z_s]; E2_shared(z_s), E2_g(z_g), E2_t(z_g))
                + SelfGate_t(z_g; E2_t(z_g))                   for every task t of g
 
-    Every group of experts reads its input through a feature gate of its own (eq. 8-10).
+    Every group of experts reads its input through its own feature gate (eq. 8-10).
 
     Args:
-        task_groups: `{group: [task, ...]}`. Any number of groups; every task in one.
-        expert: What an expert is, at both levels: an `Expert`, or `"home"` (batch
+        task_groups: `{group: [task, ...]}`: any number of groups, each task in one of
+            them.
+        expert: The kind of expert at both levels: an `Expert`, or `"home"` (batch
             normalisation and Swish), `"swish"` or `"relu"`.
         num_shared_experts: Number of shared experts of each level.
         num_group_experts: Number of experts of each group, at each level.
         num_task_experts: Number of experts of each task (task level).
         gate_units: Widths of the hidden layers of the expert gates and self gates.
         gate_initializer: Initialiser of the kernels of all gates; every gate draws its
-            own values, also when a seed is given.
+            own values, even with a seed.
         feature_gate: Levels with feature gates: `"both"`, `"meta"` (w/o fg2) or
             `"none"` (w/o fg).
-        feature_gate_scope: `"group"`, one feature gate for each group of experts, or
-            `"expert"`, one for each expert.
+        feature_gate_scope: `"group"` for one feature gate per group of experts, or
+            `"expert"` for one per expert.
         num_loras: Number of low-rank maps in a feature gate.
-        lora_rank: Rank of these maps, or a pair with that of the meta level and that of
-            the task level, whose inputs are narrower; by default, and as `"paper"`,
-            what `FeatureGate` makes of the input width.
+        lora_rank: Rank of these maps, or a pair of ranks for the meta and the task
+            level, whose inputs are narrower. By default, and with `"paper"`,
+            `FeatureGate` derives it from the input width.
         self_gate: Levels with self gates: `"both"`, `"meta"` or `"none"` (w/o sg).
         hierarchy_mask: If False (w/o mask), every gate sees all experts of its level.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -135,7 +136,7 @@ class HoME(GatedArchitecture):
         return list(self.task_groups)
 
     def _make_meta_level(self) -> dict[str, ExpertGroup]:
-        """The experts of every owner, with its gate and self gate."""
+        """Makes the experts of every owner, with its gate and self gate."""
         shared, own = self.num_shared_experts, self.num_group_experts
         everything = shared + own * len(self.groups)
         level = {SHARED: self._make_group("meta", SHARED, [shared], 1, everything)}
@@ -145,7 +146,7 @@ class HoME(GatedArchitecture):
         return level
 
     def _make_task_level(self) -> dict[str, ExpertGroup]:
-        """The shared experts; the experts of every group and its tasks, with gates."""
+        """Makes the experts of all groups and tasks and the shared ones, with gates."""
         shared, own = self.num_shared_experts, self.num_task_experts
         of_group = self.num_group_experts
         level = {SHARED: self._make_group("task", SHARED, [shared])}
@@ -183,7 +184,7 @@ class HoME(GatedArchitecture):
         )
 
     def rank_of(self, level: str) -> Rank:
-        """The given rank of the low-rank maps of a level, `"meta"` or `"task"`."""
+        """The configured rank of the low-rank maps at a level, `"meta"` or `"task"`."""
         if isinstance(self.lora_rank, tuple):
             return self.lora_rank[level == "task"]
         return self.lora_rank
@@ -217,7 +218,7 @@ class HoME(GatedArchitecture):
         return self._call_task_level(z, training)
 
     def _call_with_constant_weights(self, v: Tensor) -> dict[str, Tensor]:
-        """The same in inference, each level in a few operations."""
+        """Computes the same in inference, with a few operations per level."""
         owners = list(self.meta_level)
         experts = [e for of_owner in self._meta_experts().values() for e in of_owner]
         meta = [part.gated_experts(reads=0) for part in self.meta_level.values()]

@@ -1,12 +1,12 @@
 """Initialisers that give every expert and every gate its own weights.
 
 Keras initialisers are stateless: one instance called twice returns the same values.
-And an initialiser that sees the stacked kernel of several experts computes its fan
-from the stack, so that Glorot and He scales come out too small. Hence: one
-initialiser an expert, each with a seed of its own, each called on one expert's shape.
+An initialiser that sees the stacked kernel of several experts also computes its fan
+from the stack, so the Glorot and He scales come out too small. Hence one initialiser
+per expert, each with its own seed, and each called on one expert's shape.
 
-A seed follows from the seed of the whole and the name of the part, so that the order
-in which parts are made does not matter.
+A part's seed is derived from the seed of the whole and the part's name, so the order
+in which parts are created does not matter.
 """
 
 import hashlib
@@ -18,19 +18,19 @@ from home_tf.types import Initializer, Shape, Tensor
 
 
 def derive_initializer(initializer: Initializer, *names: str | int) -> Initializer:
-    """An initialiser of the same kind for a part, which draws values of its own.
+    """Derives an initialiser of the same kind for a part, which draws its own values.
 
     Args:
-        initializer: A Keras initialiser, or its name. Its seed, if it has one, decides
-            the part's; without a seed one is drawn.
+        initializer: A Keras initialiser, or its name. Its seed, if it has one,
+            determines the part's; otherwise a seed is drawn.
         *names: The names of the part, from the outermost.
 
     Returns:
-        A new initialiser, with a seed if the kind takes one.
+        A new initialiser, with a seed if its kind takes one.
     """
     seeded = with_seed(initializer)
     config = seeded.get_config()
-    if config.get("seed") is None:  # of a kind that draws nothing, such as zeros
+    if config.get("seed") is None:  # of a kind without randomness, such as zeros
         return seeded
     name = "/".join(map(str, (config["seed"], *names)))
     digest = hashlib.sha256(name.encode()).digest()
@@ -49,7 +49,7 @@ def with_seed(initializer: Initializer) -> Initializer:
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class SideBySide(keras.initializers.Initializer):
-    """Initialises several kernels side by side, each of them for itself.
+    """Initialises several kernels side by side, each on its own.
 
     Args:
         initializer: The initialiser of one kernel `(inputs, units)`.

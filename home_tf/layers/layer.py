@@ -1,4 +1,4 @@
-"""What all layers of the package share: one Keras at a time, checked arguments."""
+"""The base of all layers: one Keras at a time, and checked arguments."""
 
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -10,17 +10,17 @@ ONE_INPUT = "a tensor of shape (batch, features)"
 
 
 class Layer(keras.layers.Layer):
-    """Base of the package's layers: refuses the other Keras, and another input.
+    """Base class of the package's layers: rejects the other Keras and wrong inputs.
 
     A layer with an `input_rule` has its first argument checked at every call; one that
-    takes more than a tensor `(batch, features)` says by `_accepts` what.
+    takes more than a tensor `(batch, features)` overrides `_accepts`.
     """
 
-    # What the automatic name begins with; by default what Keras makes of the class's.
+    # Prefix of the automatic name; by default Keras derives it from the class name.
     auto_name: str | None = None
-    # What the input must be, for the message; None for a layer that checks nothing.
+    # What the input must be, for the error message; None to check nothing.
     input_rule: str | None = None
-    # The size of the input's last axis that the weights were made for; None before.
+    # The input width that the weights were created for; None before that.
     input_width: int | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class Layer(keras.layers.Layer):
         super().__init__(**kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Calls the layer, if it is the one of the Keras in force."""
+        """Calls the layer, if it belongs to the active Keras."""
         check_one_keras(type(self).__name__, args, kwargs)
         if self.input_rule and (args or "inputs" in kwargs):
             self._check_input(args[0] if args else kwargs["inputs"])
@@ -46,7 +46,7 @@ class Layer(keras.layers.Layer):
         if not self._accepts(shapes):
             self._refuse_input(shapes, self.input_rule)
         widths = {shape[-1] for shape in self._shapes_read(shapes) if shape}
-        # Not after a `build` that failed: it made no weights.
+        # Not after a failed `build`, which created no weights.
         if self.built and self.input_width and widths - {self.input_width, None}:
             self._refuse_input(
                 shapes, f"{self.input_width} wide, as its weights were made for"
@@ -60,11 +60,11 @@ class Layer(keras.layers.Layer):
             )
 
     def _accepts(self, shapes: Any) -> bool:
-        """Whether the input, given by the shapes in it, is one for this layer."""
+        """Whether the layer accepts an input with these shapes."""
         return is_rank(2, shapes)
 
     def _shapes_read(self, shapes: Any) -> list[Any]:
-        """The shapes of the tensors that the layer reads, of those that it accepts."""
+        """Selects the shapes of the tensors that the layer reads."""
         return shapes if isinstance(shapes, list) else [shapes]
 
     def _refuse_input(self, shapes: Any, rule: str | None) -> NoReturn:
@@ -74,9 +74,9 @@ class Layer(keras.layers.Layer):
         )
 
     def _fix_width(self, shape: Sequence[int | None]) -> int:
-        """Takes the size of a shape's last axis as that of every input from now on.
+        """Fixes the input width, from now on, to the last axis of a shape.
 
-        A layer needs it to create its weights.
+        The layer needs it to create its weights.
         """
         if shape[-1] is None:
             raise ValueError(
@@ -116,7 +116,7 @@ def check_units(
 
 
 def is_rank(rank: int, shape: Any) -> bool:
-    """Whether this is a shape of so many axes, or of an unknown number."""
+    """Whether this is a shape with the given number of axes, or of unknown rank."""
     return shape is None or (isinstance(shape, tuple) and len(shape) == rank)
 
 
@@ -138,5 +138,5 @@ def _shape_of(x: Any) -> tuple[int | None, ...] | str | None:
 
 
 def is_shape(value: Any) -> bool:
-    """Whether this is the shape of one input, and no list of shapes."""
+    """Whether this is the shape of one input, not a list of shapes."""
     return value[0] is None or isinstance(value[0], int)

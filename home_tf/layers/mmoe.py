@@ -1,4 +1,4 @@
-"""MMoE as a layer."""
+"""The MMoE layer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,13 +18,13 @@ class MMoE(GatedArchitecture):
         h_t = sum_i Softmax(W_t x)_i f_i(x)                   for every task t
 
     Args:
-        task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
-        expert: What an expert is: an `Expert`, or `"relu"`, `"swish"` or `"home"`; the
+        task_groups: `{group: [task, ...]}`, as for `HoME`; the grouping has no effect.
+        expert: The kind of expert: an `Expert`, or `"relu"`, `"swish"` or `"home"`; the
             last gives MMoE*.
         num_experts: Number of experts.
         gate_units: Widths of the hidden layers of the gates.
         gate_initializer: Initialiser of the gates' kernels; every gate draws its own
-            values, also when a seed is given.
+            values, even with a seed.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:

@@ -1,4 +1,4 @@
-"""Several multi-layer perceptrons of one shape, side by side."""
+"""Several multi-layer perceptrons of the same shape, side by side."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -11,10 +11,10 @@ from home_tf.types import Initializer, Tensor, Weight
 
 
 class ParallelMLPs:
-    """MLPs of one shape, with ReLU between their layers and nothing after the last.
+    """MLPs of the same shape, with ReLU after every layer but the last.
 
-    Private to the package. No layer of its own: experts, gates and towers own one each,
-    and their weights are those of the layer that owns them.
+    Private to the package. This is not a layer: experts, gates and towers each own one,
+    and its weights belong to the layer that owns it.
 
     Args:
         num_mlps: Number of MLPs.
@@ -72,7 +72,7 @@ class ParallelMLPs:
 
     @property
     def first(self) -> fused.LinearMap:
-        """The first layer of all MLPs: what reads the input."""
+        """The first layer of all MLPs, which reads the input."""
         return fused.first_map(self.kernels, self.biases)
 
     def with_weights(
@@ -89,7 +89,7 @@ class ParallelMLPs:
         """Computes all MLPs.
 
         Args:
-            inputs: `(batch, features)`, read by all MLPs; or a list of such.
+            inputs: `(batch, features)`, read by all MLPs; or a list of such tensors.
             readers: How many MLPs read each input of a list, in the order of the MLPs;
                 by default one.
 

@@ -1,4 +1,4 @@
-"""PLE as a layer."""
+"""The PLE layer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,25 +16,26 @@ from home_tf.types import Initializer, Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class PLE(GatedArchitecture):
-    """Progressive Layered Extraction: levels of CGC, one on the other.
+    """Progressive Layered Extraction: stacked levels of CGC.
 
     Each level has shared experts, which read the shared output of the level below, and
-    experts for each task, which read the task's. Below the last level there is a shared
-    gate too, and it sees all experts of its level. With `v = h_t^0 = h_s^0` the input,
+    experts for each task, which read the task's output. Below the last level there is
+    also a shared gate, which sees all experts of its level. With `v = h_t^0 = h_s^0` as
+    the input,
 
         h_t^l = Gate_t(h_t^{l-1}; E_t(h_t^{l-1}), E_s(h_s^{l-1}))   for every task t
         h_s^l = Gate_s(h_s^{l-1}; E_s(h_s^{l-1}), E_t(h_t^{l-1}) for all t)
 
     Args:
-        task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
-        expert: What an expert is, at every level: an `Expert`, or `"relu"`, `"swish"`
+        task_groups: `{group: [task, ...]}`, as for `HoME`; the grouping has no effect.
+        expert: The kind of expert at every level: an `Expert`, or `"relu"`, `"swish"`
             or `"home"`; the last gives PLE*.
-        num_levels: Number of levels; with one it is CGC.
+        num_levels: Number of levels; one level is CGC.
         num_shared_experts: Number of shared experts of each level.
         num_task_experts: Number of experts of each task, at each level.
         gate_units: Widths of the hidden layers of the gates.
         gate_initializer: Initialiser of the gates' kernels; every gate draws its own
-            values, also when a seed is given.
+            values, even with a seed.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Input shape:
@@ -123,9 +124,9 @@ class PLE(GatedArchitecture):
         return dict(zip(self.tasks, h_tasks, strict=True))
 
     def anatomy(self) -> Anatomy:
-        """At every level shared experts and each task's own, with the tasks' gates.
+        """At every level, shared and task-specific experts, and the tasks' gates.
 
-        Below the last level there is a shared gate, too, which sees all of them.
+        Below the last level there is also a shared gate, which sees all of them.
         """
         banks, gates = [], []
         for number, level in enumerate(self.levels, start=1):
@@ -161,12 +162,12 @@ class PLE(GatedArchitecture):
 
 
 class _PLELevel(Layer):
-    """A level: shared experts, experts for each task, and their gates.
+    """One level: shared experts, experts for each task, and their gates.
 
     Args:
         experts: The shared experts, then those of each task.
-        gates: Of the tasks.
-        shared_gate: None at the last level.
+        gates: The gates of the tasks.
+        shared_gate: The shared gate; None at the last level.
         num_shared_experts: Number of shared experts.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
@@ -199,7 +200,7 @@ class _PLELevel(Layer):
         h_tasks: Tensor | list[Tensor],
         training: bool | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
-        """From the outputs of the level below to those of this one.
+        """Computes the outputs of this level from those of the level below.
 
         Args:
             h_shared: `h_s`, `(batch, features)`.

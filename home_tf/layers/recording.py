@@ -1,4 +1,4 @@
-"""What goes on inside the layers, for whoever asks: expert outputs and gate values."""
+"""Records values inside the layers: expert outputs and gate values."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -36,14 +36,14 @@ _OPEN = _Open()
 
 @contextmanager
 def recording() -> Iterator[list[Record]]:
-    """Keeps what the layers that are called in the context say of their insides.
+    """Records the inner values of the layers that are called in the context.
 
     Call a model eagerly, or trace a function and return what it recorded: a function
-    that was traced before says nothing. Outside of the context nothing is kept, and
-    nothing is in the graph of a model.
+    that was traced before records nothing. Outside the context nothing is kept, and
+    nothing is added to a model's graph.
 
     Yields:
-        The list, which grows.
+        The list of records, which grows.
     """
     outer, _OPEN.records = _OPEN.records, []
     try:
@@ -53,6 +53,6 @@ def recording() -> Iterator[list[Record]]:
 
 
 def record(layer: KerasLayer, kind: Kind, make: Callable[[], Tensor]) -> None:
-    """Keeps a value if somebody is recording; else `make` is not called."""
+    """Records a value inside `recording`; otherwise `make` is not called."""
     if _OPEN.records is not None:
         _OPEN.records.append(Record(layer, kind, make()))

@@ -10,11 +10,11 @@ from home_tf.layers.expert_gate import ExpertGate
 class SelfGate(ExpertGate):
     """Mixes a group's own experts, whatever the other gates prefer (eq. 11).
 
-    A sigmoid where the group has one expert, for a softmax over one is always 1; a
-    softmax where it has more. Its output is added to that of the group's `ExpertGate`,
-    so that the group's own experts always get a gradient (expert underfitting).
+    A softmax, or a sigmoid if the group has one expert, since a softmax over one is
+    always 1. Its output is added to that of the group's `ExpertGate`, so that the
+    group's own experts always get a gradient (expert underfitting).
 
-    Args, call arguments and output shape are those of `ExpertGate`.
+    Arguments, call arguments and output shape are those of `ExpertGate`.
 
     Examples:
         >>> z = ExpertGate(4)(v, visible) + SelfGate(2)(v, own)   # (batch, 64)

@@ -1,4 +1,4 @@
-"""Shared-Bottom as a layer."""
+"""The Shared-Bottom layer."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from home_tf.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class SharedBottom(Architecture):
-    """One expert for all tasks.
+    """Shared-Bottom: one expert for all tasks.
 
         h_t = f(x)                                            for every task t
 
     Args:
-        task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
-        expert: What an expert is: an `Expert`, or `"relu"`, `"swish"` or `"home"`; the
+        task_groups: `{group: [task, ...]}`, as for `HoME`; the grouping has no effect.
+        expert: The kind of expert: an `Expert`, or `"relu"`, `"swish"` or `"home"`; the
             last gives Shared-Bottom*.
         **kwargs: Arguments of `keras.layers.Layer`.
 

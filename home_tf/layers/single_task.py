@@ -1,4 +1,4 @@
-"""Tasks that share nothing, as a layer."""
+"""The Single-Task layer: tasks that share nothing."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from home_tf.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class SingleTask(Architecture):
-    """One expert a task, and nothing shared: what multi-task learning is measured by.
+    """One expert per task and nothing shared: the baseline of multi-task learning.
 
         h_t = f_t(x)                                          for every task t
 
     Args:
-        task_groups: `{group: [task, ...]}`, as for `HoME`; the groups play no part.
-        expert: What an expert is: an `Expert`, or `"relu"`, `"swish"` or `"home"`; the
+        task_groups: `{group: [task, ...]}`, as for `HoME`; the grouping has no effect.
+        expert: The kind of expert: an `Expert`, or `"relu"`, `"swish"` or `"home"`; the
             last gives Single-Task*.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -60,6 +60,6 @@ class SingleTask(Architecture):
         return dict(zip(self.tasks, h, strict=True))
 
     def anatomy(self) -> Anatomy:
-        """One expert a task."""
+        """One expert per task."""
         experts = [name_experts(task, 1, "task")[0] for task in self.tasks]
         return Anatomy([BankParts(self.experts, experts)])

@@ -1,4 +1,4 @@
-"""One tower a task: from its representation to its logit."""
+"""One tower per task: from its representation to its logit."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,9 +19,9 @@ class TaskTowers(Layer):
     Args:
         tasks: Names of the tasks.
         hidden_units: Widths of the hidden ReLU layers of each tower.
-        prior_rates: `{task: rate}`, the share of positive labels of every task: its
-            tower's bias starts at their log-odds. By default a tower starts near a
-            probability of 0.5, and one of a rare task takes long to come down.
+        prior_rates: `{task: rate}`, the positive rate of every task: its tower's bias
+            starts at the log-odds of the rate. By default a tower starts near a
+            probability of 0.5, and that of a rare task takes long to come down.
         kernel_initializer: Initialiser of the kernels; every tower draws its own
             values.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -95,7 +95,7 @@ class TaskTowers(Layer):
         return keras.initializers.Constant(log_odds.tolist())
 
     def _accepts(self, shapes: Any) -> bool:
-        # A task that is missing is told by `build`.
+        # `build` reports a missing task.
         return isinstance(shapes, dict) and all(
             is_rank(2, shape) for shape in shapes.values()
         )

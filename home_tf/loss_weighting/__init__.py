@@ -1,4 +1,4 @@
-"""How the losses of several tasks become one step of the optimiser."""
+"""Turning the losses of several tasks into one optimiser step."""
 
 from home_tf.loss_weighting.gradnorm import GradNorm as GradNorm
 from home_tf.loss_weighting.loss_weighting import LossWeighting as LossWeighting

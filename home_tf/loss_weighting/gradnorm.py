@@ -20,22 +20,23 @@ class GradNorm(LossWeighting):
         r_t    = (L_t / L_t(0)) / mean over tasks   relative inverse training rate
         L_grad = sum_t |G_t / mean(G) - r_t^alpha|  the target being a constant
 
-    After each step `log w_t` takes a step of gradient descent on `L_grad`, and the
-    weights are scaled to add up to the number of tasks. They start at 1.
+    After each step, `log w_t` takes a step of gradient descent on `L_grad`, and the
+    weights are scaled to sum to the number of tasks. They start at 1.
 
-    The paper takes the gradient by the weights of the last shared layer. Not every
-    architecture has one, so it is taken by what all of them share: the concatenated
-    features `v`, which the network's representations read. Two more departures make
-    the weights independent of the loss's scale, and positive: `L_grad` is divided by
-    `mean(G)`, and the step is taken in `log w_t`. A task without a valid label in the
-    global batch is left out of the means and keeps its weight.
+    The paper takes the gradient with respect to the weights of the last shared layer.
+    Not every architecture has one, so here it is taken with respect to what all of them
+    share: the concatenated features `v`, which the network's representations read. Two
+    more changes make the weights positive and independent of the loss's scale: `L_grad`
+    is divided by `mean(G)`, and the step is taken in `log w_t`. A task without a valid
+    label in the global batch is left out of the means and keeps its weight.
 
-    A step costs one backward pass from each task's loss to `v` more than the plain sum.
+    Compared with the plain sum, a step costs an extra backward pass from each task's
+    loss to `v`.
 
     Args:
         alpha: Strength of the pull that gives tasks which train slowly larger
             gradients; 0 aims at equal norms.
-        learning_rate: Of `log w_t`.
+        learning_rate: Learning rate of `log w_t`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
@@ -67,7 +68,7 @@ class GradNorm(LossWeighting):
         self.learning_rate = learning_rate
 
     def start(self, tasks: Sequence[str]) -> None:
-        """Creates `w_t` and the place of `L_t(0)`."""
+        """Creates `w_t` and the variables for `L_t(0)`."""
         super().start(tasks)
         self.loss_weights = self._add_state("loss_weights", "ones")
         self.first_losses = self._add_state("first_losses", "zeros")
@@ -93,7 +94,7 @@ class GradNorm(LossWeighting):
         return gradients
 
     def _update(self, norms: Any, losses: Any) -> None:
-        """Takes a step, from `|d L_t / dv|` times any constant, and `L_t`."""
+        """Updates the weights from `|d L_t / dv|`, times any constant, and `L_t`."""
         weights = ops.convert_to_tensor(self.loss_weights)
         first = ops.convert_to_tensor(self.first_losses)
         first = ops.where(first > 0.0, first, losses)
@@ -124,6 +125,6 @@ def _squared_norm(found: TaskGradients, task: str) -> Any:
 
 
 def _over_mean(values: Any, present: Any) -> Any:
-    """The values over their mean, which is taken where `present` is 1."""
+    """Divides the values by their mean, which is taken where `present` is 1."""
     mean = ops.sum(present * values) / ops.maximum(ops.sum(present), 1.0)
     return values / ops.maximum(mean, _TINY)

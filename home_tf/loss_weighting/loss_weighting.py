@@ -1,4 +1,4 @@
-"""The plain sum of the tasks' losses, and the contract of what weighs them."""
+"""The plain sum of the tasks' losses, and the interface of loss weightings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from home_tf.loss_weighting.task_gradients import TaskGradients
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class LossWeighting(keras.layers.Layer):
-    """The plain sum of the tasks' losses, as in the paper; base of the other ways.
+    """The plain sum of the tasks' losses, as in the paper; base of other weightings.
 
         loss = sum_t L_t
 
-    A layer only so that its weights are saved and trained with the model's; it is
-    not called. An object serves one model.
+    It is a layer only so that its weights are saved and trained with the model's; it is
+    never called. Each object belongs to one model.
 
     Args:
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -22,7 +22,8 @@ class LossWeighting(keras.layers.Layer):
     Attributes:
         needs_task_gradients: Whether a step needs the gradient of every task's loss,
             so that the model must call `gradients`.
-        needs_features: Whether that is so for the network's concatenated features.
+        needs_features: Whether it needs gradients at the network's concatenated
+            features.
         learns_weights: Whether the tasks' weights are learnt.
         tasks: Names of the tasks, once `start` was called.
 
@@ -42,7 +43,7 @@ class LossWeighting(keras.layers.Layer):
         """Creates the weights for these tasks; the model calls it once.
 
         Raises:
-            ValueError: If the object is another model's already.
+            ValueError: If the object already belongs to another model.
         """
         if self.tasks:
             raise ValueError(
@@ -82,7 +83,7 @@ class LossWeighting(keras.layers.Layer):
         raise NotImplementedError
 
     def _add_state(self, name: str, initializer: str) -> Any:
-        """A value a task that all replicas compute alike, and no optimiser trains."""
+        """Creates one value per task, equal on all replicas and not trained."""
         aggregation: Any = "only_first_replica"
         if IS_LEGACY:
             import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Gradients of the tasks, projected so that they do not conflict."""
+"""PCGrad: task gradients, projected so that they do not conflict."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,22 +10,22 @@ from home_tf.loss_weighting.task_gradients import TaskGradients
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class PCGrad(LossWeighting):
-    """Projects every task's gradient on the normal plane of those it conflicts with.
+    """Projects every task's gradient onto the normal plane of those it conflicts with.
 
         g'_i = g_i
         for every other task j, in random order:
             if g'_i . g_j < 0:  g'_i = g'_i - (g'_i . g_j) / |g_j|^2 g_j
         gradient = sum_i g'_i
 
-    `g_i` is the gradient of task i's loss over the global batch by all weights, those
-    of one task's own experts and tower among them: as in the authors' code, they count
-    in `|g_j|`. The order is drawn from `seed` and the number of the step, alike on
-    every replica and in a resumed training; with XLA another order is drawn.
+    `g_i` is the gradient of task i's loss over the global batch with respect to all
+    weights, including those of each task's own experts and tower: as in the authors'
+    code, they count in `|g_j|`. The order is drawn from `seed` and the step number, so
+    it is the same on every replica and in a resumed training; XLA draws another order.
 
-    The result is a sum `sum_j c_j g_j` whose factors follow from the inner products
-    of the tasks' gradients alone. So a step costs one backward pass more for each task
-    than the plain sum, as much more time to trace, the memory of all their gradients,
-    and under a `tf.distribute` strategy the sum of all of them over the replicas.
+    The result is a sum `sum_j c_j g_j` whose factors follow from the inner products of
+    the tasks' gradients alone. Compared with the plain sum, a step costs an extra
+    backward pass per task, the time to trace it, the memory of all task gradients and,
+    under a `tf.distribute` strategy, their sum over the replicas.
 
     Args:
         seed: Seed of the random order.
@@ -47,7 +47,7 @@ class PCGrad(LossWeighting):
 
     def gradients(self, found: TaskGradients, weights: Sequence[Any]) -> list[Any]:
         """The sum of the projected gradients of all tasks."""
-        # TensorFlow, which the layers of the package do without.
+        # Imports TensorFlow, which the package's layers do without.
         from home_tf.loss_weighting.projection import (
             inner_products,
             projection_factors,

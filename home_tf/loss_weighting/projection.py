@@ -1,4 +1,4 @@
-"""PCGrad on inner products: which sum of the tasks' gradients the projections give."""
+"""PCGrad from inner products: the projections as a sum of the tasks' gradients."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from home_tf.backend.replicas import concatenate_over_replicas, sum_over_replica
 
 
 def random_orders(num_tasks: int, seed: int, step: Any) -> Any:
-    """A random order of the tasks for every task, `(num_tasks, num_tasks)`."""
+    """Draws a random order of the tasks for every task, `(num_tasks, num_tasks)`."""
     key = tf.stack([tf.constant(seed, tf.int64), tf.cast(step, tf.int64)])
     draws = tf.random.stateless_uniform((num_tasks, num_tasks), key)
     return tf.argsort(draws, axis=1)
@@ -20,8 +20,8 @@ def projection_factors(products: Any, orders: Any) -> Any:
 
     Args:
         products: Inner products of the tasks' gradients, `(tasks, tasks)`.
-        orders: For every task the order in which the others are met; the task itself
-            may be among them.
+        orders: For every task, the order in which the others are visited; it may
+            include the task itself.
 
     Returns:
         `(tasks,)`; each is at least 1.
@@ -53,7 +53,7 @@ def inner_products(by_weight: Sequence[Sequence[Any]]) -> Any:
     sparse = [gradients for gradients in by_weight if _is_sparse(gradients)]
     dense = [_as_rows(g) for g in by_weight if not _is_sparse(g)]
     rows = [*map(_as_sparse_rows, sparse)]
-    # One list: its sums over the replicas travel together.
+    # As one list, which is summed over the replicas in one exchange.
     rows += sum_over_replicas(dense) if dense else []
     return tf.add_n([tf.matmul(row, row, transpose_b=True) for row in rows])
 
@@ -76,7 +76,7 @@ def _as_sparse_rows(gradients: Sequence[Any]) -> Any:
     task = concatenate_over_replicas(tf.concat(tasks, axis=0))
     index = concatenate_over_replicas(tf.concat([g.indices for _, g in given], axis=0))
     values = concatenate_over_replicas(tf.concat([g.values for _, g in given], axis=0))
-    # A row that is looked up twice has the sum of both gradients.
+    # A row that is looked up twice gets the sum of both gradients.
     rows, place = tf.unique(index)
     segments = task * tf.size(rows) + place
     summed = tf.math.unsorted_segment_sum(

@@ -1,4 +1,4 @@
-"""The loss weighting that a model is given, by name or as an object."""
+"""Resolving the loss weighting of a model, given by name or as an object."""
 
 import inspect
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _BY_NAME: dict[str, type[LossWeighting]] = {
 def resolve(
     weighting: Any, loss_weights: Mapping[str, float], network: Any
 ) -> LossWeighting:
-    """The loss weighting of a model, its weights created.
+    """Returns the loss weighting of a model, with its weights created.
 
     Args:
         weighting: One of the names, or a `LossWeighting`.

@@ -9,7 +9,7 @@ from typing import Any
 class TaskGradients:
     """The backward passes of one training step, task by task.
 
-    Every value is this replica's share: shares add up over the replicas.
+    Every value is this replica's share; the shares sum up over the replicas.
 
     Attributes:
         tape: The persistent `tf.GradientTape` that recorded the step.
@@ -30,13 +30,13 @@ class TaskGradients:
     step: Any
 
     def of_task(self, task: str, sources: Any) -> Any:
-        """The gradients of one task's loss by `sources`."""
+        """The gradients of one task's loss with respect to `sources`."""
         return self.tape.gradient(
             self.losses[task], sources, output_gradients=self.scale
         )
 
     def of_sum(self, factors: Mapping[str, Any], sources: Sequence[Any]) -> list[Any]:
-        """The gradients of `sum_t factor_t L_t + added` by `sources`."""
+        """The gradients of `sum_t factor_t L_t + added` with respect to `sources`."""
         tasks = list(self.losses)
         gradients: list[Any] = self.tape.gradient(
             [*(self.losses[task] for task in tasks), self.added],

@@ -1,4 +1,4 @@
-"""Loss weights from the tasks' learnt uncertainty."""
+"""Loss weights from the learnt uncertainty of the tasks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,10 +14,10 @@ class Uncertainty(LossWeighting):
 
         loss = sum_t exp(-s_t) L_t + s_t / 2
 
-    This is the form for classification, `L_t / sigma_t^2 + log sigma_t`. The optimiser
-    of the model trains `s_t`, which starts at 0. At rest `exp(-s_t) = 1 / (2 L_t)`:
-    every task's weighted loss is 1/2, whatever its scale. A task without a valid label
-    in the global batch leaves its `s_t` alone.
+    This is the form for classification, `L_t / sigma_t^2 + log sigma_t`. The model's
+    optimiser trains `s_t`, which starts at 0. At the optimum `exp(-s_t) = 1 / (2 L_t)`:
+    every task's weighted loss is 1/2, whatever its scale. The `s_t` of a task without a
+    valid label in the global batch does not change.
 
     Args:
         **kwargs: Arguments of `keras.layers.Layer`.

@@ -1,4 +1,4 @@
-"""The losses of one task, aware of missing labels and of replicas."""
+"""Losses of a single task that handle missing labels and several replicas."""
 
 from home_tf.losses.masked_binary_crossentropy import (
     MaskedBinaryCrossentropy as MaskedBinaryCrossentropy,

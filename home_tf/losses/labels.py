@@ -1,4 +1,4 @@
-"""Labels that may be missing: NaN or -1."""
+"""Handling labels that may be missing: NaN or -1."""
 
 import math
 from typing import Any
@@ -11,12 +11,12 @@ def check_labels(where: str, labels: Any) -> Any:
     """Returns labels as float32, missing ones as -1.
 
     Args:
-        where: What they are of, such as "task 'click'", for the error.
+        where: What they belong to, such as "task 'click'", for the error message.
         labels: Numbers of any shape.
 
     Raises:
-        ValueError: If they are no numbers.
-        tf.errors.InvalidArgumentError: If one is another number; see `checked`.
+        ValueError: If they are not numbers.
+        tf.errors.InvalidArgumentError: If one is any other number; see `checked`.
     """
     labels = _numbers(where, labels)
     labels = ops.where(ops.isnan(labels), ops.zeros_like(labels) - 1.0, labels)
@@ -27,7 +27,7 @@ def check_labels(where: str, labels: Any) -> Any:
 
 
 def check_numbers(where: str, labels: Any, *, not_negative: bool = False) -> Any:
-    """Returns labels that are numbers as float32, missing ones as NaN.
+    """Returns numeric labels as float32, missing ones as NaN.
 
     Args:
         where: As in `check_labels`.
@@ -55,10 +55,10 @@ def _numbers(where: str, labels: Any) -> Any:
 
 
 def check_weights(where: str, weights: Any) -> Any:
-    """Returns sample weights if none is negative, NaN or infinite.
+    """Checks that no sample weight is negative, NaN or infinite, and returns them.
 
     Args:
-        where: What they are of, such as "task 'click'", for the error.
+        where: What they belong to, such as "task 'click'", for the error message.
         weights: Numbers of any shape in float32.
 
     Raises:
@@ -74,10 +74,10 @@ def check_weights(where: str, weights: Any) -> Any:
 def check_targets(
     where: str, labels: Any, sample_weight: Any = None
 ) -> tuple[Any, Any]:
-    """Returns what a loss compares with, checked.
+    """Checks and returns the labels and sample weights of a classification loss.
 
     Args:
-        where: What it is of, such as "task 'click'", for the error.
+        where: What they belong to, such as "task 'click'", for the error message.
         labels: `(batch,)` or `(batch, 1)`; 0 or 1, NaN or -1 where missing.
         sample_weight: `(batch,)` or `(batch, 1)`, or None.
 
@@ -95,7 +95,7 @@ def check_targets(
 def check_number_targets(
     where: str, labels: Any, sample_weight: Any = None, *, not_negative: bool = False
 ) -> tuple[Any, Any]:
-    """Returns what a loss of numbers compares with, checked.
+    """Checks and returns the labels and sample weights of a regression loss.
 
     Args:
         where: As in `check_targets`.
@@ -126,17 +126,17 @@ def _weights_of(where: str, sample_weight: Any, missing: Any) -> Any:
 def split_missing(
     labels: Any, logits: Any, sample_weight: Any = None
 ) -> tuple[Any, Any, Any, Any]:
-    """Flattens a task's labels and logits and tells the valid rows apart.
+    """Flattens a task's labels and logits, and marks the valid rows.
 
     Args:
-        labels: `(batch,)` or `(batch, 1)`; 0 or 1, NaN or -1 where missing. What is
-            none of these becomes NaN, and valid, so that a result shows it.
+        labels: `(batch,)` or `(batch, 1)`; 0 or 1, NaN or -1 where missing. Anything
+            else becomes NaN and counts as valid, so that it shows in the result.
         logits: `(batch,)` or `(batch, 1)`.
         sample_weight: `(batch,)` or `(batch, 1)`, or None for ones.
 
     Returns:
-        Labels with 0 in place of missing ones, logits, weights with 0 for missing
-        labels, and validity as 0 or 1; each `(batch,)` in float32.
+        Labels with missing ones as 0, logits, weights with 0 for missing labels, and
+        validity as 0 or 1; each `(batch,)` in float32.
     """
     labels = ops.reshape(ops.cast(labels, "float32"), (-1,))
     logits = ops.reshape(ops.cast(logits, "float32"), (-1,))
@@ -150,7 +150,7 @@ def split_missing(
 def split_missing_numbers(
     labels: Any, outputs: Any, sample_weight: Any = None
 ) -> tuple[Any, Any, Any, Any]:
-    """Flattens a task's labels and outputs and tells the valid rows apart.
+    """Flattens a task's labels and outputs, and marks the valid rows.
 
     Args:
         labels: `(batch,)` or `(batch, 1)`; NaN where missing.

@@ -1,4 +1,4 @@
-"""Binary cross-entropy over the rows whose label is known."""
+"""Binary cross-entropy over the rows with a known label."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from home_tf.losses.masked_loss import MaskedLoss
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class MaskedBinaryCrossentropy(MaskedLoss):
-    """Binary cross-entropy of one task, from logits; missing labels do not count.
+    """Binary cross-entropy of one task, from logits; rows without a label are ignored.
 
         loss = sum over valid rows of weight * crossentropy / number of valid rows
 
-    `MaskedLoss` says how replicas share it, and what a batch without labels does.
+    `MaskedLoss` describes how replicas share it, and batches without labels.
 
     Args:
         reduction: `"sum"`, which Keras passes when it rebuilds the loss.
-        name: Name of the loss, such as that of the task, which its errors begin with.
+        name: Name of the loss, such as the task's; error messages begin with it.
 
     Call arguments:
         - `y_true`: Labels, `(batch,)` or `(batch, 1)`: 0 or 1, NaN or -1 where missing.
@@ -29,9 +29,9 @@ class MaskedBinaryCrossentropy(MaskedLoss):
         A scalar, in float32.
 
     Raises:
-        ValueError: If `reduction` is another, or labels or weights are no numbers.
-        tf.errors.InvalidArgumentError: If a label or a weight is none of these. Code
-            compiled by XLA raises nothing: the loss is NaN then.
+        ValueError: If `reduction` is not `"sum"`, or labels or weights are not numbers.
+        tf.errors.InvalidArgumentError: If a label or a weight is invalid. Code
+            compiled by XLA raises nothing: there the loss is NaN.
 
     Examples:
         >>> model.compile("adam", loss={"click": MaskedBinaryCrossentropy()})
@@ -48,13 +48,13 @@ class MaskedBinaryCrossentropy(MaskedLoss):
     def check_targets(
         self, where: str, labels: Any, sample_weight: Any = None
     ) -> tuple[Any, Any]:
-        """Returns labels, missing ones as -1, and weights, checked."""
+        """Checks and returns labels, missing ones as -1, and weights."""
         return check_targets(where, labels, sample_weight)
 
     def split_missing(
         self, labels: Any, outputs: Any, sample_weight: Any = None
     ) -> tuple[Any, Any, Any, Any]:
-        """Flattens labels and logits and tells the valid rows apart."""
+        """Flattens labels and logits, and marks the valid rows."""
         return split_missing(labels, outputs, sample_weight)
 
     def of_rows(self, labels: Any, outputs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the losses of a task have in common: missing labels, weights and replicas."""
+"""The base of the losses: missing labels, sample weights and replicas."""
 
 from abc import abstractmethod
 from typing import Any
@@ -8,21 +8,21 @@ from home_tf.backend.replicas import sum_over_replicas
 
 
 class MaskedLoss(keras.losses.Loss):
-    """The mean loss of the rows whose label is known.
+    """The mean loss over the rows with a known label.
 
         loss = sum over valid rows of weight * loss of the row / number of valid rows
 
     The divisor is the number of valid rows of the global batch. Under a `tf.distribute`
     strategy each replica returns its own rows' share, and the shares add up to the
-    loss; `optimizer.apply_gradients` adds up the gradients likewise. A batch with no
-    valid row has loss 0 and zero gradients.
+    loss; `optimizer.apply_gradients` adds up the gradients in the same way. A batch
+    with no valid row has loss 0 and zero gradients.
 
     Args:
         reduction: `"sum"`, which Keras passes when it rebuilds the loss.
-        name: Name of the loss, such as that of the task, which its errors begin with.
+        name: Name of the loss, such as the task's; error messages begin with it.
 
     Raises:
-        ValueError: If `reduction` is another.
+        ValueError: If `reduction` is not `"sum"`.
     """
 
     def __init__(self, *, reduction: str = "sum", name: str) -> None:
@@ -46,10 +46,10 @@ class MaskedLoss(keras.losses.Loss):
     def check_targets(
         self, where: str, labels: Any, sample_weight: Any = None
     ) -> tuple[Any, Any]:
-        """Returns labels and weights, `(batch,)` in float32, checked.
+        """Checks and returns labels and weights, `(batch,)` in float32.
 
         Args:
-            where: What they are of, such as "task 'click'", for the error.
+            where: What they belong to, such as "task 'click'", for the error message.
             labels: `(batch,)` or `(batch, 1)`.
             sample_weight: `(batch,)` or `(batch, 1)`, or None.
         """
@@ -58,17 +58,17 @@ class MaskedLoss(keras.losses.Loss):
     def split_missing(
         self, labels: Any, outputs: Any, sample_weight: Any = None
     ) -> tuple[Any, Any, Any, Any]:
-        """Flattens labels and outputs and tells the valid rows apart.
+        """Flattens labels and outputs, and marks the valid rows.
 
         Returns:
-            Labels with 0 in place of missing ones, outputs, weights with 0 for missing
-            labels, and validity as 0 or 1; each `(batch,)` in float32.
+            Labels with missing ones as 0, outputs, weights with 0 for missing labels,
+            and validity as 0 or 1; each `(batch,)` in float32.
         """
 
     @abstractmethod
     def of_rows(self, labels: Any, outputs: Any) -> Any:
-        """The loss of each row, `(batch,)`, from labels that are known."""
+        """The loss of each row, `(batch,)`, for known labels."""
 
     @abstractmethod
     def to_prediction(self, outputs: Any) -> Any:
-        """What the task's tower says, as the prediction that is served."""
+        """Turns the outputs of the task's tower into the served predictions."""

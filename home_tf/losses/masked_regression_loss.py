@@ -1,4 +1,4 @@
-"""Losses of numbers, such as watch times, over the rows whose label is known."""
+"""Regression losses, such as for watch time, over the rows with a known label."""
 
 import math
 from typing import Any, Literal, get_args
@@ -9,13 +9,13 @@ from home_tf.losses.masked_loss import MaskedLoss
 
 RegressionKind = Literal["squared", "huber", "log1p", "weighted_logistic"]
 
-# The exponential of more would overflow.
+# The exponential of a larger value would overflow.
 _LARGEST_EXPONENT = 80.0
 
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class MaskedRegressionLoss(MaskedLoss):
-    """The loss of a task whose label is a number; missing labels do not count.
+    """The loss of a regression task; rows without a label are ignored.
 
     The tower of the task learns labels in units of `scale`, so that its loss is about
     as large as those of other tasks. For an output `o` and a label `y`:
@@ -30,16 +30,16 @@ class MaskedRegressionLoss(MaskedLoss):
       prediction is `scale * e^o`.
 
     `weighted_logistic` is what video rankers use for watch time: a logistic regression
-    in which a row counts as `t` positives and one negative, whose odds are the expected
-    label. Covington et al. count rows with `y > 0` as positives alone, whose odds are
-    the expected label only if few rows are; here they always are.
+    in which a row counts as `t` positives and one negative, so that the odds are the
+    expected label. Covington et al. count rows with `y > 0` as positives only, so that
+    the odds are the expected label only if such rows are few; here they always are.
 
     Args:
-        kind: Which loss.
-        mean: The mean of the labels; for `log1p` of their `log(1 + y)`.
-        scale: Their standard deviation; for `weighted_logistic` their mean.
+        kind: The loss, as above.
+        mean: The mean of the labels; for `log1p`, of `log(1 + y)`.
+        scale: Their standard deviation; for `weighted_logistic`, their mean.
         reduction: `"sum"`, which Keras passes when it rebuilds the loss.
-        name: Name of the loss, such as that of the task, which its errors begin with.
+        name: Name of the loss, such as the task's; error messages begin with it.
 
     Call arguments:
         - `y_true`: Labels, `(batch,)` or `(batch, 1)`: finite, NaN where missing; for
@@ -52,9 +52,9 @@ class MaskedRegressionLoss(MaskedLoss):
         A scalar, in float32, as `MaskedBinaryCrossentropy` returns it.
 
     Raises:
-        ValueError: If an argument is out of its range, or labels are no numbers.
-        tf.errors.InvalidArgumentError: If a label or a weight is none of these. Code
-            compiled by XLA raises nothing: the loss is NaN then.
+        ValueError: If an argument is out of its range, or labels are not numbers.
+        tf.errors.InvalidArgumentError: If a label or a weight is invalid. Code
+            compiled by XLA raises nothing: there the loss is NaN.
 
     Examples:
         >>> model.compile("adam", loss={"price": MaskedRegressionLoss("log1p")})
@@ -89,13 +89,13 @@ class MaskedRegressionLoss(MaskedLoss):
 
     @property
     def is_never_negative(self) -> bool:
-        """Whether labels and predictions are not negative."""
+        """Whether labels and predictions are never negative."""
         return self.kind in ("log1p", "weighted_logistic")
 
     def check_targets(
         self, where: str, labels: Any, sample_weight: Any = None
     ) -> tuple[Any, Any]:
-        """Returns labels, missing ones as NaN, and weights, checked."""
+        """Checks and returns labels, missing ones as NaN, and weights."""
         return check_number_targets(
             where, labels, sample_weight, not_negative=self.is_never_negative
         )
@@ -103,11 +103,11 @@ class MaskedRegressionLoss(MaskedLoss):
     def split_missing(
         self, labels: Any, outputs: Any, sample_weight: Any = None
     ) -> tuple[Any, Any, Any, Any]:
-        """Flattens labels and outputs and tells the valid rows apart."""
+        """Flattens labels and outputs, and marks the valid rows."""
         return split_missing_numbers(labels, outputs, sample_weight)
 
     def of_rows(self, labels: Any, outputs: Any) -> Any:
-        """The loss of each row; NaN of a label that is none."""
+        """The loss of each row; NaN for an invalid label."""
         valid = ops.isfinite(labels)
         if self.is_never_negative:
             valid = valid & (labels >= 0.0)
@@ -125,7 +125,7 @@ class MaskedRegressionLoss(MaskedLoss):
         return error * error
 
     def to_prediction(self, outputs: Any) -> Any:
-        """Outputs of the tower to numbers in the unit of the labels."""
+        """Turns outputs of the tower into numbers in the unit of the labels."""
         if self.kind == "weighted_logistic":
             return self.scale * ops.exp(ops.minimum(outputs, _LARGEST_EXPONENT))
         predicted = self.mean + self.scale * outputs

@@ -1,4 +1,4 @@
-"""Streaming Keras metrics, aware of missing labels. Exact: `home_tf.evaluation`."""
+"""Streaming Keras metrics that handle missing labels. Exact: `home_tf.evaluation`."""
 
 from home_tf.metrics.grouped_auc import GroupedAUC as GroupedAUC
 from home_tf.metrics.masked_auc import MaskedAUC as MaskedAUC

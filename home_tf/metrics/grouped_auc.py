@@ -15,55 +15,57 @@ from home_tf.metrics.histogram_auc import HistogramAUC
 class GroupedAUC(HistogramAUC):
     """GAUC (equation 12 of the paper) from counts of binned logits.
 
-    `GAUC = sum_u w_u AUC_u`, with `w_u` the share of the rows that are the group's,
-    usually a user's. Groups with a single class are left out, and the weights of the
-    others are scaled to sum to 1, as in `home_tf.evaluation.gauc`.
+    `GAUC = sum_u w_u AUC_u`, where `w_u` is the share of the rows that belong to the
+    group, usually a user. Groups with a single class are left out, and the weights of
+    the others are scaled to sum to 1, as in `home_tf.evaluation.gauc`.
 
     The state is a histogram of the positives' and of the negatives' logits for each
     group: `8 * num_groups * num_bins` bytes, however many rows are seen. Histograms
-    add up, so that replicas and metrics can be merged. A pair of a positive and a
-    negative in different bins is in its true order; a pair in one bin counts half, so
-    it is wrong by at most a half. With `P_ub` and `N_ub` positives and negatives of a
-    group in a bin, the error of the result is therefore at most
+    can be added, so replicas and metrics can be merged. A pair of a positive and a
+    negative in different bins is in its true order; a pair in the same bin counts as
+    half, so it is wrong by at most a half. With `P_ub` and `N_ub` positives and
+    negatives of a group in a bin, the error of the result is therefore at most
 
         sum_u w_u (sum_b P_ub N_ub) / (2 P_u N_u),
 
     which `error_bound` returns. Rounding in float32 adds less than 1e-6; counts are
     exact up to 2^24 rows in a bin of a group. Bins are equally wide in the logit, since
-    the probabilities of a rare event would share a single bin. What is beyond
-    `logit_range` falls in the first or last bin; the bound tells when that matters.
+    the probabilities of a rare event would share a single bin. Logits beyond
+    `logit_range` fall in the first or last bin; the bound shows when that matters.
 
-    An update costs the same whatever the size of the histograms. A result reads all of
-    them, so ask for it after a pass over the data and not after every batch. Under a
-    distribution strategy, update inside `strategy.run` and ask outside of it.
+    The cost of an update does not depend on the size of the histograms. A result reads
+    all of them, so compute it after a pass over the data, not after every batch. Under
+    a distribution strategy, call `update_state` inside `strategy.run` and `result`
+    outside of it.
 
     Args:
         num_groups: Number of groups. Ids are in `[0, num_groups)`, as the lookups of
-            `Preprocessor` and of Keras give them (`EmbeddingTable.size` is the number).
-        num_bins: Number of bins; the bound halves when it doubles.
-        logit_range: Lowest and highest logit that the bins tell apart. The default is
+            `Preprocessor` and of Keras return them (their number is
+            `EmbeddingTable.size`).
+        num_bins: Number of bins; doubling it halves the bound.
+        logit_range: Lowest and highest logit that the bins resolve. The default covers
             probabilities from 0.00005 to 0.998, in steps of 1/16 in the logit.
         from_logits: Whether predictions are logits; else they are probabilities.
-        missing_group: The id that stands for no group, such as 0 of a lookup with a
-            mask token: its rows do not count. None if every id is a group.
+        missing_group: The id that means "no group", such as 0 in a lookup with a mask
+            token: its rows do not count. None if every id is a group.
         name: Name of the metric.
         **kwargs: Arguments of `keras.metrics.Metric`.
 
     Call arguments:
         - `y_true`: Labels, `(batch,)` or `(batch, 1)`: 0 or 1, NaN or -1 where missing.
         - `y_pred`: Logits or probabilities, `(batch,)` or `(batch, 1)`.
-        - `sample_weight`: Weights of the rows, not negative, or None for ones. A pair
-          weighs the product of its rows' weights, and a group the sum. Rows of weight 0
-          do not count: give it to users outside the vocabulary, whom a lookup takes for
-          one.
+        - `sample_weight`: Weights of the rows, not negative, or None for ones. The
+          weight of a pair is the product of its rows' weights, that of a group the sum.
+          Rows of weight 0 do not count: use it for users outside the vocabulary, whom a
+          lookup maps to a single id.
         - `groups`: Integer ids, `(batch,)` or `(batch, 1)`. Required.
 
     Raises:
-        ValueError: If an argument is out of its range, groups are missing or no
-            integers, metrics to merge differ in their arguments, or the backend is not
+        ValueError: If an argument is out of its range, groups are missing or not
+            integers, metrics to merge have different arguments, or the backend is not
             TensorFlow.
         tf.errors.InvalidArgumentError: If a row that counts has a group out of range.
-            Code compiled by XLA raises nothing: the result is NaN then, as it is when
+            Code compiled by XLA raises nothing: there the result is NaN, as it is when
             a prediction is NaN.
 
     Examples:
@@ -115,7 +117,7 @@ class GroupedAUC(HistogramAUC):
             f"num_groups={self.num_groups}. Map ids to that range with "
             "`keras.layers.IntegerLookup` or `Hashing`, or raise `num_groups`.",
         )
-        # What cannot be counted makes the result NaN.
+        # Values that cannot be counted make the result NaN.
         nowhere = ops.zeros_like(weights) + math.nan
         weights = ops.where(counted & ~in_range, nowhere, weights)
         bins, *counts = self._binned(labels, scores, weights)

@@ -1,4 +1,4 @@
-"""AUC from counts of binned logits, of one group or of many."""
+"""AUC from histograms of logits, for one group or many."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -13,15 +13,15 @@ class HistogramAUC(keras.metrics.Metric):
 
     Private to the package: the base of `MaskedAUC`, which has one group, and of
     `GroupedAUC`. The state is a histogram of the positives' and of the negatives'
-    logits for each group, however many rows are seen. Histograms add up, so that
+    logits for each group, however many rows are seen. Histograms can be added, so
     replicas and metrics can be merged. Bins are equally wide in the logit, since the
-    probabilities of a rare event would share a single bin; what is beyond
-    `logit_range` falls in the first or last one.
+    probabilities of a rare event would share a single bin; logits beyond `logit_range`
+    fall in the first or last one.
 
     Args:
         num_groups: Number of groups.
         num_bins: Number of bins.
-        logit_range: Lowest and highest logit that the bins tell apart.
+        logit_range: Lowest and highest logit that the bins resolve.
         from_logits: Whether predictions are logits; else they are probabilities.
         **kwargs: Arguments of `keras.metrics.Metric`.
     """
@@ -72,7 +72,7 @@ class HistogramAUC(keras.metrics.Metric):
         )
 
     def _binned(self, labels: Any, scores: Any, weights: Any) -> tuple[Any, Any, Any]:
-        """What to add to which bins; of a row of weight 0 nothing counts.
+        """Finds what to add to which bins; rows of weight 0 add nothing.
 
         Args:
             labels: 0 or 1, `(batch,)`; NaN makes the result NaN.
@@ -85,7 +85,7 @@ class HistogramAUC(keras.metrics.Metric):
         unsound = ops.isnan(scores)
         bins = self._bins(ops.where(unsound, ops.zeros_like(scores) + 0.5, scores))
         nothing = ops.zeros_like(weights)
-        # What cannot be counted makes the result NaN.
+        # Values that cannot be counted make the result NaN.
         weights = ops.where(unsound & (weights != 0.0), nothing + math.nan, weights)
         counted = weights != 0.0
         positive = ops.where(counted, weights * labels, nothing)
@@ -101,30 +101,30 @@ class HistogramAUC(keras.metrics.Metric):
         return ops.cast(ops.clip(places, 0.0, self.num_bins - 1.0), "int64")
 
     def result(self) -> Any:
-        """The mean AUC of the rows seen; NaN if no group has both classes."""
+        """The mean AUC over the rows seen; NaN if no group has both classes."""
         positives, negatives = self._tables()
         below = ops.cumsum(negatives, axis=1) - negatives / 2.0
         return _mean_over_groups(positives * below, positives, negatives)
 
     def error_bound(self) -> Any:
-        """How far `result` may be from the exact value of the rows seen.
+        """The largest possible error of `result` on the rows seen.
 
         Returns:
-            A scalar in [0, 0.5]: half the share of the pairs that are in one bin,
-            averaged over the groups as `result` is; NaN where the result is.
+            A scalar in [0, 0.5]: half the share of pairs within a single bin, averaged
+            over the groups like `result`; NaN if the result is.
         """
         positives, negatives = self._tables()
         return _mean_over_groups(positives * negatives / 2.0, positives, negatives)
 
     def _tables(self) -> tuple[Any, Any]:
-        # Read once: under a distribution strategy a reading sums over the replicas.
+        # Read once: under a distribution strategy each read sums over the replicas.
         return (
             ops.convert_to_tensor(self.positives),
             ops.convert_to_tensor(self.negatives),
         )
 
     def merge_state(self, metrics: Iterable["HistogramAUC"]) -> None:
-        """Adds what other metrics with the same arguments have seen."""
+        """Adds the counts of other metrics with the same arguments."""
         for metric in metrics:
             for argument in ("num_groups", "num_bins", "logit_range"):
                 mine, others = getattr(self, argument), getattr(metric, argument)
@@ -165,7 +165,7 @@ def _mean_over_groups(pairs: Any, positives: Any, negatives: Any) -> Any:
     shares = auc_of_groups(pairs, positives, negatives)
     positives, negatives = ops.sum(positives, axis=1), ops.sum(negatives, axis=1)
     zeros = ops.zeros_like(shares)
-    # NaN is not 0, so what cannot be counted reaches the result.
+    # NaN is not 0, so values that cannot be counted reach the result.
     single = positives * negatives == 0.0
     rows = ops.where(single, zeros, positives + negatives)
     return ops.sum(rows * ops.where(single, zeros, shares)) / ops.sum(rows)

@@ -1,4 +1,4 @@
-"""Streaming log loss over the rows whose label is known."""
+"""Streaming log loss over the rows with a known label."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from home_tf.losses.labels import binary_crossentropy, split_missing
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class MaskedLogLoss(keras.metrics.Metric):
-    """`MaskedBinaryCrossentropy` over all rows seen, on all replicas.
+    """Log loss: `MaskedBinaryCrossentropy` over all rows seen, on all replicas.
 
     Args:
         name: Name of the metric.
@@ -33,5 +33,5 @@ class MaskedLogLoss(keras.metrics.Metric):
         self.count.assign_add(ops.sum(valid))
 
     def result(self) -> Any:
-        """The mean loss of the valid rows; NaN when there is none."""
+        """The mean loss over the valid rows; NaN if there are none."""
         return self.total / self.count

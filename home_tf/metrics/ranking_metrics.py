@@ -15,9 +15,9 @@ _LOGIT_RANGE = (-16.0, 16.0)
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class RankingMetrics(HistogramAUC):
-    """What `MaskedLogLoss` and `MaskedAUC` are of each task, by a few operations.
+    """`MaskedLogLoss` and `MaskedAUC` for every task, in a few operations.
 
-    Private to the package: the metrics that a ranking model reports by itself.
+    Private to the package: the metrics that every ranking model reports.
 
     Args:
         tasks: Names of the tasks.
@@ -49,7 +49,7 @@ class RankingMetrics(HistogramAUC):
         Args:
             labels: `{task: (batch,) or (batch, 1)}`; 0 or 1, NaN or -1 where missing.
             logits: `{task: (batch,) or (batch, 1)}`.
-            sample_weights: The same, of some tasks or of none.
+            sample_weights: The same, for some tasks or none.
         """
         y = self._stack(labels)
         weights = {task: ops.zeros_like(y[:, 0]) + 1.0 for task in self.tasks}
@@ -61,7 +61,7 @@ class RankingMetrics(HistogramAUC):
         self._add(self.counts, valid)
         bins, *counts = self._binned(y, scores, w)
         tasks = len(self.tasks)
-        first = np.arange(tasks) * self.num_bins  # of each task's histogram
+        first = np.arange(tasks) * self.num_bins  # for each task's histogram
         bins = ops.reshape(ops.reshape(bins, (-1, tasks)) + first, (-1,))
         for histogram, count in zip(self._histograms, counts, strict=True):
             added = ops.segment_sum(count, bins, tasks * self.num_bins)
@@ -90,7 +90,7 @@ class RankingMetrics(HistogramAUC):
 
     @property
     def names(self) -> list[str]:
-        """What `result` has, in its order."""
+        """The names in `result`, in order."""
         return [f"{t}_{name}" for t in self.tasks for name in ("log_loss", "auc")]
 
     def weighted_loss(self, loss_weights: Mapping[str, float]) -> Any:

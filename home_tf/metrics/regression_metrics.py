@@ -13,8 +13,8 @@ _SUMS = ("losses", "rows", "weights", "absolute", "squared")
 class RegressionMetrics(keras.metrics.Metric):
     """The mean loss, MAE and RMSE of each regression task over all rows seen.
 
-    Private to the package: the metrics that a ranking model reports by itself. Errors
-    are in the unit of the labels, and weighed by the sample weights.
+    Private to the package: the metrics that every ranking model reports. Errors are in
+    the unit of the labels, and weighted by the sample weights.
 
     Args:
         losses: `{task: loss}`.
@@ -44,8 +44,8 @@ class RegressionMetrics(keras.metrics.Metric):
 
         Args:
             labels: `{task: (batch,) or (batch, 1)}`, NaN where missing.
-            outputs: `{task: (batch,) or (batch, 1)}`, of the towers.
-            sample_weights: The same, of some tasks or of none.
+            outputs: `{task: (batch,) or (batch, 1)}`, the outputs of the towers.
+            sample_weights: The same, for some tasks or none.
         """
         for task, loss in self.task_losses.items():
             y, o, w, valid = loss.split_missing(
@@ -73,7 +73,7 @@ class RegressionMetrics(keras.metrics.Metric):
 
     @property
     def names(self) -> list[str]:
-        """What `result` has, in its order."""
+        """The names in `result`, in order."""
         return [f"{t}_{name}" for t in self._sums for name in ("loss", "mae", "rmse")]
 
     def weighted_loss(self, loss_weights: Mapping[str, float]) -> Any:

@@ -1,4 +1,4 @@
-"""What a batch of a ranking dataset is: features, labels, possibly weights."""
+"""Batches of a ranking dataset: features, labels and optional sample weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,20 +11,20 @@ from home_tf.losses import MaskedBinaryCrossentropy, MaskedLoss
 def unpack_batch(
     batch: Any, tasks: Sequence[str]
 ) -> tuple[Any, Mapping[str, Any], Mapping[str, Any]]:
-    """Splits a batch.
+    """Splits a batch into features, labels and sample weights.
 
     Args:
         batch: `(features, labels)` or `(features, labels, sample_weights)`; labels are
-            a dict by task, and so are sample weights, of some tasks only; or they are
-            one tensor for all tasks.
+            a dict by task; sample weights are a dict for some or all tasks, or one
+            tensor for all tasks.
         tasks: Names of the tasks.
 
     Returns:
-        Features, labels and sample weights by task; the last empty if there are none.
+        Features, labels and sample weights by task; the latter empty if there are none.
 
     Raises:
         ValueError: If the batch is anything else, labels lack a task, or sample weights
-            name another.
+            name an unknown task.
     """
     if isinstance(batch, (tuple, list)) and len(batch) in (2, 3):
         features, labels, *rest = batch
@@ -94,7 +94,7 @@ def check_losses(
 
 
 def check_network(network: Any, base: type) -> Any:
-    """Returns the network if it is a layer of the Keras in force; raises if not."""
+    """Returns the network if it is a layer of the active Keras; raises if not."""
     if isinstance(network, base):
         return network
     raise ValueError(
@@ -105,7 +105,7 @@ def check_network(network: Any, base: type) -> Any:
     )
 
 
-# What `compile` does not take, and where it is said instead.
+# Arguments that `compile` does not take, and where to give them instead.
 _ELSEWHERE = {
     "loss": "the model adds up the losses of its tasks",
     "loss_weights": "RankingModel(..., loss_weights={task: weight}) does",
@@ -114,7 +114,7 @@ _ELSEWHERE = {
 
 
 def check_compile(arguments: Mapping[str, Any]) -> None:
-    """Raises a `ValueError` if `compile` is given what it would not use."""
+    """Raises a `ValueError` if `compile` is given an argument that it would ignore."""
     for name, instead in _ELSEWHERE.items():
         if arguments.get(name):
             raise ValueError(
@@ -124,7 +124,7 @@ def check_compile(arguments: Mapping[str, Any]) -> None:
 
 
 def check_features(features: Any) -> Any:
-    """The features, after a check that no number among them is NaN or infinite.
+    """Returns the features after checking that no number is NaN or infinite.
 
     Args:
         features: `{feature: tensor}`; anything else is returned as it is.

@@ -1,4 +1,4 @@
-"""The training step with what is dense in it compiled by XLA."""
+"""The training step with its dense part compiled by XLA."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,23 +13,23 @@ from home_tf.models.ranking_network import RankingNetwork
 def comes_apart(model: Any) -> bool:
     """Whether a ranking model can take a `CompiledStep`.
 
-    Its network must come apart in lookups and the rest, and its loss weighting must do
-    with the gradient of the loss.
+    Its network must split into lookups and the rest, and its loss weighting must need
+    only the gradient of the loss.
     """
     network_comes_apart = isinstance(model.network, RankingNetwork)
     return network_comes_apart and not model.loss_weighting.needs_task_gradients
 
 
 class CompiledStep:
-    """One training step, of which XLA compiles the experts, gates, towers and losses.
+    """One training step with experts, gates, towers and losses compiled by XLA.
 
-    Private to the package. Forward and backward are one cluster, from the concatenated
-    features `v` to the gradients by `v` and by the weights. Lookups, the gradients of
-    the tables, which stay sparse, the optimizer and the metrics are outside. The
-    numbers are those of the plain step.
+    Private to the package. The forward and backward passes are one cluster, from the
+    concatenated features `v` to the gradients of `v` and the weights. Lookups, the
+    gradients of the tables, which stay sparse, the optimizer and the metrics stay
+    outside. The numbers equal those of the plain step.
 
-    XLA compiles anew for every batch size, so that a batch that is smaller than an
-    earlier one, as the last of an epoch may be, takes the same step uncompiled.
+    XLA compiles again for every batch size, so a batch that is smaller than an earlier
+    one, such as the last of an epoch, takes the same step uncompiled.
 
     Args:
         model: A ranking model, of either Keras, whose network is a `RankingNetwork`.
@@ -67,7 +67,7 @@ class CompiledStep:
         with tf.GradientTape() as tape:
             v = model.network.embed(check_features(inputs), training=True)
             added = added_loss(model.network.features)
-        # XLA would leave the losses' own checks out.
+        # XLA would skip the losses' own checks.
         targets = _checked(model.task_losses, labels, sample_weights)
         logits, of_v, of_others = self._run(v, *targets, scale)
         of_tables = tape.gradient([v, added], tables, output_gradients=[of_v, scale])
@@ -75,12 +75,12 @@ class CompiledStep:
         return logits
 
     def _other_weights(self, tables: Sequence[Any]) -> list[Any]:
-        """The trainable weights of the model but these, in their order."""
+        """The trainable weights of the model except these, in order."""
         of_tables = set(map(id, tables))
         return [w for w in self._model.trainable_variables if id(w) not in of_tables]
 
     def _run(self, *inputs: Any) -> Any:
-        """The compiled cluster; or, for a batch of fewer rows than before, its twin."""
+        """Runs the compiled cluster, or its plain twin for a batch with fewer rows."""
         import tensorflow as tf
 
         rows = tf.shape(inputs[0])[0]
@@ -98,7 +98,7 @@ class CompiledStep:
         sample_weights: Mapping[str, Any],
         scale: Any,
     ) -> tuple[dict[str, Any], Any, list[Any]]:
-        """The logits, and the gradients by `v` and by the weights, times `scale`."""
+        """Computes logits and gradients of `v` and the weights, times `scale`."""
         import tensorflow as tf
 
         model = self._model
@@ -119,7 +119,7 @@ def _checked(
     labels: Mapping[str, Any],
     sample_weights: Mapping[str, Any],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Labels and weights of the tasks, checked."""
+    """Checks and returns the labels and weights of the tasks."""
     found = {
         t: loss.check_targets(t, labels[t], sample_weights.get(t))
         for t, loss in losses.items()

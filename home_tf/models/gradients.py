@@ -1,4 +1,4 @@
-"""From losses to the optimizer, in both Kerases: added losses and loss scaling."""
+"""From losses to the optimizer in both Kerases: added losses and loss scaling."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from home_tf.backend.replicas import num_replicas
 
 def added_loss(layer: Any) -> Any:
     """This replica's share of the losses that a layer or model adds, a scalar."""
-    # Every replica adds all of them: undivided, they would count once a replica.
+    # Every replica adds all of them: undivided, they would count once per replica.
     loss = ops.convert_to_tensor(0.0)
     for added in layer.losses:
         loss += ops.cast(added, "float32") / num_replicas()
@@ -17,10 +17,10 @@ def added_loss(layer: Any) -> Any:
 
 
 def loss_scale(optimizer: Any) -> Any:
-    """The factor of all gradients by which mixed precision keeps them from underflow.
+    """The factor by which mixed precision scales gradients to avoid underflow.
 
     Returns:
-        A scalar tensor: 1 where the loss is not scaled.
+        A scalar tensor: 1 if the loss is not scaled.
     """
     import tensorflow as tf
 

@@ -1,22 +1,22 @@
-"""What Keras 3 lacks to train on several machines."""
+"""What Keras 3 lacks for training on several machines."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 class Keras3Steps:
-    """Mixed into a model of Keras 3, before it; legacy Keras needs none of it.
+    """A mixin, before the Keras 3 model class; legacy Keras does not need it.
 
-    Private to the package. In two places Keras 3 takes means over the workers where
-    `MultiWorkerMirroredStrategy` can take none: of a batch, whose shapes it is after,
-    and of the results of a step, which are scalars. Here both are the first replica's.
+    Private to the package. In two places Keras 3 averages over the workers where
+    `MultiWorkerMirroredStrategy` cannot: a batch, of which it needs only the shapes,
+    and the results of a step, which are scalars. Here both are the first replica's.
     """
 
     _in_step = False
 
     @property
     def distribute_strategy(self) -> Any:
-        """The strategy under which the model was made."""
+        """The strategy under which the model was created."""
         strategy = super().distribute_strategy  # type: ignore[misc]
         return _FirstReplica(strategy) if self._in_step else strategy
 
@@ -47,7 +47,7 @@ class Keras3Steps:
 
 
 class _FirstReplica:
-    """A strategy whose `run` returns what the first replica of this process does."""
+    """A strategy whose `run` returns the result of this process's first replica."""
 
     def __init__(self, strategy: Any) -> None:
         self._strategy = strategy

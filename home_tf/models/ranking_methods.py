@@ -1,4 +1,4 @@
-"""What the ranking model for Keras and its twin for TFRS have in common."""
+"""What the ranking models for Keras and for TFRS have in common."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,12 +24,12 @@ from home_tf.models.task_metrics import CompileArguments, name_metrics, update_m
 
 
 class RankingMethods:
-    """Mixed into a model of Keras or TFRS, before it.
+    """A mixin, before the model class of Keras or TFRS.
 
-    Private to the package. The model adds the losses of its tasks.
+    Private to the package. The model itself adds up the losses of its tasks.
     """
 
-    # Of the model.
+    # Provided by the model.
     losses: Sequence[Any]
     optimizer: Any
     trainable_variables: Any
@@ -43,14 +43,14 @@ class RankingMethods:
         loss_weighting: Any,
         task_losses: Mapping[str, MaskedLoss] | None,
     ) -> None:
-        """Checks and keeps the arguments that both models have."""
+        """Checks and stores the arguments that both models share."""
         check_in_step("A ranking model")
         self.network = check_network(network, keras.layers.Layer)
         self.tasks = list(tasks)
         self.loss_weights = check_loss_weights(self.tasks, loss_weights)
         self.loss_weighting = resolve(loss_weighting, self.loss_weights, self.network)
         self.task_losses = check_losses(self.tasks, task_losses)
-        # Keras tracks a metric that is an attribute.
+        # Keras tracks metrics that are attributes.
         ranked = [t for t in self.tasks if not self.is_regression(t)]
         if ranked:
             self.ranking_metrics = RankingMetrics(ranked, name="ranking")
@@ -68,9 +68,9 @@ class RankingMethods:
 
     @property
     def _own_metrics(self) -> list[Any]:
-        """The metrics that the model reports by itself."""
-        # Each is there if there are such tasks. An attribute of the class of that name
-        # would keep legacy Keras from tracking the metric.
+        """The metrics that every model reports."""
+        # Each exists if there are such tasks. A class attribute of that name would keep
+        # legacy Keras from tracking the metric.
         names = ("ranking_metrics", "regression_metrics")
         return [getattr(self, name) for name in names if hasattr(self, name)]
 
@@ -86,23 +86,23 @@ class RankingMethods:
         metrics: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Configures training as `keras.Model.compile`; the losses are the model's.
+        """Configures training like `keras.Model.compile`; the model brings its losses.
 
         Args:
             optimizer: The optimizer.
-            jit_compile: Whether XLA compiles the step. Of a `RankingNetwork` it
-                compiles all but the lookups, the optimizer and the metrics; elsewhere,
-                and with a loss weighting that needs every task's gradient, the whole
-                step, and evaluation and prediction too, as Keras does.
+            jit_compile: Whether XLA compiles the step. With a `RankingNetwork`, it
+                compiles all but the lookups, the optimizer and the metrics. With other
+                networks, and with a loss weighting that needs every task's gradient, it
+                compiles the whole step, and evaluation and prediction, as in Keras.
             metrics: Further metrics, `{task: metric or [metric, ...]}`, reported as
-                `<task>_<name>`. They see the rows with a known label, their sample
-                weights, and probabilities or, of a regression task, predictions; logits
-                if they are made `from_logits`.
+                `<task>_<name>`. They get the rows with a known label, their sample
+                weights, and probabilities or, for a regression task, predictions;
+                logits if they are created with `from_logits`.
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
-            ValueError: If there is a loss or loss weights, `metrics` or `jit_compile`
-                is anything else, or `jit_compile` is set under a strategy with several
+            ValueError: If losses or loss weights are given, `metrics` or `jit_compile`
+                is invalid, or `jit_compile` is set under a strategy with several
                 replicas.
         """
         check_compile(kwargs)
@@ -110,7 +110,7 @@ class RankingMethods:
         named = name_metrics(self.tasks, metrics, self._own_names)
         in_part = jit_compile and comes_apart(self)
         self.compiled_step = CompiledStep(self) if in_part else None
-        # Without `weighted_metrics` legacy Keras warns of sample weights without a use.
+        # Without `weighted_metrics`, legacy Keras warns about unused sample weights.
         arguments = {"weighted_metrics": [], **kwargs}
         super().compile(  # type: ignore[misc]
             optimizer=optimizer, jit_compile=jit_compile and not in_part, **arguments
@@ -119,11 +119,11 @@ class RankingMethods:
         self.compile_arguments = CompileArguments(named, given)
 
     def fit(self, *args: Any, class_weight: Any = None, **kwargs: Any) -> Any:
-        """Trains as `keras.Model.fit`, on features and labels `{task: (rows,)}`.
+        """Trains like `keras.Model.fit`, on features and labels `{task: (rows,)}`.
 
         Args:
             *args: Arguments of `keras.Model.fit`.
-            class_weight: Not taken: a model of several tasks has no one class.
+            class_weight: Not supported: a multi-task model has no single class.
             **kwargs: Arguments of `keras.Model.fit`; `sample_weight` is `{task:
                 (rows,)}`, or `(rows,)` for all tasks.
 
@@ -131,20 +131,20 @@ class RankingMethods:
             The history.
 
         Raises:
-            ValueError: If there are class weights.
+            ValueError: If class weights are given.
         """
         _check_no_class_weight(class_weight)
         return super().fit(*args, **kwargs)  # type: ignore[misc]
 
     @property
     def takes_own_step(self) -> bool:
-        """Whether `own_step` is the training step, and not that of Keras or TFRS."""
+        """Whether `own_step` is the training step instead of that of Keras or TFRS."""
         return (
             self.loss_weighting.needs_task_gradients or self.compiled_step is not None
         )
 
     def own_step(self, data: Any) -> dict[str, Any]:
-        """One step of the optimizer, and the results of the metrics."""
+        """Takes one step of the optimizer and returns the results of the metrics."""
         if self.loss_weighting.needs_task_gradients:
             logits = task_gradient_step(self, data)
         else:
@@ -156,12 +156,12 @@ class RankingMethods:
     def train_on_batch(
         self, *args: Any, class_weight: Any = None, **kwargs: Any
     ) -> Any:
-        """Trains on one batch, as `keras.Model.train_on_batch`; see `fit`."""
+        """Trains on one batch, like `keras.Model.train_on_batch`; see `fit`."""
         _check_no_class_weight(class_weight)
         return super().train_on_batch(*args, **kwargs)  # type: ignore[misc]
 
     def call(self, inputs: Any, training: bool | None = None) -> dict[str, Any]:
-        """Features to logits `{task: (batch, 1)}`."""
+        """Computes the logits, `{task: (batch, 1)}`, from the features."""
         logits: dict[str, Any] = self.network(check_features(inputs), training=training)
         return logits
 
@@ -181,7 +181,7 @@ class RankingMethods:
         return [*super().metrics, *added]  # type: ignore[misc]
 
     def get_metrics_result(self) -> dict[str, Any]:
-        """The metrics over all rows seen, with `loss` and learnt weights."""
+        """The metrics over all rows seen, with `loss` and the learnt weights."""
         loss = sum(m.weighted_loss(self.loss_weights) for m in self._own_metrics)
         own = [metric.result() for metric in self._own_metrics]
         return {
@@ -193,22 +193,23 @@ class RankingMethods:
 
     @property
     def _added_metrics(self) -> dict[str, tuple[str, Any]]:
-        """`{name: (task, metric)}` of the metrics that `compile` was given."""
+        """The metrics that `compile` was given, `{name: (task, metric)}`."""
         return self.compile_arguments.metrics
 
     @property
     def metrics_names(self) -> list[str]:
-        """What the numbers that `evaluate` returns as a list are, in their order."""
+        """The names of the numbers that `evaluate` returns as a list, in order."""
         own, added = self._own_names, self._added_metrics
         reported = ["loss", *own, *added, *self.loss_weighting.results()]
         if IS_LEGACY:
             return reported
-        # As Keras 3 puts them: those that are a metric's own name, then the others.
+        # In the order of Keras 3: first the names that are a metric's own, then the
+        # others.
         first = [metric.name for metric in self.metrics if metric.name in reported]
         return first + sorted(set(reported) - set(first))
 
     def predict_step(self, data: Any) -> dict[str, Any]:
-        """Probabilities, and numbers of regression tasks, `{task: (batch, 1)}`.
+        """Predicts probabilities, or numbers of regression tasks, `{task: (batch, 1)}`.
 
         Labels in the batch are ignored.
         """
@@ -241,7 +242,7 @@ class RankingMethods:
         return cls(**{**parts, "task_losses": losses})
 
     def get_compile_config(self) -> dict[str, Any] | None:
-        """Returns the arguments of `compile`, for a saved model; None before it."""
+        """Returns the arguments of `compile`, for saving; None before `compile`."""
         given = self.compile_arguments.given
         if given is None:
             return None
@@ -250,7 +251,7 @@ class RankingMethods:
         return {name: serialize(value) for name, value in arguments.items()}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles a loaded model as the saved one was."""
+        """Compiles a loaded model like the saved one."""
         deserialize = keras.saving.deserialize_keras_object
         self.compile(**{name: deserialize(value) for name, value in config.items()})
         self.optimizer.build(self.trainable_variables)

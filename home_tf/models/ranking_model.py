@@ -15,14 +15,14 @@ from home_tf.models.ranking_methods import RankingMethods
 class RankingModel(RankingMethods, Keras3Steps, keras.Model):
     """Trains a multi-task network on the weighted sum of its tasks' losses.
 
-    `fit` and `evaluate` report the streaming `<task>_log_loss` and `<task>_auc`, of
+    `fit` and `evaluate` report the streaming `<task>_log_loss` and `<task>_auc`, for
     regression tasks `<task>_loss`, `<task>_mae` and `<task>_rmse`, and as `loss` the
-    weighted sum of the losses, each over all rows seen; by `loss_weights`, whatever the
-    loss weighting. The twin for TFRS is `home_tf.tfrs.RankingModel`.
+    sum of the losses weighted by `loss_weights`, whatever the loss weighting; each over
+    all rows seen. Its counterpart for TFRS is `home_tf.tfrs.RankingModel`.
 
-    `model(features)` returns logits, which is what losses need; `model.predict` returns
-    probabilities, and numbers of regression tasks. A feature that is NaN or infinite is
-    an error which names it.
+    `model(features)` returns logits, which the losses need; `model.predict` returns
+    probabilities, or numbers for regression tasks. A feature that is NaN or infinite
+    raises an error that names it.
 
     Args:
         network: Layer or model from features to logits `{task: (batch, 1)}`:
@@ -33,8 +33,8 @@ class RankingModel(RankingMethods, Keras3Steps, keras.Model):
             `"uncertainty"`, `"gradnorm"`, `"pcgrad"`, or an object of
             `home_tf.loss_weighting`. Learnt weights are reported as
             `<task>_loss_weight`.
-        task_losses: `{task: loss}`, such as `MaskedRegressionLoss` of a task whose
-            label is a number; `MaskedBinaryCrossentropy` for tasks that are not named.
+        task_losses: `{task: loss}`, such as `MaskedRegressionLoss` for a regression
+            task; `MaskedBinaryCrossentropy` for tasks that are not named.
         **kwargs: Arguments of `keras.Model`.
 
     Raises:
@@ -74,9 +74,9 @@ class RankingModel(RankingMethods, Keras3Steps, keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """This replica's share of the loss: the tasks' losses, weighed, and added ones.
+        """This replica's share of the loss: weighted task losses and added losses.
 
-        PCGrad changes the gradients only: its loss is the plain sum.
+        PCGrad changes only the gradients: its loss is the plain sum.
         """
         _, labels, weights = unpack_batch((x, y, sample_weight), self.tasks)
         losses = self.weighted_losses(labels, y_pred, weights)
@@ -96,7 +96,7 @@ class RankingModel(RankingMethods, Keras3Steps, keras.Model):
         }
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """One step of the optimiser, and the results of the metrics."""
+        """Takes one step of the optimiser and returns the results of the metrics."""
         if self.takes_own_step:
             return self.own_step(data)
         results: dict[str, Any] = super().train_step(data)

@@ -12,19 +12,19 @@ _PARTS = ("features", "representations", "towers")
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class RankingNetwork(Layer):
-    """Feature embedding, task representations and task towers, one after the other.
+    """Feature embedding, task representations and task towers in sequence.
 
     Args:
         features: Layer from a dict of features to `(batch, width)`: `FeatureEmbedding`.
         representations: Layer from `(batch, width)` to `{task: (batch, D)}`: `HoME`, or
-            any other with its contract.
-        towers: Layer from there to logits `{task: (batch, 1)}`: `TaskTowers`.
+            any other with the same interface.
+        towers: Layer from representations to logits `{task: (batch, 1)}`: `TaskTowers`.
         dropout: Rate of the dropout on the concatenated features.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
         - `inputs`: What `features` takes.
-        - `training`: Whether the call is one of training.
+        - `training`: Whether this is a training call.
         - `return_features`: Whether to return the pair of the logits and the
           concatenated features `(batch, width)`, which all tasks share.
 
@@ -48,7 +48,8 @@ class RankingNetwork(Layer):
         self.features = features
         self.representations = representations
         self.towers = towers
-        # By default the random numbers of legacy Keras have no state to be saved.
+        # By default, the random numbers of legacy Keras have no state that can be
+        # saved.
         rng = {"rng_type": "stateful"} if IS_LEGACY and dropout else {}
         self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, **rng)
 
@@ -84,7 +85,7 @@ class RankingNetwork(Layer):
 
     @property
     def dense_parts(self) -> list[Any]:
-        """The layers that `logits_of` calls, in their order."""
+        """The layers that `logits_of` calls, in order."""
         return [self.representations, self.towers]
 
     def get_config(self) -> dict[str, Any]:
@@ -99,6 +100,6 @@ class RankingNetwork(Layer):
 
 
 def _build(part: Any, shape: Any) -> None:
-    # A part that comes from a saved model is built already.
+    # A part from a saved model is already built.
     if not part.built:
         part.build(shape)

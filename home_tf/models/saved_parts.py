@@ -1,4 +1,4 @@
-"""The parts of a saved model, which are objects of their own."""
+"""Saving and loading the parts of a model, which are objects themselves."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from home_tf.errors import HomeError
 
 
 def serialize_parts(owner: Any, *names: str) -> dict[str, Any]:
-    """The parts of a model or layer as values of its configuration."""
+    """Turns the parts of a model or layer into values of its configuration."""
     return {
         name: keras.saving.serialize_keras_object(getattr(owner, name))
         for name in names
@@ -16,7 +16,7 @@ def serialize_parts(owner: Any, *names: str) -> dict[str, Any]:
 
 
 def deserialize_parts(config: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """The configuration of a model or layer, with its parts made anew.
+    """Restores the parts in the configuration of a model or layer.
 
     Args:
         config: What `get_config` returned.
@@ -26,14 +26,14 @@ def deserialize_parts(config: Mapping[str, Any], *names: str) -> dict[str, Any]:
         The arguments of the model or layer.
 
     Raises:
-        HomeError: If another version of this package saved it, whose layers had other
-            arguments.
+        HomeError: If it was saved by another version of this package, whose layers had
+            other arguments.
     """
     try:
         parts = {
             name: keras.saving.deserialize_keras_object(config[name]) for name in names
         }
-    except HomeError:  # of a part in a part
+    except HomeError:  # from a part of a part
         raise
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1][-200:]

@@ -1,4 +1,4 @@
-"""The training step of loss weightings that need every task's gradient."""
+"""The training step for loss weightings that need every task's gradient."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from home_tf.models.gradients import added_loss, apply_gradients, loss_scale
 
 
 def task_gradient_step(model: Any, batch: Any) -> Any:
-    """One step of the optimiser on the gradients that the loss weighting decides on.
+    """Takes one step of the optimiser on the gradients from the loss weighting.
 
     Args:
         model: A ranking model, of either Keras.

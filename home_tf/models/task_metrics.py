@@ -1,4 +1,4 @@
-"""Metrics of one task each, by the names under which they are reported."""
+"""Metrics of single tasks, under the names that are reported."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from home_tf.losses import MaskedLoss
 
 @dataclass
 class CompileArguments:
-    """What a model was compiled with, in an object in which Keras looks for no state.
+    """The arguments of `compile`, in an object that Keras does not search for state.
 
-    So that a model that is built may be compiled again, with other metrics.
+    So a built model can be compiled again with other metrics.
 
     Attributes:
         metrics: `{name: (task, metric)}`.
-        given: The arguments of `compile` but the optimizer; None before it.
+        given: The arguments of `compile` except the optimizer; None before `compile`.
     """
 
     metrics: dict[str, tuple[str, Any]] = field(default_factory=dict)
@@ -26,18 +26,18 @@ class CompileArguments:
 def name_metrics(
     tasks: Sequence[str], metrics: Any, taken: Sequence[str]
 ) -> dict[str, tuple[str, Any]]:
-    """Names what `compile` is given as `metrics`.
+    """Names the `metrics` that are given to `compile`.
 
     Args:
         tasks: Names of the tasks.
         metrics: `{task: metric or [metric, ...]}`, or None for none.
-        taken: Names that are reported already.
+        taken: Names that are already in use.
 
     Returns:
         `{<task>_<name of the metric>: (task, metric)}`.
 
     Raises:
-        ValueError: If it is anything else, names another task, or a name is taken.
+        ValueError: If `metrics` is invalid, names an unknown task, or a name is taken.
     """
     if not metrics:
         return {}
@@ -68,14 +68,14 @@ def name_metrics(
 def update_metric(
     metric: Any, loss: MaskedLoss, labels: Any, logits: Any, sample_weight: Any
 ) -> None:
-    """Adds a task's rows to a metric of Keras, those with a known label.
+    """Updates a Keras metric with a task's rows that have a known label.
 
-    A metric that is made `from_logits` gets the logits, any other the predictions.
+    A metric created with `from_logits` gets the logits, any other the predictions.
     """
     labels, logits, weights, _ = loss.split_missing(labels, logits, sample_weight)
     from_logits = metric.get_config().get("from_logits", False)
     predictions = logits if from_logits else loss.to_prediction(logits)
-    # Many a metric takes the mean along the last axis.
+    # Many metrics take the mean along the last axis.
     column = (-1, 1)
     metric.update_state(
         ops.reshape(labels, column),

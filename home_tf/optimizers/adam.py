@@ -1,4 +1,4 @@
-"""Adam of Keras, as one operation a variable, with the clipping that it promises."""
+"""Keras's Adam with one operation per variable and true global clipping."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +12,11 @@ from home_tf.optimizers.clipping import ClipsByGlobalNorm
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class Adam(ClipsByGlobalNorm, keras.optimizers.Adam):
-    """`keras.optimizers.Adam`, faster, and with a clipping of the whole gradient.
+    """`keras.optimizers.Adam`, but faster and with true clipping by the global norm.
 
-    The norm that `global_clipnorm` bounds is that of the sum over all replicas, with
-    the rows of an id that a batch looks up several times added up. A variable is
-    updated by one operation of TensorFlow in place of some twenty. All arguments are
-    those of Keras.
+    `global_clipnorm` bounds the norm of the gradient summed over all replicas, with the
+    rows of an id that a batch looks up several times added up. A variable is updated by
+    one TensorFlow operation instead of about twenty. The arguments are those of Keras.
 
     Examples:
         >>> model.compile(optimizer=Adam(1e-3, global_clipnorm=1.0))
@@ -30,23 +29,23 @@ class Adam(ClipsByGlobalNorm, keras.optimizers.Adam):
 
     def __init__(self, learning_rate: Any = 0.001, **kwargs: Any) -> None:
         if IS_LEGACY:
-            # Which would compile the update of each variable for itself on a GPU.
+            # It would compile the update of each variable separately on a GPU.
             kwargs.setdefault("jit_compile", False)
         super().__init__(learning_rate=learning_rate, **kwargs)
 
     def apply(self, *args: Any, **kwargs: Any) -> Any:
-        """Applies gradients: where Keras 3 begins a step."""
+        """Applies gradients: the start of a step in Keras 3."""
         with self._same_rate():
             return super().apply(*args, **kwargs)
 
     def _internal_apply_gradients(self, *args: Any, **kwargs: Any) -> Any:
-        # Where legacy Keras has the learning rate of the step.
+        # Where legacy Keras keeps the learning rate of the step.
         with self._same_rate():
             return super()._internal_apply_gradients(*args, **kwargs)
 
     @contextmanager
     def _same_rate(self) -> Iterator[None]:
-        """Computes the rate of a step once, and not for each variable."""
+        """Computes the learning rate of a step once, not for each variable."""
         self._step_rate = self._corrected_rate()
         try:
             yield
@@ -57,14 +56,14 @@ class Adam(ClipsByGlobalNorm, keras.optimizers.Adam):
         return self._corrected_rate() if self._step_rate is None else self._step_rate
 
     def _corrected_rate(self) -> Any:
-        """The learning rate with the correction of both moments' bias, in float32."""
+        """The learning rate with the bias correction of both moments, in float32."""
         step = tf.cast(self.iterations + 1, tf.float32)
         rate = tf.cast(self.learning_rate, tf.float32)
         return rate * tf.sqrt(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
 
     def update_step(self, gradient: Any, variable: Any, *learning_rate: Any) -> None:
         """Updates a variable."""
-        # Keras takes the squares of the rows of an id before it adds them up.
+        # Keras would square the rows of an id before adding them up.
         gradient = tf.convert_to_tensor(gradient)
         if self.amsgrad:
             super().update_step(gradient, variable, *learning_rate)
@@ -75,7 +74,7 @@ class Adam(ClipsByGlobalNorm, keras.optimizers.Adam):
             var=variable.handle,
             m=momentum.handle,
             v=velocity.handle,
-            # The rate has the correction by these powers already.
+            # The rate already includes the correction by these powers.
             beta1_power=tf.zeros((), dtype),
             beta2_power=tf.zeros((), dtype),
             lr=tf.cast(self._rate(), dtype),

@@ -1,4 +1,4 @@
-"""Clipping by the norm that the gradients have together, over all replicas."""
+"""Clipping by the joint norm of all gradients, over all replicas."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,22 +10,22 @@ from home_tf.backend.replicas import sum_over_replicas
 
 
 class ClipsByGlobalNorm:
-    """Mixed into an optimizer of either Keras, before it: what `global_clipnorm` does.
+    """A mixin, before an optimizer class of either Keras: `global_clipnorm`.
 
     Private to the package. Keras takes the norm of a sparse gradient before it adds up
-    the rows of an id that a batch looks up several times, and Keras 3 that of each
-    replica's gradients on its own; what then moves the weights can have a norm many
-    times as large.
+    the rows of an id that a batch looks up several times, and Keras 3 clips each
+    replica's gradients separately, so the norm of the actual update can be many times
+    as large.
     """
 
-    # Of the optimizer.
+    # Provided by the optimizer.
     global_clipnorm: float | None
 
     def _clip_gradients(self, grads: Sequence[Any]) -> list[Any]:
         if not self.global_clipnorm:
             return super()._clip_gradients(grads)  # type: ignore[misc]
         given = [gradient for gradient in grads if gradient is not None]
-        # Legacy Keras has added up the replicas' gradients already.
+        # Legacy Keras has already added up the replicas' gradients.
         together = given if IS_LEGACY else sum_over_replicas(given)
         norm = tf.sqrt(tf.add_n([_squared_norm(gradient) for gradient in together]))
         scale = self.global_clipnorm / tf.maximum(norm, self.global_clipnorm)

@@ -10,22 +10,22 @@ from home_tf.optimizers.adam import Adam
 
 @keras.saving.register_keras_serializable(package="home_tf")
 class LazyAdam(Adam):
-    """Adam whose step does not depend on the number of rows of the embedding tables.
+    """Adam whose step time does not depend on the size of the embedding tables.
 
-    Adam of Keras moves every row of a table in every step, for its moments decay also
-    where there is no gradient. Here a row that is not looked up stays as it is, moments
-    included. All other variables are updated as Adam does.
+    Keras's Adam moves every row of a table in every step, because the moments decay
+    even without a gradient. Here, a row that is not looked up stays as it is, including
+    its moments. All other variables are updated as in Adam.
 
     A row that is looked up several times gets the sum of its gradients, once.
 
     Args:
         learning_rate: As in `keras.optimizers.Adam`, like the next three.
-        beta_1: Decay of the mean of the gradients.
-        beta_2: Decay of the mean of their squares.
-        epsilon: What keeps the divisor from being 0.
+        beta_1: Decay rate of the mean of the gradients.
+        beta_2: Decay rate of the mean of their squares.
+        epsilon: A small constant that avoids division by 0.
         name: Name of the optimizer.
         **kwargs: Further arguments of `home_tf.optimizers.Adam`. Weight decay, moving
-            averages of the weights and accumulated gradients touch all rows again.
+            averages of the weights and gradient accumulation still touch all rows.
 
     Raises:
         ValueError: If `amsgrad` is set, which has no lazy form here.
@@ -61,7 +61,7 @@ class LazyAdam(Adam):
         )
 
     def update_step(self, gradient: Any, variable: Any, *learning_rate: Any) -> None:
-        """Updates a variable, or the rows of it that have a gradient."""
+        """Updates a variable, or only its rows that have a gradient."""
         if isinstance(gradient, tf.IndexedSlices):
             self._update_rows(gradient, variable)
         else:
@@ -70,7 +70,7 @@ class LazyAdam(Adam):
     def _update_rows(self, gradient: Any, variable: Any) -> None:
         momentum, velocity = self._moments(variable)
         rows, values = gradient.indices, tf.cast(gradient.values, variable.dtype)
-        if not IS_LEGACY:  # legacy Keras has added the gradients of a row up already
+        if not IS_LEGACY:  # legacy Keras has already added up the gradients of a row
             rows, places = tf.unique(rows)
             values = tf.math.unsorted_segment_sum(values, places, tf.size(rows))
         m = tf.gather(momentum, rows)

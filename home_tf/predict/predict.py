@@ -37,34 +37,34 @@ def predict(
     memory: str = "4GB",
     progress: Progress | None = None,
 ) -> int:
-    """Predicts all tasks for many rows, and writes Parquet files.
+    """Predicts all tasks for many rows and writes Parquet files.
 
-    The rows are read, predicted and written batch by batch, so that memory does not
-    grow with their number. A call that was interrupted resumes after the last file that
-    was complete.
+    The rows are read, predicted and written batch by batch, so memory does not grow
+    with their number. An interrupted call resumes after the last complete file.
 
     Args:
-        data: A dataset directory, or its URL; files of CSV or Parquet, as a path, a
-            pattern such as `new/*.parquet` or a list of them, which have the columns
-            that the model reads; or a table of Ibis, Arrow, pandas or Polars, with
-            which `out` must be new.
+        data: A dataset directory, or its URL; CSV or Parquet files with the columns
+            that the model reads, as a path, a pattern such as `new/*.parquet` or a list
+            of them; or a table of Ibis, Arrow, pandas or Polars, for which `out` must
+            be new.
         out: The folder to write, or its URL: `part-00000.parquet`, ..., each with the
             kept columns and a `float32` column `predicted_TASK` for each task, and
             `predicted_score` if the model has a score. The rows are in the order of
-            the data, but on Spark in none.
+            the data, except on Spark.
         export: A SavedModel that `home-tf export` wrote, or the folder of its versions,
-            of which the newest is taken. Neither Keras nor the run is needed.
-        run: The folder of a run instead: its best checkpoint, as it would be exported.
+            to use the newest. Neither Keras nor the run is needed.
+        run: The folder of a run to use instead: its best checkpoint, as it would be
+            exported.
         run_data: The dataset directory of the run, if it has moved.
         split: The split of a dataset directory; by default `test`.
-        columns: Columns of the rows to keep beside the predictions, such as keys.
-        batch_size: The most rows that the model gets at once.
-        rows_per_file: About how many rows a file has; not on Spark.
-        engine: `"duckdb"`, `"spark"`, or a session of Spark, whose executors then load
-            the model.
-        master: The address of Spark's cluster.
-        memory: The most memory that DuckDB takes.
-        progress: Called with a stage and how many rows are done, of how many.
+        columns: Columns to keep next to the predictions, such as keys.
+        batch_size: Maximum number of rows per model call.
+        rows_per_file: Approximate number of rows per file; not on Spark.
+        engine: `"duckdb"`, `"spark"`, or a Spark session, whose executors then load the
+            model.
+        master: The Spark master.
+        memory: Memory limit of DuckDB.
+        progress: Called with a stage, the number of rows done, and their total.
 
     Returns:
         Number of rows in the folder.
@@ -72,7 +72,7 @@ def predict(
     Raises:
         HomeError: If there is no model or no data, a column is missing or has values
             that the model cannot read, an argument is out of its range, or `out` holds
-            something else, such as predictions of other data.
+            something else, such as predictions for other data.
     """
     check_at_least("batch_size", batch_size, 1)
     check_at_least("rows_per_file", rows_per_file, 1)
@@ -127,7 +127,7 @@ def _open_model(
     run_data: PathLike | None,
     engine: Any,
 ) -> Iterator[AnyPath]:
-    """Lends the folder of the SavedModel; that of a run goes afterwards."""
+    """Yields the folder of the SavedModel; the one of a run is removed afterwards."""
     if export is not None:
         if run is not None or run_data is not None:
             raise HomeError("name either an `export` or a `run`, not both")
@@ -140,7 +140,7 @@ def _open_model(
         )
     if run is None:
         raise HomeError("name the model that predicts: an `export` or a `run`")
-    # They import Keras, which an export does not need.
+    # Imported here: they import Keras, which an export does not need.
     from home_tf.export import export_for_predictions
     from home_tf.run import Run
 
@@ -150,7 +150,7 @@ def _open_model(
 
 
 def _check_kept(columns: Sequence[str], outputs: Sequence[str]) -> list[str]:
-    """The columns to keep, each once."""
+    """Checks the columns to keep, and removes duplicates."""
     taken = {f"{PREFIX}{output}" for output in outputs}.intersection(columns)
     if taken:
         raise HomeError(
@@ -161,10 +161,10 @@ def _check_kept(columns: Sequence[str], outputs: Sequence[str]) -> list[str]:
 
 
 def _fingerprint(folder: AnyPath) -> str:
-    """What tells one model from another.
+    """Returns a text that identifies a model.
 
     Args:
-        folder: That of a SavedModel, or of a run.
+        folder: The folder of a SavedModel, or of a run.
     """
     patterns = ("saved_model.pb", "variables/*", "checkpoints/best/*")
     found = []

@@ -24,11 +24,11 @@ class PredictBatches:
 
     Args:
         model: The folder of the SavedModel.
-        fingerprint: What tells the model from others.
+        fingerprint: A text that identifies the model.
         columns: The columns that it reads.
         outputs: What it predicts.
-        kept: Columns of the rows that are kept beside the predictions.
-        batch_size: The most rows that the model gets at once.
+        kept: Columns that are kept next to the predictions.
+        batch_size: Maximum number of rows per model call.
     """
 
     model: str
@@ -45,7 +45,7 @@ class PredictBatches:
             batches: Batches with the columns that the model reads, and those to keep.
 
         Yields:
-            Batches with the kept columns and the predictions in their order.
+            Batches with the kept columns and the predictions, in order.
 
         Raises:
             HomeError: If a column has values that the model cannot read.
@@ -65,7 +65,7 @@ class PredictBatches:
         return list(dict.fromkeys([*self.columns, *self.kept]))
 
     def schema(self, rows: pa.Schema) -> pa.Schema:
-        """The schema of the predictions, from that of the rows."""
+        """Derives the schema of the predictions from that of the rows."""
         kept = [rows.field(name) for name in self.kept]
         predicted = [pa.field(f"{PREFIX}{o}", pa.float32()) for o in self.outputs]
         return pa.schema([*kept, *predicted])
@@ -77,7 +77,7 @@ class PredictBatches:
 
 
 def _cast(name: str, values: pa.Array, column: Column) -> pa.Array:
-    """Values in the type of a column, missing ones as a record has them."""
+    """Casts values to the type of a column, with missing ones as in a record."""
     wanted = _SCALARS[column.dtype]
     if _is_list(values.type) != bool(column.shape):
         raise _error(name, values, column)
@@ -88,7 +88,7 @@ def _cast(name: str, values: pa.Array, column: Column) -> pa.Array:
     if not (readable(held) or kinds.is_large_string(held) or kinds.is_null(held)):
         raise _error(name, values, column)
     try:
-        # A fraction does not become a whole number; a double may become a float.
+        # A fraction must not become an integer; a double may become a float.
         safe = column.dtype != "float32"
         cast = values.cast(pa.list_(wanted) if column.shape else wanted, safe=safe)
     except pa.ArrowInvalid as error:

@@ -1,4 +1,4 @@
-"""The rows that are predicted: those of a dataset directory, or of files and tables."""
+"""The rows to predict: from a dataset directory, or from files and tables."""
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -38,7 +38,7 @@ class RecordRows:
         self._rows = data.split(split).rows
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells these rows from others."""
+        """A text that identifies these rows."""
         return {"sha256": self._data.fingerprint, "split": self._split}
 
     def predict(
@@ -84,9 +84,10 @@ class TableRows:
     Args:
         data: A path or pattern of CSV or Parquet files, a list of them, or a table of
             Ibis, Arrow, pandas or Polars.
-        engine: Where the rows are read, as `open_engine` takes it, and so the others.
-        master: The address of Spark's cluster.
-        memory: The most memory that DuckDB takes.
+        engine: The engine that reads the rows; see `open_engine` for this and the
+            others.
+        master: The Spark master.
+        memory: Memory limit of DuckDB.
     """
 
     def __init__(self, data: Any, engine: Any, master: str | None, memory: str) -> None:
@@ -95,8 +96,8 @@ class TableRows:
         self._files = _find_files(data)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells these rows from others."""
-        if self._files is None:  # nothing tells a table from another
+        """A text that identifies these rows."""
+        if self._files is None:  # a table cannot be identified
             return {"table": uuid4().hex}
         return {"files": [_describe(file) for file in self._files]}
 
@@ -143,7 +144,7 @@ class TableRows:
 
 
 def _find_files(data: Any) -> list[str] | None:
-    """The files that are meant; None of a table."""
+    """Finds the files; None for a table."""
     if not isinstance(data, (str, Path, list, tuple)):
         return None
     given = [str(data)] if isinstance(data, (str, Path)) else list(map(str, data))
@@ -174,9 +175,9 @@ def _check_columns(
 
 
 def _to_arrow(values: npt.NDArray[Any]) -> pa.Array:
-    """An array of records, `(rows,)` or `(rows, length)`, as one of Arrow."""
+    """Converts an array of records, `(rows,)` or `(rows, length)`, to Arrow."""
     flat = values.ravel()
-    # TensorFlow's texts are bytes in UTF-8.
+    # TensorFlow's strings are bytes in UTF-8.
     is_text = flat.dtype.kind == "O"
     found = pa.array(flat, pa.binary()).cast(pa.string()) if is_text else pa.array(flat)
     if values.ndim == 1:

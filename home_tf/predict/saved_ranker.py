@@ -1,4 +1,4 @@
-"""An exported model, called on arrays."""
+"""An exported model that is called on arrays."""
 
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
@@ -21,7 +21,7 @@ _SIGNATURE = "predict"
 
 
 def find_saved_model(folder: PathLike) -> AnyPath:
-    """The SavedModel in a folder: the folder itself, or its newest version.
+    """Finds the SavedModel in a folder: the folder itself, or its newest version.
 
     Raises:
         HomeError: If there is none.
@@ -40,13 +40,13 @@ def find_saved_model(folder: PathLike) -> AnyPath:
 
 
 class SavedRanker:
-    """A SavedModel that `home-tf export` wrote; it needs nothing but TensorFlow.
+    """A SavedModel written by `home-tf export`; it needs only TensorFlow.
 
     Args:
         folder: The folder with `saved_model.pb`.
 
     Raises:
-        HomeError: If it cannot be loaded, or is another model.
+        HomeError: If it cannot be loaded, or is a different kind of model.
     """
 
     def __init__(self, folder: PathLike) -> None:
@@ -74,8 +74,8 @@ class SavedRanker:
 
     @cached_property
     def outputs(self) -> list[str]:
-        """The tasks in the order of their names, and then `score` if there is one."""
-        # The order of the tasks is not in a SavedModel.
+        """The tasks in alphabetical order, then `score` if there is one."""
+        # A SavedModel does not store the order of the tasks.
         found = self._function.structured_outputs
         return sorted(found, key=lambda name: (name == "score", name))
 
@@ -89,7 +89,7 @@ class SavedRanker:
             `{output: (rows,)}`.
 
         Raises:
-            HomeError: If a number is NaN or infinite that must not be.
+            HomeError: If a number is NaN or infinite but must not be.
         """
         tensors = {name: tf.constant(values) for name, values in columns.items()}
         try:
@@ -104,10 +104,10 @@ class SavedRanker:
 
 @lru_cache(maxsize=1)
 def load_ranker(folder: str, fingerprint: str) -> SavedRanker:
-    """A `SavedRanker`, loaded once by a process.
+    """Loads a `SavedRanker` once per process.
 
     Args:
         folder: The folder with `saved_model.pb`.
-        fingerprint: What tells the model from others that have been in the folder.
+        fingerprint: A text that tells the model from earlier ones in the same folder.
     """
     return SavedRanker(folder)

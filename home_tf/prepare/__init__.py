@@ -1,4 +1,4 @@
-"""From logs to records."""
+"""Preparing logs: from logs to records."""
 
 from home_tf.extras import extra
 

@@ -1,4 +1,4 @@
-"""Checks what is about to be written."""
+"""Checks before the dataset is written."""
 
 from home_tf.engines import SPLIT, SPLITS, Table, first_row
 from home_tf.errors import HomeError
@@ -36,7 +36,7 @@ def check_numbers(dataset: Table, columns: Columns) -> None:
     """Checks the numbers of the table `dataset`.
 
     Raises:
-        HomeError: If one is missing that must not be, or is not finite.
+        HomeError: If a number is missing but must not be, or is not finite.
     """
     numbers = [name for name, kind in columns.kinds.items() if kind == "number"]
     floats = [n for n in columns.kinds if dataset[n].type().is_floating()]
@@ -52,7 +52,7 @@ def check_numbers(dataset: Table, columns: Columns) -> None:
 
 
 def tasks_without_ones(dataset: Table, columns: Columns) -> list[str]:
-    """A line for every label that has no 1 in some splits."""
+    """Makes a line for every label without a 1 in some splits."""
     labels = [name for name, kind in columns.kinds.items() if kind == "label"]
     ones = {name: dataset[name].sum() for name in labels}
     counted = dataset.group_by(SPLIT).agg(**ones).to_pyarrow().to_pylist()

@@ -1,4 +1,4 @@
-"""Which columns a configuration needs, and what each is for."""
+"""Finding the columns that a configuration needs, and their purpose."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -7,8 +7,8 @@ from home_tf.config import Config, DataConfig
 from home_tf.engines.check_csv import DAY, NUMBER, TIME
 from home_tf.features import CategoricalFeature
 
-# What a column is for: ids to embed, numbers (with or without missing ones), labels, or
-# what is only compared.
+# The purpose of a column: ids to embed, numbers (with or without missing ones), labels,
+# or values that are only compared.
 Kind = Literal["id", "number", "nullable", "label", "plain"]
 
 
@@ -18,9 +18,9 @@ class Columns:
 
     Attributes:
         kinds: `{column: kind}` of the columns that are written.
-        needed_by: `{column: who}`, for messages.
+        needed_by: `{column: what needs it}`, for messages.
         vocabularies: The columns whose values are counted.
-        numbers: The columns whose moments and quantiles are computed.
+        numbers: The columns whose statistics are computed.
     """
 
     kinds: dict[str, Kind] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Columns:
 
     @classmethod
     def of(cls, config: Config) -> "Columns":
-        """The columns that a configuration names."""
+        """Finds the columns that a configuration names."""
         found = cls()
         found._add_features(config)
         for name, task in config.tasks.items():
@@ -56,10 +56,10 @@ class Columns:
         return [name for name, kind in kinds if kind in ("nullable", "label")]
 
     def expected_kinds(self, data: DataConfig) -> dict[str, str]:
-        """What columns of the files are used as: `{column: NUMBER, TIME or DAY}`.
+        """Returns the use of the files' columns: `{column: NUMBER, TIME or DAY}`.
 
         Args:
-            data: The section `data`; what it derives is no column of a file.
+            data: The section `data`; columns that it derives are not columns of files.
         """
         kinds = self.kinds.items()
         numbers = [n for n, kind in kinds if kind in ("number", "nullable", "label")]

@@ -39,7 +39,7 @@ def assign_days(
 
     The test day is the last one, the validation day the one before it, and training
     days are all days before the validation day. Days before `first`, or between the
-    validation and the test day, count for history features only. Days after the test
+    validation and the test day, only serve as history. Days after the test
     day are left out.
 
     Args:
@@ -47,8 +47,8 @@ def assign_days(
         validation: The validation day, if not the day before the test day.
         test: The test day, if not the last one.
         first: The first training day, if not the first day; it need not be in the log.
-        tests: Whether a day tests; else the validation day is the last one by default,
-            and there are no test days.
+        tests: Whether there is a test day; if not, the validation day is the last one
+            by default.
 
     Returns:
         The days of `train`, `validation` and, if one tests, `test`.

@@ -20,12 +20,12 @@ def derive(
         key: The key of the configuration that has them, for messages.
 
     Raises:
-        HomeError: If one is no SQL, or uses a column that is not there.
+        HomeError: If one is not valid SQL, or uses a column that does not exist.
     """
     for group in _groups(columns, key):
         try:
             table = _derive(engine, table, group, key)
-        except ValueError:  # which of them is it?
+        except ValueError:  # find out which one it is
             for name, sql in group.items():
                 table = _derive(engine, table, {name: sql}, key)
             raise
@@ -41,7 +41,7 @@ def _derive(
 
 
 def _groups(columns: Mapping[str, str], key: str) -> Iterator[dict[str, str]]:
-    """Columns that can be derived at once: none uses another of its group."""
+    """Groups columns that can be derived together: none uses another of its group."""
     group: dict[str, str] = {}
     for name, sql in columns.items():
         with explained(_where(key, name, sql)):
@@ -56,5 +56,5 @@ def _groups(columns: Mapping[str, str], key: str) -> Iterator[dict[str, str]]:
 
 
 def _where(key: str, name: str, sql: str) -> str:
-    """What the user wrote; names that begin with `__` are ours."""
+    """Names what the user wrote, for messages; names with `__` are internal."""
     return f"`{key if name.startswith('__') else f'{key}.{name}'}`: {sql!r}"

@@ -1,4 +1,4 @@
-"""The values of history at a time, as a feature store holds them."""
+"""Computing history features at a point in time, for a feature store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ FILE_NAME = "history.json"
 
 @dataclass(frozen=True)
 class Moment:
-    """A time, as rows have it.
+    """A point in time, in the terms of the rows.
 
     Attributes:
-        text: What was given.
+        text: The given text.
         day: Days since 1970.
         period: The period, see `data.period`.
     """
@@ -37,10 +37,10 @@ class Moment:
 
     @classmethod
     def parse(cls, text: str, data: DataConfig) -> "Moment":
-        """Reads a day or a time, in UTC if it does not say.
+        """Parses a day or a time, in UTC by default.
 
         Raises:
-            HomeError: If it is none.
+            HomeError: If it is neither.
         """
         try:
             time = datetime.fromisoformat(text)
@@ -57,16 +57,16 @@ class Moment:
 
 @dataclass(frozen=True)
 class HistoryAsOf:
-    """Computes what a row at a moment would have as its history.
+    """Computes the history features that a row at a moment would have.
 
-    Every key that occurs before gets a row at the moment, which counts for nothing;
-    then its history is what that of any other row is.
+    Every key that occurs before gets a probe row at the moment, which does not count
+    itself; its history is then computed like that of any other row.
 
     Attributes:
-        engine: Where the events are.
+        engine: The engine of the events.
         events: The events before the moment.
         data: The section `data`.
-        wanted: The columns of history.
+        wanted: The history columns.
         moment: The moment.
     """
 
@@ -88,7 +88,7 @@ class HistoryAsOf:
         """Leaves out the events at or after the moment.
 
         Raises:
-            HomeError: If no column is of history, or no event is before the moment.
+            HomeError: If there are no history columns, or no events before the moment.
         """
         if not wanted.features:
             raise HomeError(
@@ -131,7 +131,7 @@ class HistoryAsOf:
         write_json(folder / FILE_NAME, content)
 
     def _with_probes(self, key: list[str]) -> Table:
-        """The events, and for each key one at the moment that counts for nothing."""
+        """Adds a probe for each key at the moment, which does not count itself."""
         events = self.events
         known = events.filter([events[one].notnull() for one in key])
         keys = known.select(*key).distinct()
@@ -165,7 +165,7 @@ class HistoryAsOf:
         return {"file": file.name, "key": key, "columns": list(made), "rows": rows}
 
     def _defaults(self, name: str, overall: Mapping[str, Any]) -> dict[str, float]:
-        """What a key has that does not occur before."""
+        """The values of a key that does not occur before."""
         return {
             column: 0.0 if feature.label is None else overall[feature.label]
             for column, feature in self.wanted.features.items()
@@ -174,5 +174,5 @@ class HistoryAsOf:
 
 
 def _source(name: str, feature: HistoryFeature) -> str:
-    """The column of a table of history that a feature is read from."""
+    """The column of a history table that a feature is read from."""
     return {"count": COUNT, "rate": feature.label or "", "list": name}[feature.kind]

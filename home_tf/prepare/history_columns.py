@@ -1,4 +1,4 @@
-"""Which columns of history are wanted."""
+"""Finding the history columns that a configuration needs."""
 
 import difflib
 from collections.abc import Collection, Mapping
@@ -11,10 +11,10 @@ from home_tf.prepare.columns import Columns
 
 @dataclass(frozen=True)
 class HistoryColumns:
-    """The columns of history that a configuration names.
+    """The history columns that a configuration names.
 
     Attributes:
-        features: What each is, by the column.
+        features: The description of each, by column.
     """
 
     features: Mapping[str, HistoryFeature]
@@ -23,7 +23,7 @@ class HistoryColumns:
     def of(
         cls, columns: Columns, data: DataConfig, given: Collection[str]
     ) -> "HistoryColumns":
-        """Finds them.
+        """Finds the history columns.
 
         Args:
             columns: The columns that are wanted.
@@ -31,8 +31,8 @@ class HistoryColumns:
             given: The columns that the files and `data.columns` have.
 
         Raises:
-            HomeError: If a column comes from nowhere or from two places, or there is
-                history without a time.
+            HomeError: If a column has no source or two, or there is history without a
+                time.
         """
         features = {}
         for column, who in columns.needed_by.items():
@@ -56,7 +56,7 @@ class HistoryColumns:
 
     @property
     def counted(self) -> list[str]:
-        """The histories that are counted, for counts or rates."""
+        """The histories that need counts or rates."""
         found = (one for one in self.features.values() if one.kind != "list")
         return list(dict.fromkeys(one.history for one in found))
 

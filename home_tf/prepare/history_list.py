@@ -17,14 +17,14 @@ def list_history(
 ) -> Table:
     """Lists the last items of each key before each period in which it occurs.
 
-    The events of a key are numbered in time. Each has the list of the last items up to
+    The events of a key are numbered in time. Each gets the list of the last items up to
     it, and a period takes the list of the last event before it.
 
     Args:
         engine: Where they are.
         name: The column of the list.
         rows: The events that `select_rows` returns.
-        config: The key, the item and what counts.
+        config: The key, the item and which events count.
 
     Returns:
         A table with the key, `DAY`, `PERIOD` and the list, most recent first; without
@@ -56,7 +56,7 @@ def list_history(
 def _number_events(
     events: Table, name: str, key: list[str], config: HistoryListConfig
 ) -> Table:
-    """The last event of each key and period, its number, and the items up to it."""
+    """Finds the last event of each key and period, its number and the items so far."""
     order = [column for column in (PERIOD, TIME, ROW) if column in events.columns]
     up_to = ibis.window(
         group_by=key,

@@ -15,13 +15,13 @@ COUNT = "__count"
 
 @dataclass(frozen=True)
 class HistoryRates:
-    """What was known of each key before each period, and of all rows together.
+    """What was known about each key, and overall, before each period.
 
     Attributes:
         key: The columns of the key.
-        by_key: With the key, `DAY`, `PERIOD`, `COUNT` and the rate of each label, in
-            float32; a row for each key and each period in which it occurs.
-        overall: With `DAY`, `PERIOD` and the overall rate of each label.
+        by_key: A table with the key, `DAY`, `PERIOD`, `COUNT` and the rate of each
+            label, in float32; one row for each key and each period in which it occurs.
+        overall: A table with `DAY`, `PERIOD` and the overall rate of each label.
     """
 
     key: list[str]
@@ -37,14 +37,14 @@ class HistoryRates:
         config: HistoryConfig,
         labels: Sequence[str],
     ) -> "HistoryRates":
-        """Counts the rows.
+        """Counts rows and rates.
 
         Args:
             engine: Where they are.
             name: The name of the history.
             rows: The events that `select_rows` returns.
-            config: The key and what counts.
-            labels: The columns of zeros and ones whose rates are wanted.
+            config: The key and which rows count.
+            labels: The columns of zeros and ones whose rates are needed.
         """
         key = as_list(config.key)
         overall = engine.store(f"overall_{name}", _overall(rows, config, labels))
@@ -71,12 +71,12 @@ class HistoryRates:
 
 
 def past_window(key: Sequence[str], *, window: int | None, gap: int) -> Expression:
-    """The earlier periods that count for a period.
+    """Returns the window of earlier periods that count for a period.
 
     Args:
-        key: The columns that each have a past of their own.
-        window: How many periods count; None for all.
-        gap: How many periods before a period do not count.
+        key: The columns by which the past is separated.
+        window: Number of periods that count; None for all.
+        gap: Number of periods just before a period that do not count.
     """
     first = None if window is None else gap + window
     return ibis.range_window(
@@ -96,7 +96,7 @@ def _overall(rows: Table, config: HistoryConfig, labels: Sequence[str]) -> Table
 def _past(
     rows: Table, config: HistoryConfig, labels: Sequence[str], key: list[str]
 ) -> Table:
-    """The sums over the earlier periods, for each key and period."""
+    """Sums over the earlier periods, for each key and period."""
     by_period = rows.group_by([*key, DAY, PERIOD]).agg(**_sums(rows, labels))
     window = past_window(key, window=config.window, gap=config.gap)
     sums = {

@@ -26,22 +26,22 @@ from home_tf.prepare.shuffle import shuffled
 from home_tf.prepare.splits import SplitOf
 from home_tf.prepare.times import DAY, PERIOD
 
-# What the rows of a part are sorted by: days, and at random within each.
+# The sort order of the rows of a part: by days, and random within each day.
 ORDER = (DAY, "__place", ROW)
 
 
 @dataclass(frozen=True)
 class JoinHistory:
-    """Joins rows with what was known before them.
+    """Joins rows with their history.
 
     Attributes:
         rows: The rows of the log; those without a split are left out.
         events: The events.
         data: The section `data`.
         columns: The columns that are written.
-        wanted: Those of them that are history.
-        rates: By the name of the history.
-        lists: By the column.
+        wanted: The history columns among them.
+        rates: The rates, by the name of the history.
+        lists: The lists, by column.
     """
 
     rows: Table
@@ -84,7 +84,7 @@ class JoinHistory:
             engine: Where they are.
             split_of: The split of rows.
             counts: The rows of each split and day.
-            seed: Of the order of the rows of a day.
+            seed: Seed of the row order within a day.
         """
         rows = self.rows.mutate(**{SPLIT: split_of(self.rows)})
         rows = rows.filter(rows[SPLIT].notnull())
@@ -125,7 +125,7 @@ def _of_history(joined: Table, name: str, feature: HistoryFeature) -> Expression
 def _join_past(
     joined: Table, rows: Table, past: Table, name: str, key: list[str]
 ) -> Table:
-    """Joins what is called `name.column` to rows, by the key and the period."""
+    """Joins the columns `name.column` to rows, by the key and the period."""
     right = past.select(**{f"{name}.{column}": past[column] for column in past.columns})
     keys = [*key, DAY, PERIOD]
     return joined.left_join(
@@ -134,7 +134,7 @@ def _join_past(
 
 
 def _written(name: str, value: Expression, kind: Kind) -> Expression:
-    """A column in the type in which it is written."""
+    """Casts a column to the type in which it is written."""
     if kind in ("number", "nullable", "label"):
         return _number(name, value)
     found = value.type()

@@ -20,7 +20,7 @@ def list_days(source: str | Path, config: Config, *, memory: str = "4GB") -> lis
     Args:
         source: The folder of the files that `data` names.
         config: The configuration, with a section `data`.
-        memory: The most memory that DuckDB takes.
+        memory: Memory limit of DuckDB.
 
     Raises:
         HomeError: If the files cannot be read, or have no days.
@@ -29,7 +29,7 @@ def list_days(source: str | Path, config: Config, *, memory: str = "4GB") -> lis
         raise HomeError("the configuration has no section `data`")
     check_folder(Path(source))
     with TemporaryDirectory() as folder, open_engine(Path(folder), memory) as engine:
-        # What counts as history only has no part in it, and may be missing.
+        # Files that only serve as history do not matter here, and may be missing.
         data = replace(config.data, history_log=None)
         expected = Columns.of(config).expected_kinds(data)
         rows = read_rows(engine, data, Path(source), expected)

@@ -1,4 +1,4 @@
-"""The files of a log on this machine: those of a remote folder are downloaded."""
+"""Local copies of the files of a log: those of a remote folder are downloaded."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,11 @@ from home_tf.files import AnyPath, RemotePath
 
 @contextmanager
 def local_files(data: DataConfig | None, folder: AnyPath) -> Iterator[Path]:
-    """Lends the folder that relative paths of the configuration begin at.
+    """Yields the local folder that paths in the configuration are relative to.
 
     Args:
         data: The section `data`, which names the files.
-        folder: Where they are.
+        folder: The folder of the files.
 
     Raises:
         HomeError: If there is no such folder.
@@ -35,7 +35,7 @@ def local_files(data: DataConfig | None, folder: AnyPath) -> Iterator[Path]:
 
 
 def _patterns(data: DataConfig | None) -> list[str]:
-    """The patterns of all files, but for addresses and absolute paths."""
+    """The patterns of all files, except URLs and absolute paths."""
     if data is None:
         return []
     named = [data.log, *(table.files for table in data.tables.values())]

@@ -1,4 +1,4 @@
-"""The parts in which the dataset is stored: each can be sorted in memory."""
+"""Splitting the dataset into parts that can each be sorted in memory."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from home_tf.prepare.shuffle import RANGE
 from home_tf.prepare.splits import SplitOf
 from home_tf.prepare.times import DAY
 
-# About so many rows a part has.
+# The approximate number of rows per part.
 PART_ROWS = 1_000_000
 
 # Numbers of rows, `{split: {day: rows}}`, days ascending; the day is 0 without days.
@@ -34,7 +34,7 @@ def count_rows(log: Table, split_of: SplitOf) -> Counts:
 
 
 def day_of(rows: Table) -> Expression:
-    """The day of rows; 0 where there is none."""
+    """The day of rows; 0 if there are no days."""
     day = rows[DAY].fill_null(0) if DAY in rows.columns else ibis.literal(0)
     return day.cast("int32")
 
@@ -42,7 +42,7 @@ def day_of(rows: Table) -> Expression:
 def part_of(
     split: Expression, day: Expression, place: Expression, counts: Counts
 ) -> Expression:
-    """The part of rows, in the order of splits, days and places.
+    """Assigns rows to parts, in the order of splits, days and places.
 
     Args:
         split: Their split.
@@ -62,7 +62,7 @@ def part_of(
 
 
 class _Days(NamedTuple):
-    """Days that are one part together, or one day that is several."""
+    """Days that form one part together, or a day that is split into several."""
 
     split: str
     first: int

@@ -1,4 +1,4 @@
-"""The steps from files to what is written."""
+"""The steps of `prepare`, from files to records."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,14 +45,14 @@ Warn = Callable[[str], None]
 
 
 class Preparation:
-    """The steps from files to what is written.
+    """The steps of `prepare`, from files to records.
 
     Args:
-        engine: Where the rows are.
+        engine: The engine of the rows.
         config: The configuration.
-        out: The folder to write, which nobody sees before it is complete.
-        seed: Of the order of the rows, and of splits by chance.
-        progress: Called with a stage and how much of it is done, of how much.
+        out: The temporary folder to write to.
+        seed: Seed of the row order and of random splits.
+        progress: Called with a stage, how much of it is done, and the total.
     """
 
     def __init__(
@@ -92,17 +92,17 @@ class Preparation:
         """Reads the rows; `out` appears when the context ends without an error.
 
         Args:
-            source: As `prepare` takes it, and so the others.
+            source: As in `prepare`, like the other arguments.
             config: The configuration, or its file.
             out: The folder to write.
-            folder: Where relative paths begin if `source` is a table.
-            engine: Where the rows are computed.
-            master: The address of Spark's cluster.
-            memory: The most memory that DuckDB takes.
-            seed: Of the order of the rows, and of splits by chance.
-            progress: Called with a stage and how much of it is done, of how much.
-            on_warning: Called at the end with a line about rows that are doubtful.
-            replaceable: Whether a folder that is there may be replaced.
+            folder: The base of relative paths if `source` is a table.
+            engine: The engine that processes the rows.
+            master: The Spark master.
+            memory: Memory limit of DuckDB.
+            seed: Seed of the row order and of random splits.
+            progress: Called with a stage, how much of it is done, and the total.
+            on_warning: Called at the end with a line about each kind of doubtful rows.
+            replaceable: Whether an existing folder may be replaced.
             marker: The file that is written last.
 
         Raises:
@@ -196,7 +196,7 @@ class Preparation:
                 )
 
     def _check_unmatched(self) -> None:
-        """Warns of rows without a match in a table.
+        """Warns about rows without a match in a table.
 
         Raises:
             HomeError: If they are too many.
@@ -239,7 +239,7 @@ class Preparation:
 
 
 def _load(config: Config | PathLike) -> tuple[Config, AnyPath]:
-    """A configuration, and the folder that it names."""
+    """Loads a configuration, and finds the folder that it names."""
     loaded = config if isinstance(config, Config) else load_config(config)
     folder = loaded.data.folder if loaded.data else "."
     if isinstance(config, Config):
@@ -259,7 +259,7 @@ def _require_shared(base: AnyPath, out: AnyPath) -> None:
 
 @contextmanager
 def _explain_unwritable(out: PathLike) -> Iterator[None]:
-    # The files that are read have errors of their own.
+    # The files that are read have their own errors.
     try:
         yield
     except OSError as error:

@@ -33,28 +33,29 @@ def prepare(
     """Prepares a log for training.
 
     History features of a row count only earlier periods, across the splits;
-    vocabularies and statistics count training rows only. What does not fit in memory
-    goes to the disk, beside `out`. `out` appears, or is replaced, only when everything
-    is written. If it is a URL, all is written below `TMPDIR` and then uploaded.
+    vocabularies and statistics count only training rows. Data that does not fit in
+    memory is spilled to disk, next to `out`. `out` appears, or is replaced, only when
+    everything is written. If it is a URL, everything is written below `TMPDIR` and then
+    uploaded.
 
     Args:
         source: The folder of the files that `data` names, or its URL, from which they
-            are downloaded; None for that of the configuration. Or the log itself: an
-            Ibis table, or a frame of Arrow, pandas or Polars.
+            are downloaded; None for the configured one. Or the log itself: an Ibis
+            table, or a frame of Arrow, pandas or Polars.
         config: The configuration, with a section `data`, or its file.
         out: The folder to write, or its URL.
-        folder: Where relative paths begin if `source` is a table.
-        layout: `"packed"` (blocks of rows) or `"rows"` (one `tf.Example` a row).
+        folder: The base of relative paths if `source` is a table.
+        layout: `"packed"` (blocks of rows) or `"rows"` (one `tf.Example` per row).
         compression: `None` or `"GZIP"`.
-        shards: Number of files of each split.
-        engine: `"duckdb"`, on this machine; `"spark"`, in the session that is there or
-            a new one; or a session of Spark.
-        master: The address of Spark's cluster, such as `spark://host:7077`.
-        memory: The most memory that DuckDB takes.
-        seed: Seed of the order of the rows within a day, and of splits by chance.
-        progress: Called with a stage and how much of it is done, of how much.
-        on_warning: Called at the end with a line about rows that are doubtful, such as
-            those without a match in a table.
+        shards: Number of files per split.
+        engine: `"duckdb"`, on this machine; `"spark"`, in the current session or a new
+            one; or a Spark session.
+        master: The Spark master, such as `spark://host:7077`.
+        memory: Memory limit of DuckDB.
+        seed: Seed of the row order within a day, and of random splits.
+        progress: Called with a stage, how much of it is done, and the total.
+        on_warning: Called at the end with a line about each kind of doubtful rows, such
+            as those without a match in a table.
 
     Returns:
         The schema of the dataset directory.

@@ -1,4 +1,4 @@
-"""Writes what is known of each key at a time, for a feature store."""
+"""Writing the history features of each key at a point in time."""
 
 from typing import Any
 
@@ -24,27 +24,27 @@ def prepare_history(
 ) -> None:
     """Writes the history features that a row at a time would have.
 
-    They are what a request at that time needs beside what it knows itself, and what
-    a feature store is filled with. `prepare` gives a row of that day the same values.
+    Use them to fill a feature store, from which requests at that time get their history
+    features. `prepare` gives a row at that time the same values.
 
     Args:
-        source: As `prepare` takes it.
-        config: As `prepare` takes it.
+        source: As in `prepare`.
+        config: As in `prepare`.
         out: The folder to write: `<history>.parquet` for every history, with its key
             and its features, `<list>.parquet` for every list, and `history.json`,
-            which names them and has the values of a key that is in none.
+            which names them and has the values for unknown keys.
         as_of: A day or a time, such as `2026-05-07`. Only earlier days count (or
             hours, see `data.period`).
-        folder: As `prepare` takes it.
-        engine: As `prepare` takes it.
-        master: As `prepare` takes it.
-        memory: As `prepare` takes it.
-        progress: As `prepare` takes it.
-        on_warning: As `prepare` takes it.
+        folder: As in `prepare`.
+        engine: As in `prepare`.
+        master: As in `prepare`.
+        memory: As in `prepare`.
+        progress: As in `prepare`.
+        on_warning: As in `prepare`.
 
     Raises:
-        HomeError: As `prepare`; also if `as_of` is no time, no row is before it, or the
-            configuration has no features of history.
+        HomeError: As in `prepare`; also if `as_of` is not a time, no row is before it,
+            or the configuration has no history features.
     """
     with Preparation.open(
         source,

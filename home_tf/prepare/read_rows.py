@@ -1,4 +1,4 @@
-"""From files to one table of rows: log, history, joined tables, derived columns."""
+"""Reading files into one table: log, history, joined tables, derived columns."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from home_tf.engines.read_files import read_files
 from home_tf.errors import HomeError
 from home_tf.prepare.derive import derive
 
-# Whether a row is of the log, and not of what counts as history only.
+# Whether a row belongs to the log, not to files that only serve as history.
 OF_LOG = "__of_log"
 
 
@@ -26,9 +26,9 @@ def read_rows(
     """Reads the log, joins its tables and derives columns.
 
     Args:
-        engine: Where they are read.
+        engine: The engine to read them with.
         data: The section `data`.
-        folder: Where relative paths begin.
+        folder: The base of relative paths.
         expected: What columns of CSV are used as, see `check_csv`.
         log: A table to read instead of `data.log`.
 
@@ -75,12 +75,12 @@ def matched(table: str) -> str:
 
 
 def as_list(key: str | tuple[str, ...]) -> list[str]:
-    """One or several columns as a list."""
+    """Returns one or several columns as a list."""
     return [key] if isinstance(key, str) else list(key)
 
 
 def check_columns(table: Table, names: list[str], key: str) -> None:
-    """Checks that a table has columns.
+    """Checks that a table has the given columns.
 
     Raises:
         HomeError: If one is missing.

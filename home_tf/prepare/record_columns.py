@@ -1,4 +1,4 @@
-"""From the columns of the database to those of records."""
+"""Deriving the columns of records from those of the database."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ def record_columns(
         data: The section `data`, which may have the lengths of lists.
 
     Raises:
-        HomeError: If a list holds something else than ids.
+        HomeError: If a list holds anything but ids.
     """
     lengths = _longest(dataset, [n for n in kinds if _is_list(dataset, n)])
     for name in lengths:

@@ -1,4 +1,4 @@
-"""The rows as they are kept: what is needed of them, and checked."""
+"""Selecting and checking the rows to keep."""
 
 from collections.abc import Collection
 
@@ -18,10 +18,10 @@ from home_tf.prepare.history_columns import HistoryColumns
 from home_tf.prepare.read_rows import OF_LOG, as_list, check_columns
 from home_tf.prepare.times import DAY, PERIOD, TIME
 
-# Whole numbers from here on have neighbours that are the same as a float.
+# From here on, neighbouring whole numbers can be equal as floats.
 _EXACT = 2**53
 
-# What `data.split.column` says.
+# The values of `data.split.column`.
 NAMED_SPLIT = "__named_split"
 
 
@@ -32,22 +32,22 @@ def select_rows(
     columns: Columns,
     history: HistoryColumns,
 ) -> tuple[Table, Table]:
-    """Selects what is needed of the rows, and stores what history and splits need.
+    """Selects the needed columns, and stores what history and splits need.
 
     Args:
         engine: Where they are.
         rows: What `read_rows` and `add_times` made.
         data: The section `data`.
         columns: The columns that are written.
-        history: The columns of history.
+        history: The history columns.
 
     Returns:
-        The rows of the log, a view, and the events, a table with few columns which has
-        the rows that count as history only, too. Ids and labels that are missing are
-        null; labels are float32.
+        The rows of the log, a view; and the events, a table with few columns that also
+        has the rows that only serve as history. Missing ids and labels are null; labels
+        are float32.
 
     Raises:
-        HomeError: If a value cannot be read, or is none that its column can have.
+        HomeError: If a value cannot be read, or is invalid in its column.
     """
     rows = _add_listed(engine, rows, data, history)
     labels = [c for c, kind in columns.kinds.items() if kind == "label"]
@@ -129,7 +129,7 @@ def _label(name: str, value: Expression) -> Expression:
 
 
 def _whole(table: Table, ids: Collection[str]) -> list[str]:
-    """The columns of ids that are not read as whole numbers."""
+    """Finds the id columns that must be converted to whole numbers."""
     kinds = {name: table[name].type() for name in ids if name in table.columns}
     return [n for n, kind in kinds.items() if kind.is_floating() or kind.is_decimal()]
 

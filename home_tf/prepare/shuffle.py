@@ -9,9 +9,9 @@ RANGE = 2**31 - 1
 def shuffled(row: Expression, seed: int) -> Expression:
     """Random numbers below `RANGE`, a function of the row's number and the seed.
 
-    The rounds of a linear congruential generator, with shifts between them, so that
-    neighbours do not stay at a constant distance. Neither engine has a hash function
-    that the other has.
+    Rounds of a linear congruential generator, with shifts between them so that
+    neighbours do not stay at a constant distance. The engines have no hash function in
+    common.
 
     Args:
         row: Numbers, 0 or greater.
@@ -26,5 +26,5 @@ def shuffled(row: Expression, seed: int) -> Expression:
 
 
 def by_chance(row: Expression, seed: int, share: float) -> Expression:
-    """Whether a row is among a random share of all rows."""
+    """Whether a row belongs to a random share of all rows."""
     return shuffled(row, seed) < round(share * RANGE)

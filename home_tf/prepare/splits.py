@@ -1,4 +1,4 @@
-"""Which rows belong to which split."""
+"""Assigning rows to splits."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
@@ -22,19 +22,19 @@ SplitOf = Callable[[Table], Expression]
 
 
 def make_splits(events: Table, data: DataConfig, seed: int) -> SplitOf:
-    """Decides on the splits.
+    """Makes the function that assigns rows to splits.
 
     Args:
-        events: The events, `ROW`, `OF_LOG` and what decides among their columns.
+        events: The events, with `ROW`, `OF_LOG` and the columns that the split needs.
         data: The section `data`.
-        seed: Of splits by chance.
+        seed: Seed of random splits.
 
     Returns:
-        From a table with the same columns to the split of each of its rows, null for
-        those that are in none.
+        A function from a table with the same columns to the split of each row, null for
+        rows in no split.
 
     Raises:
-        HomeError: If what decides is not there, or a split would be empty.
+        HomeError: If a needed column is missing, or a split would be empty.
     """
     log = events.filter(events[OF_LOG])
     split = chosen_split(data)
@@ -48,13 +48,13 @@ def make_splits(events: Table, data: DataConfig, seed: int) -> SplitOf:
 
 
 def chosen_split(data: DataConfig) -> SplitConfig:
-    """The section `data.split`, or what it is by default."""
+    """Returns the section `data.split`, or its default."""
     has_days = data.day is not None or data.time is not None
     return data.split or SplitConfig(by="days" if has_days else "shares")
 
 
 def days_of(rows: Table) -> dict[int, int]:
-    """The days of rows, such as 20220425, ascending, and their numbers of rows."""
+    """Lists the days of rows, such as 20220425, ascending, with their row counts."""
     counted = rows.group_by(DAY).agg(rows=rows.count()).order_by(DAY)
     return {
         _to_number(row[DAY]): row["rows"]
@@ -92,10 +92,10 @@ def _by_days(log: Table, split: SplitConfig) -> SplitOf:
 
 
 def given_day(key: str, value: object) -> int | None:
-    """The day that a key of `data.split` names, such as 20220425.
+    """Parses the day in a key of `data.split`, such as 20220425.
 
     Raises:
-        HomeError: If it is none.
+        HomeError: If it is not a day.
     """
     if value is None:
         return None
@@ -135,7 +135,7 @@ def _by_shares(log: Table, split: SplitConfig, seed: int) -> SplitOf:
     begin = 1 - (split.shift + 1) * test
     shares = [begin - validation, begin]
     if split.shift:
-        # The same number as `begin` of the shift before, so that no row is in both.
+        # Equal to `begin` of the previous shift, so that no row is in both.
         shares.append(1 - split.shift * test)
     if TIME in log.columns:
         limits = [_time_at(log, share) for share in shares]
@@ -145,7 +145,7 @@ def _by_shares(log: Table, split: SplitConfig, seed: int) -> SplitOf:
 
 
 def _time_at(log: Table, share: float) -> Any:
-    """The time before which a share of the rows is."""
+    """Finds the time before which a share of the rows lies."""
     known = log.filter(log[TIME].notnull()).select(TIME)
     place = int(share * known.count().to_pyarrow().as_py())
     numbered = known.mutate(__number=ibis.row_number().over(order_by=TIME))
@@ -155,7 +155,7 @@ def _time_at(log: Table, share: float) -> Any:
 def _between(
     value: Expression, limits: list[Any], others: str | None = None
 ) -> Expression:
-    """The splits between limits: where validation begins, the test, what is behind."""
+    """Assigns splits by limits: the start of validation, of test, and of the rest."""
     validation, test, *end = limits
     cases = {
         "train": value < validation,

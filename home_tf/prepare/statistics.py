@@ -1,4 +1,4 @@
-"""Moments and quantiles of numbers over the training rows."""
+"""Statistics of numeric columns over the training rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,10 +16,10 @@ _LEVELS = np.linspace(0, 1, QUANTILES)
 
 
 def describe_numbers(dataset: Table, columns: Sequence[str]) -> dict[str, Any]:
-    """Mean, variance (also of log(1 + x)) and quantiles of columns.
+    """Computes mean, variance (also of log(1 + x)) and quantiles of columns.
 
-    Moments, the least and the greatest number are exact. The quantiles between are
-    exact up to `SAMPLE_ROWS` rows, and of more rows those of as large a sample. Missing
+    Mean, variance, minimum and maximum are exact. The quantiles in between are exact up
+    to `SAMPLE_ROWS` rows; beyond that, they come from a sample of that size. Missing
     numbers are left out; negative ones count as 0 under the logarithm.
 
     Args:
@@ -71,7 +71,7 @@ def _describe(
     least, greatest = moments[f"{name} least"], moments[f"{name} greatest"]
     if least is None:
         return {**described, "quantiles": []}
-    # Nothing of a column that is almost empty may be in the sample.
+    # The sample may have no value of a column that is almost empty.
     values = sample if sample.size else np.array([least])
     inner = np.quantile(values.astype(np.float64), _LEVELS[1:-1]).tolist()
     return {**described, "quantiles": [least, *inner, greatest]}

@@ -15,7 +15,7 @@ _HINT = (
 
 
 def add_times(engine: Engine, rows: Table, data: DataConfig) -> Table:
-    """Adds the columns `TIME`, `DAY` (since 1970) and `PERIOD`, as far as they are.
+    """Adds the columns `TIME`, `DAY` (since 1970) and `PERIOD`, if available.
 
     Args:
         engine: Where they are.
@@ -23,7 +23,7 @@ def add_times(engine: Engine, rows: Table, data: DataConfig) -> Table:
         data: The section `data`.
 
     Raises:
-        HomeError: If the day or the hour does not follow from what is given.
+        HomeError: If the day or the hour cannot be derived.
     """
     if data.time is not None:
         rows = derive(engine, rows, {TIME: data.time}, key="data.time")

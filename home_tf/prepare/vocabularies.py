@@ -1,4 +1,4 @@
-"""The values of categorical columns, counted over the training rows."""
+"""Counting the values of categorical columns over the training rows."""
 
 import csv
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _BATCH_ROWS = 65_536
 def write_vocabularies(dataset: Table, columns: Sequence[str], folder: Path) -> None:
     """Writes `<column>.csv` for every column: value and count, most frequent first.
 
-    Values of equal count are in ascending order; missing values are no values.
+    Values with equal counts are in ascending order; missing values do not count.
 
     Args:
         dataset: The table `dataset`, of all splits.

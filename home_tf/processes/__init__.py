@@ -1,3 +1,3 @@
-"""Work in processes of its own."""
+"""Running work in separate processes."""
 
 from home_tf.processes.worker_processes import WorkerProcesses as WorkerProcesses

@@ -1,7 +1,7 @@
 """Starts a worker process; `worker_processes.py` runs this file.
 
-Its arguments are the folder of the package, the framework, whose Keras is started, the
-module whose `main` works, and its argument.
+Its arguments are the folder of the package, the framework, which determines the Keras,
+the module whose `main` to call, and the argument of `main`.
 """
 
 import importlib
@@ -11,8 +11,8 @@ import threading
 
 
 def end_with_the_parent() -> None:
-    """Ends this process when the one that started it has ended."""
-    while os.read(0, 1024):  # nobody writes: it waits for the end
+    """Ends this process when the process that started it has ended."""
+    while os.read(0, 1024):  # nobody writes: this waits for end of file
         pass
     os._exit(1)
 
@@ -26,7 +26,7 @@ sys.path[0] = package_folder
 
 from home_tf.cli.start_tensorflow import start_tensorflow  # noqa: E402
 
-# TensorFlow reads the environment, and speaks, when it is imported: this comes first.
+# TensorFlow reads the environment and logs when it is imported, so this comes first.
 start_tensorflow(framework)
 
 importlib.import_module(module).main(argument)

@@ -1,4 +1,4 @@
-"""Work in processes of its own, each of which ends with this one."""
+"""Running work in separate processes, which end with this one."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ _PACKAGE_FOLDER = str(Path(home_tf.__file__).parents[1])
 
 
 class WorkerProcesses:
-    """Runs functions in processes of their own, from several threads if wanted."""
+    """Runs functions in separate processes; several threads may use it."""
 
     def __init__(self) -> None:
         self._running: list[subprocess.Popen[bytes]] = []
@@ -20,13 +20,13 @@ class WorkerProcesses:
     def run(
         self, module: str, argument: str, *, log: Path, framework: str, threads: int
     ) -> str | None:
-        """Calls `main` of a module in a process, and waits for its end.
+        """Calls `main` of a module in a separate process, and waits for it to end.
 
         Args:
             module: The module.
             argument: The argument of its `main`.
             log: Where the standard error of the process goes.
-            framework: `tfrs` or `keras`, whose Keras is started.
+            framework: `tfrs` or `keras`, which determines the Keras.
             threads: Number of threads of the libraries that read OMP_NUM_THREADS.
 
         Returns:
@@ -36,7 +36,7 @@ class WorkerProcesses:
         with log.open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, _START, _PACKAGE_FOLDER, framework, module, argument],
-                stdin=subprocess.PIPE,  # by whose end it knows of the end of this one
+                stdin=subprocess.PIPE,  # it is closed when this process ends
                 stderr=errors,
                 env={**os.environ, "OMP_NUM_THREADS": str(threads)},
             )

@@ -1,4 +1,4 @@
-"""Training day by day: each day tests the model, and then trains it."""
+"""Day-by-day training: each day first tests the model, and then trains it."""
 
 from home_tf.extras import extra
 

@@ -13,18 +13,18 @@ from home_tf.evaluation import mean_of_defined
 from home_tf.files import write_text
 from home_tf.prepare.days import to_day
 
-# Fewer positives say little of a day.
+# With fewer positives, the metric of a day says little.
 _FEW = 20
 
 
 @dataclass(frozen=True)
 class Day:
-    """The metrics of a day, by a model that was trained on the days before it.
+    """The metrics of a model on a day, trained on the days before it.
 
     Attributes:
         day: The day, such as 20220505.
-        mean: `{metric: value}`, the means over the monitored tasks of `auc` and, with
-            groups, `gauc`; None where no task has one.
+        mean: `{metric: value}`, the means of `auc` and, with groups, `gauc` over the
+            monitored tasks; None if no task has one.
         tasks: `{task: {"examples": ..., "positives": ..., "auc": ..., "gauc": ...}}`.
     """
 
@@ -36,12 +36,12 @@ class Day:
     def of(
         cls, day: int, metrics: Mapping[str, Any], monitored: Sequence[str] | None
     ) -> "Day":
-        """The day with what `evaluate_tasks` returns of it.
+        """Makes a day from the result of `evaluate_tasks`.
 
         Args:
             day: The day.
             metrics: Its metrics.
-            monitored: The tasks that the means are over; by default all.
+            monitored: The tasks to average over; by default all.
         """
         names = [name for name in ("auc", "gauc") if name in metrics]
         columns = ["examples", "positives", *names]
@@ -53,7 +53,7 @@ class Day:
         )
 
     def describe(self) -> str:
-        """A line with the means."""
+        """Describes the day in one line, with the means."""
         rows = max(values["examples"] for values in self.tasks.values())
         means = "  ".join(f"{n.upper()} {_shown(x)}" for n, x in self.mean.items())
         return f"{self.day}  {means}  ({rows:,} rows)"
@@ -84,7 +84,7 @@ def _table(days: Sequence[Day]) -> str:
 
 
 def _curves(days: Sequence[Day]) -> Figure:
-    """A panel for each metric: a line a task, and a thick one for the mean."""
+    """Draws a panel per metric: a line per task, and a thick one for the mean."""
     names = list(days[0].mean)
     figure = Figure(figsize=(5.5 * len(names), 4.2), layout="constrained")
     axes = figure.subplots(1, len(names), squeeze=False)[0]
@@ -107,7 +107,7 @@ def _curves(days: Sequence[Day]) -> Figure:
 
 
 def _has_enough(values: Mapping[str, Any]) -> bool:
-    # A regression task has no positives: every label counts.
+    # A regression task has no positives, so every label counts.
     number = values["positives"]
     return bool((values["examples"] if number is None else number) >= _FEW)
 

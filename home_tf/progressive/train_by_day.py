@@ -1,4 +1,4 @@
-"""Progressive evaluation: each day of a log tests the model before it trains it."""
+"""Progressive evaluation: each day of a log tests the model before training it."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ from home_tf.training import evaluate_run, train
 Say = Callable[[str], None]
 
 _STATE = "progressive.json"
-# Every row is trained on once, so that no score of a later day chooses anything.
+# Every row is trained on once, so that no score of a later day selects anything.
 _ONE_PASS: Mapping[str, Any] = {
     "training.epochs": 1,
     "training.validate_every": None,
@@ -52,26 +52,26 @@ def train_by_day(
     say: Say = print,
     progress: Progress | None = None,
 ) -> list[Day]:
-    """Tests on each day of a log, and then trains on it.
+    """Tests a model on each day of a log, then trains it on that day.
 
-    The first `start_days` days train a new model. From then on a day is predicted by
-    the model that was trained on all days before it, measured, and trained on, in one
-    pass over its rows. Ids get embeddings when they are first trained on.
+    The first `start_days` days train a new model. From then on, the model that was
+    trained on all earlier days predicts the next day, is evaluated on it, and is then
+    trained on it in one pass. Ids get embeddings when they first occur in training.
 
     Args:
         config: The configuration, with a section `data` that has days. Its
-            `data.split` is not used, nor are epochs, decay and resetting of embeddings.
-        source: The folder of the log's files; None for that of the configuration.
-        out: The folder to write; one that holds a part of the same goes on. In it:
-            `days.csv`, the metrics of each day and task; `days.png`, their curves;
+            `data.split`, epochs, decay and resetting of embeddings are not used.
+        source: The folder of the log files; None for the configured one.
+        out: The folder to write; an unfinished evaluation in it resumes. It contains
+            `days.csv`, the metrics of each day and task; `days.png`, their curves; and
             `days/DAY/run`, the run after the last day that was measured.
-        start_days: Number of days that train before the first one is measured.
-        memory: The most memory that DuckDB takes.
-        say: Takes a line about each day.
-        progress: Called with a stage and how many days are done, of how many.
+        start_days: Number of training days before the first one is measured.
+        memory: Memory limit of DuckDB.
+        say: Called with a line about each day.
+        progress: Called with a stage, the number of days done, and their total.
 
     Returns:
-        The measured days, in their order.
+        The measured days, in order.
 
     Raises:
         HomeError: If the log has too few days, cannot be read or has nothing to learn
@@ -106,13 +106,13 @@ def train_by_day(
 
 
 class _ByDay:
-    """The days of a progressive evaluation that are done, and the run after them.
+    """The finished days of a progressive evaluation, and the run after them.
 
     Args:
         config: The configuration.
-        source: The folder of the log's files.
+        source: The folder of the log files.
         out: The folder to write.
-        memory: The most memory that DuckDB takes.
+        memory: Memory limit of DuckDB.
     """
 
     def __init__(self, config: Config, source: Path, out: Path, memory: str) -> None:
@@ -123,14 +123,14 @@ class _ByDay:
         self._start_days = state["start_days"]
 
     def measure(self, day: int, *, first: int) -> Day | None:
-        """Trains on the rows from a day on, and measures the next one.
+        """Trains on a range of days, and measures the next one.
 
         Args:
             day: The day that is measured.
             first: The first day that is trained on; the last is the one before `day`.
 
         Returns:
-            What was measured; None if it had been before.
+            What was measured; None if it had been measured before.
         """
         if day in [one.day for one in self.measured]:
             return None
@@ -161,7 +161,7 @@ class _ByDay:
 
 
 def _make(out: Path, config: Config, start_days: int) -> None:
-    """Makes the folder, if it is not there.
+    """Creates the folder unless it exists.
 
     Raises:
         HomeError: If it holds something else.
@@ -174,7 +174,7 @@ def _make(out: Path, config: Config, start_days: int) -> None:
 
 
 def _check_same(out: Path, config: Config, start_days: int) -> None:
-    """Checks the settings; where no day is measured yet, others take their place.
+    """Checks the settings; until a day is measured, they are replaced.
 
     Raises:
         HomeError: If days have been measured with other settings.

@@ -1,1 +1,1 @@
-"""Pages of plots and tables: one HTML file each, which needs no other."""
+"""Self-contained HTML pages with plots and tables."""

@@ -13,7 +13,7 @@ TITLE_HEIGHT = 0.3
 
 
 def new_figure(width: float, height: float, title: str = "") -> Figure:
-    """A figure of so many inches, with its title at the top left."""
+    """Makes a figure of a given size in inches, with its title at the top left."""
     width = max(width, text_width([title], TITLE) * 1.08 + 2 * EDGE)
     figure = Figure(figsize=(width, height))
     if title:
@@ -48,7 +48,7 @@ def place_text(
     weight: str = "normal",
     align: str = "left",
 ) -> None:
-    """Writes a line, whose middle is so many inches from the top."""
+    """Writes a line of text; its middle is placed in inches from the top."""
     width, height = figure.get_size_inches()
     figure.text(
         left / width,
@@ -65,13 +65,13 @@ def place_text(
 def place_legend(
     figure: Figure, left: float, top: float, entries: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Writes a legend in one line: for each entry a short line, and its name.
+    """Writes a legend in one line: a short line and a name for each entry.
 
     Args:
         figure: The figure.
-        left: Where it begins, in inches.
-        top: Where its middle is, in inches from the top.
-        entries: `{name: what the line looks like}`.
+        left: Its left end, in inches.
+        top: Its middle, in inches from the top.
+        entries: `{name: style of the line}`.
     """
     width, height = figure.get_size_inches()
     for name, look in entries.items():
@@ -84,7 +84,7 @@ def place_legend(
 
 
 def legend_width(names: Iterable[str]) -> float:
-    """How wide the legend of such entries is, in inches."""
+    """The width of a legend with these entries, in inches."""
     return sum(0.51 + text_width([name]) for name in names)
 
 
@@ -96,7 +96,7 @@ def label_rows(ax: Any, names: Sequence[str]) -> None:
 
 
 def light_grid(ax: Any, axis: str = "x") -> None:
-    """Draws a quiet grid, and no frame beside it."""
+    """Draws a light grid without a frame."""
     ax.grid(axis=axis, color=GRID)
     ax.spines["left"].set_visible(axis != "x")
     ax.tick_params(axis="x", color=MUTED)

@@ -1,4 +1,4 @@
-"""What a page is made of, before it is HTML."""
+"""The contents of a page, before it becomes HTML."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True)
 class Table:
-    """A table, whose first column names the rows.
+    """A table whose first column names the rows.
 
     Attributes:
         caption: What it shows.
         columns: The names of its columns.
         rows: The text of its cells.
-        words: The columns, by number, that hold words and not numbers.
+        words: The numbers of the columns that hold words, not numbers.
     """
 
     caption: str
@@ -28,8 +28,8 @@ class Plot:
     """A plot, with its numbers.
 
     Attributes:
-        name: Of its file, without the suffix.
-        label: What a screen reader says of it.
+        name: Name of its file, without the suffix.
+        label: The description for screen readers.
         draw: Draws it.
         numbers: The same as tables.
     """
@@ -47,9 +47,9 @@ class Block:
     Attributes:
         title: The heading.
         text: What to see here, in a sentence or two.
-        plots: The plots, one beside the other.
+        plots: The plots, side by side.
         tables: The tables that are always open.
-        definitions: `{term: what it is}`.
+        definitions: `{term: definition}`.
     """
 
     title: str
@@ -66,8 +66,8 @@ class Section:
     Attributes:
         name: Its anchor.
         title: Its heading.
-        text: What it answers.
-        blocks: What it shows.
+        text: The introduction.
+        blocks: Its content.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Writes a page: one HTML file that needs no other, and its plots."""
+"""Writing a page: one self-contained HTML file, and its plots."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,14 +19,14 @@ _NAME = "report.html"
 def write_page(
     folder: Path, package: str, sections: Sequence[Section], **overview: Any
 ) -> None:
-    """Writes `report.html`, which needs no other file, and its plots in `plots`.
+    """Writes the self-contained `report.html`, and its plots to `plots`.
 
     Args:
-        folder: Where to write; it exists.
-        package: The package whose `report.html.jinja` extends `page.html.jinja` by what
-            stands before the sections.
-        sections: The sections, in their order.
-        **overview: What that template shows.
+        folder: The folder to write to, which exists.
+        package: The package whose `report.html.jinja` extends `page.html.jinja` with
+            what comes before the sections.
+        sections: The sections, in order.
+        **overview: The variables of that template.
     """
     plots = _draw_plots(sections)
     write_plots(folder, plots)
@@ -88,5 +88,5 @@ def _make_environment(package: str) -> Environment:
 
 
 def _mark_code(text: str) -> Markup:
-    """Text whose parts between backticks are code."""
+    """Marks the parts of a text between backticks as code."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))

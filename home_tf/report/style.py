@@ -1,4 +1,4 @@
-"""Colours, sizes and names of the plots of pages."""
+"""The style of plots: colours, sizes and names."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -10,13 +10,13 @@ import matplotlib
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-# Okabe and Ito's palette, which the colour-blind can tell apart.
+# Okabe and Ito's palette, which colour-blind readers can distinguish.
 BLUE, ORANGE, GREEN = "#0072b2", "#e69f00", "#009e73"
 VERMILLION, PURPLE, SKY = "#d55e00", "#cc79a7", "#56b4e9"
 SERIES = (BLUE, VERMILLION, GREEN, PURPLE, SKY)
 MARKERS = ("o", "s", "^", "D", "v")
 
-# Plots are drawn in the colours of paper; the page replaces them by its own.
+# Plots are drawn in the colours of paper; the page replaces them with its own.
 INK, MUTED, GRID, PAPER = "#1f2329", "#5a636f", "#d9dde3", "#fffffe"
 
 TITLE, LABEL, NUMBER = 9.5, 8.5, 7.5
@@ -54,17 +54,17 @@ _STYLE = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draws and saves plots in the page's style, whatever the user's is."""
+    """Draws and saves plots in the page's style, ignoring the user's."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
-        # The reader's browser has the letters that Matplotlib's own font lacks.
+        # The reader's browser has the glyphs that Matplotlib's own font lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
 
 
 def text_width(texts: Iterable[str], size: float = LABEL) -> float:
-    """How wide the widest of some lines is, in inches."""
+    """The width of the widest of some lines, in inches."""
     return max((_width(text) for text in texts), default=0.0) * size / 72
 
 
@@ -77,7 +77,7 @@ def _width(text: str) -> float:
 
 
 def series_looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The marker and colour of each of some series, by its shortened name."""
+    """Returns the marker and colour of each series, by its shortened name."""
     return {
         shorten(name, 24): {
             "color": SERIES[number % len(SERIES)],
@@ -90,7 +90,7 @@ def series_looks(names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def shorten(name: str, length: int = 30) -> str:
-    """A name without its middle if it is long, and without line breaks."""
+    """Shortens a long name by cutting out its middle, and removes line breaks."""
     name = " ".join(name.split())
     if len(name) <= length:
         return name

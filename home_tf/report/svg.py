@@ -1,4 +1,4 @@
-"""Plots as SVG: for a file of their own, and for the page."""
+"""Plots as SVG, for files and for the page."""
 
 import io
 import re
@@ -18,7 +18,7 @@ _LINK = re.compile(r'(href="#|url\(#)([^")]*)')
 _LONG_NUMBER = re.compile(r"(\d\.\d\d)\d+")
 _EMPTY = re.compile(r"<g>\s*</g>")
 _FONT = "'DejaVu Sans'"
-# The page's colours follow the reader's preference of light or dark.
+# The page's colours follow the reader's preference for light or dark.
 _VARIABLES = {
     INK: "currentColor",
     MUTED: "var(--muted)",
@@ -30,7 +30,7 @@ _VARIABLES = {
 
 
 def draw_svg(figure: Figure) -> str:
-    """A figure as an SVG file; the same figure is always the same text."""
+    """Draws a figure as an SVG file; the same figure always gives the same text."""
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     svg = _METADATA.sub("", file.getvalue())
@@ -40,12 +40,12 @@ def draw_svg(figure: Figure) -> str:
 
 
 def inline_svg(svg: str, *, prefix: str, label: str) -> str:
-    """The element of an SVG file inside the page.
+    """Returns the element of an SVG file for embedding in the page.
 
     Args:
         svg: What `draw_svg` returns.
-        prefix: What its ids begin with, so that no two plots of the page share one.
-        label: What a screen reader says of it.
+        prefix: Prefix of its ids, so that they are unique in the page.
+        label: The description for screen readers.
 
     Returns:
         The element, in the page's colours and without a background.
@@ -57,7 +57,7 @@ def inline_svg(svg: str, *, prefix: str, label: str) -> str:
 
 
 def _shorten(tag: str, used: set[str]) -> str:
-    """A tag without an id that nothing refers to, and digits that nobody sees."""
+    """Removes unused ids and invisible digits from a tag."""
     tag = _ID.sub(lambda found: found[0] if found[1] in used else "", tag)
     tag = tag.replace(_FONT, f"{_FONT}, sans-serif") if "style" in tag else tag
     return _LONG_NUMBER.sub(r"\1", tag)

@@ -1,4 +1,4 @@
-"""The ranking model for TFRS: one `tfrs.tasks.Ranking` a task."""
+"""The ranking model for TFRS: one `tfrs.tasks.Ranking` per task."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,12 +17,12 @@ from home_tf.models.ranking_methods import RankingMethods
 class RankingModel(RankingMethods, tfrs.Model):
     """Trains a multi-task network as a TFRS model.
 
-    The twin of `home_tf.models.RankingModel`: same network, same loss, same metrics,
-    same arguments. Unlike a plain TFRS model it trains under any `tf.distribute`
-    strategy.
+    The counterpart of `home_tf.models.RankingModel`: same network, loss, metrics and
+    arguments. Unlike a plain TFRS model, it trains under any `tf.distribute` strategy.
 
-    `model(features)` returns logits; `model.predict` returns probabilities, and numbers
-    of regression tasks. A feature that is NaN or infinite is an error which names it.
+    `model(features)` returns logits; `model.predict` returns probabilities, or numbers
+    for regression tasks. A feature that is NaN or infinite raises an error that names
+    it.
 
     Args:
         network: Layer or model from features to logits `{task: (batch, 1)}`.
@@ -32,8 +32,8 @@ class RankingModel(RankingMethods, tfrs.Model):
             `"uncertainty"`, `"gradnorm"`, `"pcgrad"`, or an object of
             `home_tf.loss_weighting`. Learnt weights are reported as
             `<task>_loss_weight`.
-        task_losses: `{task: loss}`, such as `MaskedRegressionLoss` of a task whose
-            label is a number; `MaskedBinaryCrossentropy` for tasks that are not named.
+        task_losses: `{task: loss}`, such as `MaskedRegressionLoss` for a regression
+            task; `MaskedBinaryCrossentropy` for tasks that are not named.
         **kwargs: Arguments of `tfrs.Model`.
 
     Raises:
@@ -68,9 +68,9 @@ class RankingModel(RankingMethods, tfrs.Model):
         }
 
     def compute_loss(self, inputs: Any, training: bool = False) -> Any:
-        """This replica's share of the loss: the tasks' losses, weighed.
+        """This replica's share of the loss: the weighted task losses.
 
-        PCGrad changes the gradients only: its loss is the plain sum.
+        PCGrad changes only the gradients: its loss is the plain sum.
         """
         features, labels, weights = unpack_batch(inputs, self.tasks)
         logits = self(features, training=training)
@@ -97,7 +97,7 @@ class RankingModel(RankingMethods, tfrs.Model):
         }
 
     def train_step(self, inputs: Any) -> dict[str, Any]:
-        """One step of the optimiser, and the results of the metrics."""
+        """Takes one step of the optimiser and returns the results of the metrics."""
         if self.takes_own_step:
             return self.own_step(inputs)
         with tf.GradientTape() as tape:

@@ -1,4 +1,4 @@
-"""Training and evaluating what a configuration describes."""
+"""Training and evaluation of the model that a configuration describes."""
 
 from home_tf.extras import extra
 

@@ -1,4 +1,4 @@
-"""The best validation of a training, and when to stop waiting for a better one."""
+"""Tracking the best validation of a training, for early stopping."""
 
 import math
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 @dataclass
 class BestValidation:
-    """Follows the scores of a training's validations, for early stopping.
+    """Tracks the scores of a training's validations, for early stopping.
 
     Attributes:
         patience: Validations without a better score before training stops.
-        done: Number of validations that are done.
-        number: The best one, counted from 1; 0 before the first.
+        done: Number of validations so far.
+        number: The number of the best one, from 1; 0 before the first.
         score: Its score.
     """
 
@@ -21,10 +21,10 @@ class BestValidation:
     score: float = -math.inf
 
     def add(self, score: float) -> bool:
-        """Adds the score of one more validation; returns whether it is the best so far.
+        """Adds the score of a validation; returns whether it is the best so far.
 
         Args:
-            score: The score; NaN, where it is undefined, is worse than any other.
+            score: The score; NaN, if it is undefined, is worse than any other.
         """
         self.done += 1
         score = -math.inf if math.isnan(score) else score
@@ -35,5 +35,5 @@ class BestValidation:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the best validation is `patience` validations past."""
+        """Whether the best validation was `patience` validations ago."""
         return self.done > 0 and self.done - self.number >= self.patience

@@ -35,7 +35,7 @@ from home_tf.training.reset_embeddings import reset_embeddings
 from home_tf.training.workers import Workers
 
 WARM_UP_STEPS = 5
-# Steps after which several processes agree whether a checkpoint is due.
+# Steps after which several processes agree on whether a checkpoint is due.
 ASK_STEPS = 20
 LINE_SECONDS = 30.0
 
@@ -52,7 +52,7 @@ def training_callbacks(
     console: Console,
     on_validation: OnValidation | None = None,
 ) -> Iterator[Sequence[Any]]:
-    """Lends the callbacks of a training, and saves its speed if it does not fail.
+    """Yields the callbacks of a training, and saves its speed unless it fails.
 
     Args:
         run: The folder to write to.
@@ -61,11 +61,11 @@ def training_callbacks(
         workers: The processes that train together.
         interruption: The signals that are held back.
         console: Where progress is shown.
-        on_validation: Called with the score of each validation; what it returns says
-            whether to stop the training.
+        on_validation: Called with the score of each validation; returns whether to stop
+            the training.
 
     Yields:
-        The callbacks, in their order.
+        The callbacks, in order.
     """
     training = experiment.config.training
     speed = Speed(training.batch_size)
@@ -92,7 +92,7 @@ def training_callbacks(
 def make_monitors(
     journal: Journal, experiment: Experiment, first_step: int
 ) -> list[ExpertMonitor]:
-    """The monitor of a training's experts, if the configuration wants one."""
+    """Makes the monitor of a training's experts, if configured."""
     every = experiment.config.training.monitor_experts
     if not every:
         return []
@@ -113,7 +113,7 @@ def make_monitors(
 class Milestones(keras.callbacks.Callback):
     """Does what is due after a step: validation, a checkpoint, the end of an epoch.
 
-    With `steps_per_execution` Keras comes here after several steps, and what is due
+    With `steps_per_execution`, Keras calls this after several steps, and what is due
     after one of them is done after the last.
 
     Args:
@@ -121,10 +121,10 @@ class Milestones(keras.callbacks.Callback):
         checkpoints: The run's checkpoints, restored.
         workers: The processes that train together.
         interruption: The signals that are held back.
-        journal: Gets the metrics of each validation, as does `board`.
+        journal: Receives the metrics of each validation, as does `board`.
         board: The curves for TensorBoard.
         speed: Paused meanwhile.
-        bar: Shows how far the training is.
+        bar: Shows the progress of the training.
         on_validation: As `training_callbacks` takes it.
     """
 
@@ -157,14 +157,14 @@ class Milestones(keras.callbacks.Callback):
         )
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Prepares what every validation uses again."""
+        """Prepares what every validation needs."""
         self._validation = Validation(self._experiment, self.model.network)
         # A checkpoint at the end of an epoch has the tables of this epoch.
         done = max(self._checkpoints.step - 1, 0)
         self._epoch = done // self._experiment.steps_per_epoch
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Goes on with the metrics of the epoch, which Keras has just reset."""
+        """Restores the metrics of the epoch, which Keras has just reset."""
         self._checkpoints.restore_metrics()
 
     def on_train_batch_begin(
@@ -194,12 +194,12 @@ class Milestones(keras.callbacks.Callback):
         if interrupted:
             self._workers.any(True)  # the chief, which writes, comes last
             self._interruption.deliver()
-            raise KeyboardInterrupt  # of another process
+            raise KeyboardInterrupt  # in another process
 
     def _agree(self, steps: "Steps") -> tuple[bool, bool]:
-        """Whether a checkpoint is due, and whether a process is interrupted.
+        """Agrees on whether a checkpoint is due, and whether a process is interrupted.
 
-        All processes that train together must do the same; asking them takes time.
+        All processes that train together must do the same, and asking them takes time.
         """
         due, interrupted = self._saves.is_due(steps), self._interruption.requested
         if not self._workers.several:
@@ -211,7 +211,7 @@ class Milestones(keras.callbacks.Callback):
 
     def _count_steps(self) -> "Steps":
         before, experiment = self._checkpoints.step, self._experiment
-        # Keras 3 names the first of several steps, or one past the last, depending on
+        # Keras 3 passes the first of several steps, or one past the last, depending on
         # its version; and the last call may do fewer.
         now = before + experiment.config.training.steps_per_execution
         self._checkpoints.step = min(now, experiment.steps)
@@ -220,7 +220,7 @@ class Milestones(keras.callbacks.Callback):
     def _validate(self, steps: "Steps") -> None:
         checkpoints = self._checkpoints
         checkpoints.check_finite(steps.epoch + 1)
-        # The logs of a step are those of one replica.
+        # The logs of a step come from one replica.
         trained = {n: float(x) for n, x in self.model.get_metrics_result().items()}
         logs = {**trained, **self._share(self._validation.measure())}
         self._history.add(steps, logs)
@@ -233,13 +233,14 @@ class Milestones(keras.callbacks.Callback):
         self._speed.pause()
 
     def _share(self, scores: dict[str, float]) -> dict[str, float]:
-        """The chief's scores: those that each measures can differ in the last digit."""
+        """Shares the chief's scores: others' own can differ in the last digit."""
         shared = self._workers.share(list(scores.values()))
         return dict(zip(scores, shared, strict=True))
 
     def _save(self, steps: "Steps") -> None:
         self._checkpoints.check_finite(steps.epoch + 1)
-        # First: lines of later steps are removed, and those that lack are not made.
+        # The history first: lines of later steps are removed, missing ones not
+        # rewritten.
         self._journal.upload()
         self._checkpoints.save()
         self._saves.restart()
@@ -252,8 +253,8 @@ class Steps:
 
     Attributes:
         before: Steps of the training that were done before, over all epochs.
-        now: Steps that are done now.
-        per_epoch: Steps of an epoch.
+        now: Steps that have just been done.
+        per_epoch: Steps per epoch.
     """
 
     before: int
@@ -262,21 +263,21 @@ class Steps:
 
     @property
     def epoch(self) -> int:
-        """The epoch of the first of them, counted from 0."""
+        """The epoch of the first of these steps, counted from 0."""
         return self.before // self.per_epoch
 
     @property
     def in_epoch(self) -> int:
-        """Steps of this epoch that are done."""
+        """Steps of this epoch so far."""
         return min(self.now - self._first, self.per_epoch)
 
     @property
     def end_epoch(self) -> bool:
-        """Whether they complete the epoch."""
+        """Whether these steps complete the epoch."""
         return self.in_epoch == self.per_epoch
 
     def complete(self, every: int) -> bool:
-        """Whether a multiple of `every`, counted within the epoch, is among them."""
+        """Whether these steps include a multiple of `every` within the epoch."""
         return self.in_epoch // every > (self.before - self._first) // every
 
     @property
@@ -285,11 +286,11 @@ class Steps:
 
 
 class Every:
-    """When something is due: every so many steps or minutes, and as an epoch ends.
+    """Decides when something is due: every few steps or minutes, and after an epoch.
 
     Args:
-        steps: Steps from one time to the next, counted within each epoch.
-        minutes: Minutes from one time to the next.
+        steps: The interval in steps, counted within each epoch.
+        minutes: The interval in minutes.
     """
 
     def __init__(
@@ -300,11 +301,11 @@ class Every:
 
     @property
     def by_the_clock(self) -> bool:
-        """Whether minutes are counted."""
+        """Whether the interval is in minutes."""
         return bool(self._minutes)
 
     def restart(self) -> None:
-        """Counts the minutes from now."""
+        """Restarts the clock."""
         self._start = time.monotonic()
 
     def is_due(self, steps: Steps) -> bool:
@@ -330,12 +331,12 @@ class Validation:
         self._regression = experiment.config.regression_tasks
 
     def measure(self) -> dict[str, float]:
-        """Measures the network as it is.
+        """Evaluates the network as it is.
 
         Returns:
             `val_<task>_auc`, `val_<task>_gauc`, and their means over the monitored
             tasks, `val_mean_auc` and `val_mean_gauc`, leaving out tasks for which they
-            are undefined; NaN where that is all. Without groups there is no GAUC.
+            are undefined; NaN if they all are. Without groups there is no GAUC.
         """
         found = self._predictor.predict(self._dataset)
         aucs, gaucs = {}, {}
@@ -359,8 +360,8 @@ class History:
 
     Args:
         file: The file.
-        step: Steps that are done: lines of later ones, which a killed training wrote
-            and did not save, are removed.
+        step: Steps so far: lines of later steps, from a killed training that wrote them
+            but did not save a checkpoint, are removed.
     """
 
     def __init__(self, file: Path, *, step: int) -> None:
@@ -368,7 +369,7 @@ class History:
         rows = []
         if step and file.is_file():
             rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8"))))
-        # A line that was cut is shorter than the first.
+        # A truncated line is shorter than the first.
         kept = [row for row in rows[1:] if len(row) == len(rows[0])]
         kept = [row for row in kept if int(row[1]) <= step]
         write_text(file, _to_csv(*rows[:1], *kept))
@@ -377,7 +378,7 @@ class History:
         """Adds a line.
 
         Args:
-            steps: The steps that are done.
+            steps: Steps so far.
             logs: The losses and metrics.
         """
         row = {"epoch": steps.epoch, "step": steps.now, **logs}
@@ -396,20 +397,20 @@ class Board(keras.callbacks.TensorBoard):
     """The curves for TensorBoard, at the steps of the validations."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes nothing: all epochs are one of Keras."""
+        """Writes nothing: to Keras, all epochs are one."""
 
     def write(self, step: int, logs: dict[str, Any]) -> None:
         """Writes losses and metrics.
 
         Args:
-            step: Steps that are done.
+            step: Steps so far.
             logs: The losses and metrics.
         """
         super().on_epoch_end(step, logs)
 
 
 class Speed(keras.callbacks.Callback):
-    """Measures training examples per second, without tracing and pauses."""
+    """Measures training examples per second, excluding tracing and pauses."""
 
     def __init__(self, batch_size: int) -> None:
         super().__init__()
@@ -419,7 +420,7 @@ class Speed(keras.callbacks.Callback):
 
     @property
     def examples_per_second(self) -> float | None:
-        """Examples per second; None if there were too few steps to tell."""
+        """Examples per second; None if there were too few steps."""
         return self.examples / self.seconds if self.seconds else None
 
     def pause(self) -> None:
@@ -441,7 +442,7 @@ class Speed(keras.callbacks.Callback):
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        """Adds the steps that are done."""
+        """Counts the steps."""
         now = time.perf_counter()
         if self._clock is not None:
             self.examples += (batch - self._last) * self.batch_size
@@ -451,13 +452,13 @@ class Speed(keras.callbacks.Callback):
 
 
 class ProgressBar:
-    """A bar for the steps of an epoch, and a line for each validation.
+    """Shows a bar for the steps of an epoch, and a line for each validation.
 
-    Without a terminal, a line every `LINE_SECONDS` stands for the bar.
+    Without a terminal, it prints a line every `LINE_SECONDS` instead of the bar.
 
     Args:
         epochs: Number of epochs.
-        steps: Steps of an epoch.
+        steps: Steps per epoch.
         speed: Measures the speed that is shown.
         console: Where it is shown.
     """
@@ -520,7 +521,7 @@ class ProgressBar:
         self.console.print(line, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Takes the bar away, also when training fails: it hides the cursor."""
+        """Removes the bar, even when training fails, because it hides the cursor."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -1,4 +1,4 @@
-"""Whether there is anything to learn for every task."""
+"""Checks that there is something to learn for every task."""
 
 from collections.abc import Mapping
 
@@ -17,10 +17,10 @@ _ROWS_AT_ONCE = 2**16
 
 
 def check_tasks(data: DatasetDirectory, tasks: Mapping[str, Task]) -> None:
-    """Checks that the training rows have a positive label of every task.
+    """Checks that the training rows have a positive label for every task.
 
-    Of a regression task they must have two labels that differ. Reads no more rows than
-    it takes to find them.
+    For a regression task, they must have two different labels. Reads only as many rows
+    as it takes to find them.
 
     Args:
         data: The dataset directory.

@@ -1,4 +1,4 @@
-"""Checkpoints by name: what belongs to which weight is said by its path alone."""
+"""Checkpoints by name: the path of a weight identifies its values."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -20,10 +20,10 @@ from home_tf.files import (
 
 Variables = Mapping[str, Any]
 Spec = tuple[str, tuple[int, ...]]
-# How the name of an embedding table ends, and those of its moments.
+# The suffix of the name of an embedding table, and of its moments.
 _TABLE = "/embeddings"
 _SHOWN = 3
-# The file by which TensorFlow finds the others; it is written last.
+# The file through which TensorFlow finds the others; it is written last.
 STATE_FILE = "checkpoint"
 # What TensorFlow raises, depending on which byte of which file is wrong.
 _UNREADABLE = (
@@ -36,18 +36,18 @@ _UNREADABLE = (
 
 
 class UnreadableCheckpointError(HomeError):
-    """A checkpoint that is broken, such as cut in the middle."""
+    """A checkpoint is broken, for example truncated."""
 
 
 class Checkpoint:
-    """Variables that are saved and restored by their names.
+    """Saves and restores variables by their names.
 
-    A folder with the files of one of TensorFlow's checkpoints, in which a variable has
-    the name `<part>/<path>`; `tf.train.load_checkpoint(folder)` reads it.
+    A checkpoint is a folder with the files of a TensorFlow checkpoint, in which
+    variables are named `<part>/<path>`; `tf.train.load_checkpoint(folder)` reads it.
 
     Args:
         **parts: `{path: variable}` for each part, such as `network`. A file may have
-            further parts; the parts that are named here must be in it as they are.
+            further parts; the parts named here must match exactly.
     """
 
     def __init__(self, **parts: Variables) -> None:
@@ -59,18 +59,18 @@ class Checkpoint:
         }
 
     def save(self, folder: AnyPath, number: int, *, writes: bool = True) -> None:
-        """Saves the variables in a folder, in the place of what it held.
+        """Saves the variables in a folder, replacing its content.
 
         Args:
-            folder: The folder, of this checkpoint alone.
-            number: The number of steps, which the files' names end with.
-            writes: Whether this process writes; all that train together must call.
+            folder: The folder, for this checkpoint alone.
+            number: The number of steps, which is the suffix of the file names.
+            writes: Whether this process writes; all that train together must call this.
 
         Raises:
-            HomeError: If the folder cannot be written, such as for want of space; what
-                it held is still there.
+            HomeError: If the folder cannot be written, for example because the disk is
+                full; its content is kept.
         """
-        # A reading can be a collective operation, in which all processes take part.
+        # Reading can be a collective operation, in which all processes take part.
         tensors = [tf.convert_to_tensor(v) for v in self._variables.values()]
         if not writes:
             return
@@ -91,21 +91,21 @@ class Checkpoint:
             (aside / STATE_FILE).write_text(state, encoding="utf-8")
 
     def restore(self, folder: AnyPath, *, may_grow: bool = False) -> bool:
-        """Restores the variables from what a folder holds.
+        """Restores the variables from a folder.
 
         Names, shapes and dtypes are compared before anything is assigned.
 
         Args:
             folder: The folder.
-            may_grow: Whether an embedding table, and what the optimizer keeps of it,
-                may have more rows than were saved. These stay as they are.
+            may_grow: Whether embedding tables, and their optimizer state, may have more
+                rows than were saved. The additional rows stay as they are.
 
         Returns:
-            Whether there was anything.
+            Whether there was a checkpoint.
 
         Raises:
             UnreadableCheckpointError: If it cannot be read.
-            HomeError: If it is not what the variables are.
+            HomeError: If it does not match the variables.
         """
         recover_directory(folder)
         if not directory_exists(folder, STATE_FILE) or not any(folder.iterdir()):
@@ -114,7 +114,8 @@ class Checkpoint:
             specs = _read_specs(reader)
             self._check(folder, specs, may_grow)
             values = {name: reader.get_tensor(name) for name in self._variables}
-            # Tensors lie in the order of their names: with the last the file is whole.
+            # Tensors are stored in the order of their names: if the last is there, all
+            # are.
             reader.get_tensor(max(specs))
         for name, variable in self._variables.items():
             variable.assign(_grown(values[name], variable))
@@ -147,7 +148,7 @@ class Checkpoint:
 
 
 def _grown_spec(held: Spec, wanted: Spec) -> Spec:
-    """What a variable would be with as many rows as are wanted, if these are more."""
+    """The spec of a variable after growing to the wanted number of rows, if larger."""
     dtype, shape = held
     if not shape or not wanted[1] or wanted[1][0] < shape[0]:
         return held
@@ -155,14 +156,14 @@ def _grown_spec(held: Spec, wanted: Spec) -> Spec:
 
 
 def _grown(saved: Any, variable: Any) -> Any:
-    """What was saved, and below it the further rows of the variable."""
+    """The saved rows, followed by the additional rows of the variable."""
     if not saved.shape or len(saved) == variable.shape[0]:
         return saved
     return tf.concat([saved, tf.convert_to_tensor(variable)[len(saved) :]], axis=0)
 
 
 def _compare(held: Mapping[str, Spec], wanted: Mapping[str, Spec]) -> list[str]:
-    """What is missing, what is too much and what differs, each in a few words."""
+    """Describes missing, unexpected and different variables in a few words each."""
     both = held.keys() & wanted.keys()
     problems = {
         "missing": sorted(wanted.keys() - held.keys()),
@@ -178,13 +179,13 @@ def _compare(held: Mapping[str, Spec], wanted: Mapping[str, Spec]) -> list[str]:
 
 @contextmanager
 def _open(folder: AnyPath) -> Iterator[Any]:
-    """Lends a reader of the checkpoint in a folder.
+    """Yields a reader of the checkpoint in a folder.
 
     Raises:
         ValueError: If there is none.
     """
     with local_copy(folder) as copy, TemporaryDirectory() as scratch:
-        # TensorFlow would take the path for a pattern, and *, ? or [ in it for that.
+        # TensorFlow would treat the path as a pattern, in which *, ? and [ are special.
         path = Path(scratch, "checkpoint")
         path.symlink_to(copy.absolute(), target_is_directory=True)
         found = tf.train.latest_checkpoint(str(path))
@@ -195,7 +196,7 @@ def _open(folder: AnyPath) -> Iterator[Any]:
 
 @contextmanager
 def _explain_unreadable(folder: AnyPath) -> Iterator[None]:
-    """Turns TensorFlow's errors about a file that is broken into one line."""
+    """Turns TensorFlow's errors about a broken file into one line."""
     try:
         yield
     except HomeError:
@@ -210,7 +211,7 @@ def _explain_unreadable(folder: AnyPath) -> Iterator[None]:
 
 @contextmanager
 def _explain_unwritable(folder: AnyPath) -> Iterator[None]:
-    """Turns errors such as of a full disk into one line."""
+    """Turns errors such as a full disk into one line."""
     try:
         yield
     except (tf.errors.OpError, OSError) as error:
@@ -222,7 +223,7 @@ def _explain_unwritable(folder: AnyPath) -> Iterator[None]:
 
 
 def _read_specs(reader: Any) -> dict[str, Spec]:
-    """The shape and dtype of every variable in a file, by name."""
+    """Reads the shape and dtype of every variable in a file, by name."""
     dtypes = reader.get_variable_to_dtype_map()
     shapes = reader.get_variable_to_shape_map()
     return {name: _spec(shape, dtypes[name]) for name, shape in shapes.items()}
@@ -237,6 +238,6 @@ def _shown(spec: Spec) -> str:
 
 
 def shorten(names: list[str]) -> str:
-    """The first names of a list, and how many more there are."""
+    """Shortens a list of names to the first ones and the number of others."""
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

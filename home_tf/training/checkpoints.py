@@ -1,4 +1,4 @@
-"""The checkpoints of a run: those of the last steps, and the best."""
+"""The checkpoints of a run: the last few, and the best one."""
 
 import re
 from collections.abc import Callable
@@ -30,20 +30,20 @@ from home_tf.training.checkpoint import (
 class Checkpoints:
     """The last few checkpoints of a run, `step-<number>`, and the best one, `best`.
 
-    All that a resumed training needs is in each of them: the weights, those of the loss
-    weighting among them, the optimizer, the streaming metrics of the epoch, the random
+    Each of them has all that a resumed training needs: the weights, including those of
+    the loss weighting, the optimizer, the streaming metrics of the epoch, the random
     generators, the number of steps done, and the best validation.
 
     Args:
         run: The run's folder.
         model: The compiled model.
-        training: How many checkpoints are kept, and the patience.
+        training: Defines how many checkpoints are kept, and the patience.
         writes: Whether this process is the one that writes.
 
     Attributes:
         run: The run's folder.
-        step: Steps of the training that are done, over all epochs.
-        saved_step: Steps that are in the last checkpoint; 0 if there is none.
+        step: Steps of the training so far, over all epochs.
+        saved_step: Steps in the last checkpoint; 0 if there is none.
         best: The best validation.
     """
 
@@ -77,13 +77,13 @@ class Checkpoints:
         )
 
     def restore(self, say: Callable[[str], None]) -> None:
-        """Restores the last checkpoint that can be read, if there is any.
+        """Restores the last readable checkpoint, if there is one.
 
         Args:
-            say: Told in one line of each checkpoint that cannot be read.
+            say: Called with a line about each checkpoint that cannot be read.
 
         Raises:
-            HomeError: If there are checkpoints and none can be read, or they are not of
+            HomeError: If there are checkpoints but none can be read, or they do not fit
                 this model.
         """
         self._check_layout()
@@ -103,16 +103,16 @@ class Checkpoints:
             raise next(iter(unreadable.values()))
 
     def start_from(self, folder: AnyPath) -> None:
-        """Takes over the weights and the optimizer of another run's checkpoint.
+        """Takes over the weights and the optimizer state from another run's checkpoint.
 
-        Embedding tables may have more rows here: these stay as they are, and so does
-        the learning rate.
+        Embedding tables may have more rows here. The additional rows and the learning
+        rate stay as they are.
 
         Args:
             folder: The folder of the checkpoint.
 
         Raises:
-            HomeError: If there is none, or it is not of this model.
+            HomeError: If there is none, or it does not fit this model.
         """
         optimizer = self._trained["optimizer"].items()
         rates = [v for name, v in optimizer if name.endswith("learning_rate")]
@@ -135,7 +135,7 @@ class Checkpoints:
             )
 
     def _find_saved(self) -> list[AnyPath]:
-        """The folders of the checkpoints, the last first."""
+        """Finds the folders of the checkpoints, the latest first."""
         found = self._folder.glob("step-*")
         numbered = [path for path in found if re.fullmatch(r"step-\d+", path.name)]
         return sorted(numbered, key=_step_of, reverse=True)
@@ -149,27 +149,28 @@ class Checkpoints:
         self._metric_values = {n: v.numpy() for n, v in self._metrics.items()}
 
     def restore_metrics(self) -> None:
-        """Gives the metrics what was restored: Keras resets them as it begins."""
+        """Restores the metrics again, because Keras resets them when it begins."""
         for name, value in self._metric_values.items():
             self._metrics[name].assign(value)
         self._metric_values = {}
 
     def save(self) -> None:
-        """Saves the training as it is, and removes checkpoints that are not kept.
+        """Saves the current training, and removes checkpoints that are not kept.
 
         Raises:
-            HomeError: If the folder cannot be written, such as for want of space.
+            HomeError: If the folder cannot be written, for example because the disk is
+                full.
         """
         self._save_as(f"step-{self.step}")
         self.saved_step = self.step
-        # Those of later steps could not be read, and belong to what is done again.
+        # Later ones could not be read, and belong to steps that are repeated.
         saved = self._find_saved() if self._writes else []
         kept = [folder for folder in saved if _step_of(folder) <= self.step]
         for folder in set(saved) - set(kept[: self._keep]):
             remove_directory(folder, marker=STATE_FILE)
 
     def save_best(self) -> None:
-        """Saves the training as it is as the best.
+        """Saves the current training as the best.
 
         Raises:
             HomeError: As in `save`.
@@ -186,13 +187,13 @@ class Checkpoints:
         self._checkpoint.save(folder, self.step, writes=self._writes)
 
     def check_finite(self, epoch: int) -> None:
-        """Ends a training that has diverged, before anything of it is saved.
+        """Ends a training that has diverged, before it is saved.
 
         Args:
             epoch: The epoch, counted from 1, for the message.
 
         Raises:
-            HomeError: If a weight, or what the optimizer keeps of it, is not finite.
+            HomeError: If a weight or its optimizer state is not finite.
         """
         variables = {n: v for part in self._trained.values() for n, v in part.items()}
         wrong = find_not_finite(variables)

@@ -1,4 +1,4 @@
-"""A run that another one begins with: its weights, and vocabularies that grow."""
+"""Starting a run from an earlier one: its weights, and growing vocabularies."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,26 +16,26 @@ from home_tf.features.feature import check_columns
 from home_tf.files import AnyPath, PathLike, as_path, read_json, write_json
 from home_tf.run import Run
 
-# Sections of a configuration in which a run may differ from the one it begins with.
+# Sections of the configuration in which a run may differ from the earlier one.
 _MAY_DIFFER = ("data", "evaluation", "serving", "training")
-# In the folder of the counts: which run they continue.
+# In the folder of the counts: the run that they continue.
 _ORIGIN_FILE = "start_from.json"
 
 
 def started_from(run: Run) -> str | None:
-    """The run whose weights a run began with; None if with weights of its own."""
+    """Returns the run that a run started from; None if it started from scratch."""
     counts = run.find_counts()
     return None if counts is None else str(read_json(counts / _ORIGIN_FILE)["run"])
 
 
 class EarlierRun:
-    """A run whose weights another one begins with.
+    """A run that another one starts from.
 
     Args:
         folder: Its folder.
-        new_statistics: Whether features that are numbers are normalised by the new
-            training rows, and not by those of the earlier run. The bounds of buckets
-            and the units of labels stay: the weights rest on them.
+        new_statistics: Whether numeric features are normalised by the new training rows
+            instead of those of the earlier run. The bounds of buckets and the units of
+            labels stay the same, because the weights depend on them.
 
     Attributes:
         run: The run.
@@ -46,10 +46,10 @@ class EarlierRun:
         self._new_statistics = new_statistics
 
     def check(self, config: Config) -> None:
-        """Checks that its weights fit a configuration.
+        """Checks that the run's weights fit a configuration.
 
         Raises:
-            HomeError: If the features, tasks or model of the run are others, or the
+            HomeError: If the features, tasks or model of the run differ, or the
                 training would not keep what the weights have learnt.
         """
         found = self.run.load_config()
@@ -79,12 +79,12 @@ class EarlierRun:
 
     @property
     def name(self) -> str:
-        """How a run that begins with this one notes it."""
+        """The name under which a new run records this one."""
         return str(self.run.folder.resolve())
 
     @property
     def checkpoint(self) -> AnyPath:
-        """The folder of its best checkpoint.
+        """The folder of the run's best checkpoint.
 
         Raises:
             HomeError: If the other Keras trained the run.
@@ -95,18 +95,18 @@ class EarlierRun:
     def open_data(
         self, data: DatasetDirectory | PathLike, config: Config, to: Run
     ) -> Iterator[DatasetDirectory]:
-        """Lends new data with vocabularies that continue those of this run.
+        """Yields new data with vocabularies that continue those of this run.
 
-        The ids that the run knows keep their rows, and new ones get rows behind them.
+        Known ids keep their rows in the tables, and new ones are appended.
 
         Args:
             data: The new dataset directory.
             config: The configuration.
-            to: The run that begins; one that has begun has the vocabularies already.
+            to: The new run; if it has begun already, it has the vocabularies.
 
         Raises:
-            HomeError: If the earlier run's vocabularies cannot be found, or the run
-                began with another one.
+            HomeError: If the earlier run's vocabularies cannot be found, or the new run
+                started from another one.
         """
         path = data.path if isinstance(data, DatasetDirectory) else data
         kept = to.find_counts()
@@ -131,7 +131,7 @@ class EarlierRun:
             yield DatasetDirectory(path, counts=scratch)
 
     def _find_counts(self) -> AnyPath:
-        """Where the run's vocabularies and statistics are."""
+        """Finds the folder of the run's vocabularies and statistics."""
         return self.run.find_counts() or self.run.open_data().counts
 
     def _write_statistics(
@@ -145,7 +145,7 @@ class EarlierRun:
         if self._new_statistics:
             labels = {task.label or name for name, task in config.tasks.items()}
             for column, values in read_json(new.counts / STATISTICS_FILE).items():
-                # Where buckets begin says which row of a table is whose.
+                # The bounds of the buckets define the meaning of the rows of a table.
                 if column not in labels:
                     kept[column] = {**values, **_quantiles(kept.get(column, {}))}
         write_json(folder / STATISTICS_FILE, kept)
@@ -156,10 +156,10 @@ def _quantiles(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _min_counts(config: Config) -> dict[str, int]:
-    """`{column: min_count}` of the columns with a vocabulary.
+    """Returns `{column: min_count}` of the columns with a vocabulary.
 
     Raises:
-        HomeError: If two features want different ones of a column.
+        HomeError: If two features of the same column have different values.
     """
     found: dict[str, int] = {}
     for name, feature in config.features.items():
@@ -178,10 +178,10 @@ def _min_counts(config: Config) -> dict[str, int]:
 
 
 def _grow(before: Vocabulary, new: Vocabulary, least: int) -> Vocabulary:
-    """The values that are in use, in their order, and behind them all others.
+    """Appends new values to those in use, which keep their order.
 
-    The others are in the order of their counts, those of both added up, so that the
-    ones seen often enough come first.
+    The new ones are in the order of their counts, added up over both, so that those
+    seen often enough come first.
     """
     counts = Counter(dict(zip(before.values, before.counts, strict=True)))
     counts.update(dict(zip(new.values, new.counts, strict=True)))

@@ -1,4 +1,4 @@
-"""Measuring a run's best checkpoint."""
+"""Evaluating a run's best checkpoint."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,23 +15,22 @@ def evaluate_run(
     data: DatasetDirectory | PathLike | None = None,
     splits: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Measures the best checkpoint of a run and writes `metrics.json`.
+    """Evaluates the best checkpoint of a run and writes `metrics.json`.
 
     Args:
         run: The run.
         data: The dataset directory; by default the one that the run was trained on.
-        splits: Which splits to measure; by default validation and, if it has rows,
-            test.
+        splits: The splits to evaluate; by default validation and, if it has rows, test.
 
     Returns:
-        What `metrics.json` holds: `{split: {"auc": {task: value}, ...}}` as
-        `home_tf.evaluation.evaluate_tasks` defines it, of probabilities as they are
-        served; `calibration_method`, the `serving.calibration` that they have; and
-        `examples_per_second` of the training.
+        The content of `metrics.json`: `{split: {"auc": {task: value}, ...}}` as defined
+        by `home_tf.evaluation.evaluate_tasks`, for the probabilities that are served;
+        `calibration_method`, their `serving.calibration`; and `examples_per_second` of
+        the training.
 
     Raises:
-        HomeError: If the run has no checkpoint, or one of the other Keras, or the data
-            is other data or has no such split.
+        HomeError: If the run has no checkpoint, or one from the other Keras, or the
+            data does not match the run or has no such split.
     """
     config, folder = run.load_config(), run.find_best()
     experiment = Experiment.open(config, run.open_data(data))

@@ -1,4 +1,4 @@
-"""A configuration and the data it is for, as datasets, network and model."""
+"""From a configuration and its data to datasets, a network and a model."""
 
 import functools
 import math
@@ -35,7 +35,7 @@ from home_tf.training.ranking_dataset import ranking_dataset
 from home_tf.training.service_watch import watch_service
 from home_tf.training.strategy import distribute
 
-# What TensorFlow raises for a record that is broken, too many or too few.
+# What TensorFlow raises for broken, extra or missing records.
 _BROKEN = (
     tf.errors.DataLossError,
     tf.errors.FailedPreconditionError,
@@ -45,13 +45,14 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a configuration describes, made for a dataset directory.
+    """Builds what a configuration describes, for a dataset directory.
 
-    Here, and nowhere else, a configuration becomes datasets, a network and a model.
+    This is the only place that turns a configuration into datasets, a network and a
+    model.
 
     Args:
         config: The configuration.
-        preprocessor: The preprocessor of its features, with the dataset directory.
+        preprocessor: The preprocessor of its features, which has the dataset directory.
 
     Examples:
         >>> experiment = Experiment.open(load_config("config.yaml"), "records")
@@ -64,7 +65,7 @@ class Experiment:
 
     @classmethod
     def open(cls, config: Config, data: DatasetDirectory | PathLike) -> "Experiment":
-        """The experiment of a configuration on a dataset directory, or its path.
+        """Opens the experiment of a configuration on a dataset directory, or its path.
 
         Raises:
             HomeError: If the features do not fit the data.
@@ -78,7 +79,7 @@ class Experiment:
 
     @property
     def fingerprint(self) -> str:
-        """A text that differs between two configurations, and between two data."""
+        """A text that identifies the configuration and the data."""
         return f"{self.data.fingerprint} {self.config}"
 
     def check_rows(self, *splits: str, needed_by: str) -> None:
@@ -86,7 +87,7 @@ class Experiment:
 
         Args:
             *splits: Names of the splits.
-            needed_by: Who reads them, for the message.
+            needed_by: What reads them, for the message.
         """
         found = self.data.schema.splits
         for split in splits:
@@ -97,22 +98,22 @@ class Experiment:
                 )
 
     def check_tasks(self) -> None:
-        """Raises a `HomeError` if the training rows lack positive labels of a task."""
+        """Raises a `HomeError` if the training rows have no positives of a task."""
         with self.explain_broken_records("train"):
             check_tasks(self.data, self.config.tasks)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of an epoch."""
+        """Steps per epoch."""
         rows = self.data.split("train").rows
         return steps_per_epoch(rows, self.config.training.batch_size)
 
     def read(self, split: str, batch_size: int | None = None) -> tf.data.Dataset:
-        """A split as batches `(features, labels, sample_weights, groups)`.
+        """Reads a split as batches `(features, labels, sample_weights, groups)`.
 
         Args:
             split: Name of the split.
-            batch_size: Rows of a batch; by default as in training.
+            batch_size: Rows per batch; by default as in training.
 
         Raises:
             HomeError: If the data lacks a column, or a file is missing or truncated.
@@ -128,7 +129,7 @@ class Experiment:
 
     @property
     def steps(self) -> int:
-        """Steps of the whole training, if nothing stops it early."""
+        """Steps of the whole training, unless it stops early."""
         return self.steps_per_epoch * self.config.training.epochs
 
     def read_training(
@@ -136,15 +137,16 @@ class Experiment:
         first_step: int = 0,
         input_context: tf.distribute.InputContext | None = None,
     ) -> tf.data.Dataset:
-        """The training rows as batches `(features, labels, sample_weights)`, shuffled.
+        """Reads the training rows as shuffled batches, `(features, labels, weights)`.
 
         `steps_per_epoch` of them are an epoch, and `steps` the whole training. With
-        `training.data_service` the order depends on timing, and the rest of an epoch
-        that is resumed is as many rows of a new order: `DatasetDirectory.read` says so.
+        `training.data_service` the order depends on timing, and the rest of a resumed
+        epoch has the right number of rows, but in a new order: see
+        `DatasetDirectory.read`.
 
         Args:
             first_step: The step to begin with, counted from 0 over all epochs.
-            input_context: Of `tf.distribute`; see `DatasetDirectory.read`.
+            input_context: From `tf.distribute`; see `DatasetDirectory.read`.
 
         Raises:
             HomeError: As in `read`, or if the data service cannot be reached.
@@ -176,8 +178,8 @@ class Experiment:
             *splits: The splits that are being read.
 
         Raises:
-            HomeError: Names the file and the record, or the column and what is wrong
-                with its values.
+            HomeError: Names the file and the record, or the column and the problem with
+                its values.
             RemoteFileError: If the storage of the data does not answer.
         """
         try:
@@ -194,7 +196,7 @@ class Experiment:
             raise HomeError(f"{self.data}: {reason}. Prepare the data again") from None
 
     def make_network(self) -> RankingNetwork:
-        """Makes the network, its weights created.
+        """Makes the network and creates its weights.
 
         Returns:
             The network, from the preprocessor's outputs to logits by task.
@@ -241,7 +243,7 @@ class Experiment:
         )
 
     def _positive_rates(self) -> dict[str, float]:
-        """Each task's share of ones among the training rows' labels."""
+        """Returns each task's positive rate in the training rows."""
         return {
             name: self._positive_rate(name, task)
             for name, task in self.config.tasks.items()
@@ -249,7 +251,7 @@ class Experiment:
 
     def _positive_rate(self, name: str, task: Task) -> float:
         if task.is_regression:
-            return 0.5  # a bias of 0, with which a tower predicts the mean
+            return 0.5  # a bias of 0, so that the tower predicts the mean
         statistics = self.data.statistics(
             task.label or name,
             needed_by=f"`model.prior_initialization` of task `{name}`",
@@ -257,11 +259,11 @@ class Experiment:
         return statistics.positive_rate
 
     def make_losses(self) -> dict[str, MaskedLoss]:
-        """The loss of each task; of numbers in units of the training rows' labels."""
+        """Makes the loss of each task; the training rows scale regression losses."""
         return {n: self._make_loss(n, t) for n, t in self.config.tasks.items()}
 
     def make_number_losses(self) -> dict[str, MaskedLoss]:
-        """The losses of the regression tasks."""
+        """Makes the losses of the regression tasks."""
         losses = self.make_losses()
         return {name: losses[name] for name in self.config.regression_tasks}
 
@@ -281,11 +283,11 @@ class Experiment:
         return MaskedRegressionLoss(kind, mean=mean, scale=scale, name=name)
 
     def load_network(self, folder: AnyPath) -> RankingNetwork:
-        """Makes the network, with the weights of the checkpoint in a folder.
+        """Makes the network with the weights of a checkpoint.
 
         Raises:
-            HomeError: If there is no checkpoint, or one that does not fit the data or
-                has weights that are not finite.
+            HomeError: If there is no checkpoint, or it does not fit the data or has
+                weights that are not finite.
         """
         network = self.make_network()
         weights = named_variables(network)
@@ -308,11 +310,11 @@ class Experiment:
         """Makes and compiles the ranking model.
 
         Returns:
-            A `home_tf.tfrs.RankingModel` or a `home_tf.models.RankingModel`, its
-            weights created, as `training.framework` says.
+            A `home_tf.tfrs.RankingModel` or a `home_tf.models.RankingModel`, depending
+            on `training.framework`, with its weights created.
 
         Raises:
-            HomeError: If the framework needs another Keras than the one in force, or
+            HomeError: If the framework needs another Keras than the active one, or
                 tasks have loss weights that would be learnt.
         """
         training, tasks = self.config.training, self.config.tasks
@@ -334,7 +336,8 @@ class Experiment:
             jit_compile=training.jit_compile,
             steps_per_execution=training.steps_per_execution,
         )
-        # Otherwise legacy Keras traces the first step twice, to create the variables.
+        # Otherwise legacy Keras would trace the first step twice to create the
+        # variables.
         model.optimizer.build(model.trainable_variables)
         return model
 
@@ -350,18 +353,18 @@ class Experiment:
     def fit(self, model: Any, callbacks: Sequence[Any], *, first_step: int) -> None:
         """Trains a model to the last step.
 
-        All epochs are one of Keras, which a training may so resume in the middle of an
-        epoch. What is due at the end of one, the callbacks do.
+        To Keras, all epochs are one, so a training can resume in the middle of an
+        epoch. The callbacks do what is due at the end of each epoch.
 
         Args:
             model: What `make_model` returned.
-            callbacks: Callbacks of Keras.
+            callbacks: Keras callbacks.
             first_step: The step to begin with, counted from 0 over all epochs.
 
         Raises:
             HomeError: If the data lacks a column, a record is broken, or the data
-                service cannot be reached or has lost rows. If it ends during training,
-                so does the process: see `watch_service`.
+                service cannot be reached or has lost rows. If the service ends during
+                training, so does the process: see `watch_service`.
         """
         read = functools.partial(self.read_training, first_step)
         dataset = distribute(model, read)
@@ -379,7 +382,7 @@ class Experiment:
             )
 
     def predict(self, network: Any, *splits: str) -> list[Predictions]:
-        """A network's predictions on splits.
+        """Predicts splits with a network.
 
         Args:
             network: From features to logits `{task: (batch, 1)}`.
@@ -396,7 +399,7 @@ class Experiment:
         return found
 
     def predict_calibrated(self, network: Any, *splits: str) -> list[Predictions]:
-        """A network's predictions on splits, calibrated as an export serves them.
+        """Predicts splits with a network, calibrated as in an export.
 
         Args:
             network: From features to logits `{task: (batch, 1)}`.
@@ -431,7 +434,7 @@ class Experiment:
     def _fit_calibrators(self, validation: Predictions) -> dict[str, Calibrator]:
         self.check_rows("validation", needed_by="`serving.calibration`")
         method = self.config.serving.calibration
-        assert method != "none"  # the callers have checked it
+        assert method != "none"  # checked by the callers
         binary = {
             task: labels
             for task, labels in validation.labels.items()

@@ -1,20 +1,20 @@
-"""Ctrl-C and SIGTERM, held back until a training can be saved."""
+"""Holding back Ctrl-C and SIGTERM until a training can be saved."""
 
 import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-# What a keyboard sends, and what a cluster sends before it takes a machine.
+# What Ctrl-C sends, and what a cluster sends before it reclaims a machine.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Holds back Ctrl-C and SIGTERM in a `with` block, so that a step is never cut.
+    """Holds back Ctrl-C and SIGTERM in a `with` block, so that no step is cut short.
 
-    The block looks at `requested` where it can save its state, and then calls
-    `deliver`. A second signal is delivered at once, and so is the first one before
-    `hold_back` was called. Outside of the main thread nothing is held back.
+    The block checks `requested` where it can save its state, and then calls `deliver`.
+    A second signal is delivered at once, and so is a first one before `hold_back` is
+    called. Outside the main thread nothing is held back.
 
     Examples:
         >>> with Interruption() as interruption:
@@ -34,7 +34,7 @@ class Interruption:
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                # A job in the background of a shell ignores Ctrl-C.
+                # A background job of a shell ignores Ctrl-C.
                 if signal.getsignal(number) not in (None, signal.SIG_IGN):
                     self._before[number] = signal.signal(number, self._receive)
         return self
@@ -57,7 +57,7 @@ class Interruption:
         return self._received is not None
 
     def deliver(self) -> None:
-        """Does what the signal would have done: raises `KeyboardInterrupt`, or ends."""
+        """Does what the signal would do: raises `KeyboardInterrupt`, or exits."""
         if self._received is not None:
             self._restore_handlers()
             signal.raise_signal(self._received)

@@ -1,4 +1,4 @@
-"""The files of a run that grow during a training: the curves and their tables."""
+"""The files of a run that grow during training: curves and tables."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ from home_tf.run import Run
 
 
 class Journal:
-    """A local folder that files are appended to: that of the run, if it is local.
+    """A local folder whose files are appended to: the run's, if it is local.
 
-    Of a remote run the files grow here, and `upload` copies those that have grown.
+    For a remote run, the files grow locally, and `upload` copies those that have grown.
 
     Args:
         folder: The local folder.
@@ -40,7 +40,7 @@ class Journal:
         return self._folder / self._run.curves_file.name
 
     def download(self) -> None:
-        """Copies the tables of a remote run, which are gone on with."""
+        """Copies the tables of a remote run, to continue them."""
         for file, mine in (
             (self._run.history_file, self.history_file),
             (self._run.curves_file, self.curves_file),
@@ -49,7 +49,7 @@ class Journal:
                 file.download(mine)
 
     def upload(self) -> None:
-        """Copies what has grown to a remote run."""
+        """Copies the files that have grown to a remote run."""
         if not isinstance(self._run.folder, RemotePath):
             return
         for file in sorted(self._folder.rglob("*")):
@@ -61,7 +61,7 @@ class Journal:
 
 @contextmanager
 def open_journal(run: Run) -> Iterator[Journal]:
-    """Lends the journal of a run, and copies what is left at the end."""
+    """Yields the journal of a run, and copies the rest at the end."""
     if not isinstance(run.folder, RemotePath):
         yield Journal(run.folder, run)
         return

@@ -20,8 +20,8 @@ class Predictions:
     """Labels, probabilities and groups of the rows of a split.
 
     Attributes:
-        labels: `{task: (rows,)}`; NaN or -1 where missing, of regression tasks NaN.
-        probabilities: `{task: (rows,)}`; of regression tasks the predicted numbers.
+        labels: `{task: (rows,)}`; NaN or -1 where missing, for regression tasks NaN.
+        probabilities: `{task: (rows,)}`; for regression tasks the predicted numbers.
         groups: `(rows,)`; None if there are no groups.
     """
 
@@ -30,10 +30,10 @@ class Predictions:
     groups: Array | None
 
     def calibrate(self, calibrators: Mapping[str, Calibrator]) -> "Predictions":
-        """The predictions with calibrated probabilities.
+        """Returns the predictions with calibrated probabilities.
 
         Args:
-            calibrators: Those of tasks that are calibrated.
+            calibrators: The calibrators of the calibrated tasks.
         """
         calibrated = {
             task: one.of_probabilities(self.probabilities[task])
@@ -42,7 +42,7 @@ class Predictions:
         return replace(self, probabilities={**self.probabilities, **calibrated})
 
     def evaluate(self, config: Config) -> dict[str, Any]:
-        """The exact metrics of `home_tf.evaluation`, with bootstrap intervals."""
+        """Computes exact metrics with bootstrap intervals, by `home_tf.evaluation`."""
         return evaluate_tasks(
             self.labels,
             self.probabilities,
@@ -58,7 +58,7 @@ class Predictor:
 
     Args:
         network: From features to logits `{task: (batch, 1)}`.
-        losses: `{task: loss}`, which says what a logit predicts.
+        losses: `{task: loss}`, which turns logits into predictions.
     """
 
     def __init__(self, network: Any, losses: Mapping[str, MaskedLoss]) -> None:
@@ -68,10 +68,11 @@ class Predictor:
         """Predicts a dataset.
 
         Args:
-            dataset: Batches `(features, labels, sample_weights)`, or with `groups` too.
+            dataset: Batches `(features, labels, sample_weights)`, optionally with
+                `groups`.
 
         Returns:
-            The rows of the whole dataset, in its order.
+            The rows of the whole dataset, in order.
         """
         parts = [
             (labels, self._probabilities(features), groups)

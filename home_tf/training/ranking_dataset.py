@@ -25,25 +25,26 @@ def ranking_dataset(
     group_by: str | None = None,
     **read_options: Any,
 ) -> tf.data.Dataset:
-    """A dataset to train or evaluate on.
+    """Makes a dataset to train or evaluate on.
 
     Args:
         data: The dataset directory.
         split: Name of the split.
         preprocessor: Does the lookups, here in the input pipeline.
         tasks: What to predict, by name.
-        batch_size: Rows of a batch.
-        group_by: The column of GAUC's groups, with which a batch ends if it is given.
-        **read_options: Of `DatasetDirectory.read`, such as `shuffle_rows` and `seed`.
+        batch_size: Rows per batch.
+        group_by: The column of GAUC's groups; if given, it is the last part of a batch.
+        **read_options: Options of `DatasetDirectory.read`, such as `shuffle_rows` and
+            `seed`.
 
     Returns:
-        Batches `(features, labels, sample_weights)`, and `groups`, `(batch,)`, if asked
-        for. Labels and sample weights are dicts by task, `(batch,)`; sample weights
-        hold the tasks that have some.
+        Batches `(features, labels, sample_weights)`, and `groups`, `(batch,)`, if
+        wanted. Labels and sample weights are dicts by task, `(batch,)`; sample weights
+        contain only the tasks that have them.
 
     Raises:
-        HomeError: If a column is not in the data or of another kind, or a file is
-            missing or not what was written.
+        HomeError: If a column is missing or of the wrong kind, or a file is missing or
+            has changed.
     """
     wanted = columns_of_tasks(tasks)
     if group_by is not None:
@@ -51,7 +52,7 @@ def ranking_dataset(
     check_columns(data, wanted)
     names = list(dict.fromkeys([*preprocessor.columns, *wanted.values()]))
 
-    # There is nothing to convert, and looking for it takes seconds.
+    # AutoGraph would find nothing to convert, but looking takes seconds.
     @tf.autograph.experimental.do_not_convert
     def to_batch(columns: Mapping[str, Tensor]) -> tuple[Any, ...]:
         labels = {name: read_labels(name, t, columns) for name, t in tasks.items()}
@@ -81,14 +82,14 @@ def columns_of_tasks(tasks: Mapping[str, Task]) -> dict[str, str]:
 
 
 def check_columns(data: DatasetDirectory, columns: Mapping[str, str]) -> None:
-    """Checks that the columns that tasks and groups read are there, and of their kind.
+    """Checks that the columns of tasks and groups exist and are of the right kind.
 
     Args:
         data: The dataset directory.
         columns: The columns, by the key of the configuration that names each.
 
     Raises:
-        HomeError: If one is not.
+        HomeError: If a column is missing or of the wrong kind.
     """
     for key, column in columns.items():
         if column not in data.columns:
@@ -110,20 +111,20 @@ def check_columns(data: DatasetDirectory, columns: Mapping[str, str]) -> None:
 
 
 def read_labels(name: str, task: Task, columns: Mapping[str, Tensor]) -> Tensor:
-    """The labels of a task: 0, 1, or NaN or -1 where missing.
+    """Reads the labels of a task: 0, 1, or NaN or -1 where missing.
 
-    Of a regression task they are numbers, or NaN where missing.
+    For a regression task they are numbers, or NaN where missing.
 
     Args:
         name: The task's name, for the error.
         task: The task.
-        columns: `{column: (rows,)}`, those that the task reads among them.
+        columns: `{column: (rows,)}`, including those that the task reads.
 
     Returns:
         `(rows,)` in float32.
 
     Raises:
-        tf.errors.InvalidArgumentError: If a label is none of these.
+        tf.errors.InvalidArgumentError: If a label is anything else.
     """
     column = task.label or name
     where = f"column `{column}`, task `{name}`"

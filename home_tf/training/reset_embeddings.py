@@ -7,14 +7,14 @@ from typing import Any
 def reset_embeddings(model: Any, *, seed: int, epoch: int) -> None:
     """Re-initialises a model's embedding tables and their moments in the optimizer.
 
-    A second epoch over ids that appear in a few rows over-fits: the tables memorise
-    these rows. New tables force the rest of the network, which keeps its weights, to
-    rely on what holds for all ids.
+    A second epoch over-fits ids that appear in only a few rows, because the tables
+    memorise these rows. New tables force the rest of the network, which keeps its
+    weights, to rely on what holds for all ids.
 
     Args:
         model: A ranking model of this package, its optimizer built.
         seed: The training's seed.
-        epoch: The epoch that begins. The values depend on it and on the seed alone.
+        epoch: The epoch that begins. The values depend only on it and on the seed.
 
     References:
         MEDA: Fan et al., "Multi-Epoch Learning with Data Augmentation for Deep

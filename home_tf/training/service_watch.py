@@ -1,4 +1,4 @@
-"""A tf.data service that cannot be reached, or ends during training, in one line."""
+"""Reporting a tf.data service that is unreachable, or ends during training."""
 
 import os
 import sys
@@ -19,12 +19,12 @@ from home_tf.errors import HomeError
 
 _KEY = "`training.data_service`"
 _AGAIN = "Start it again, then run the same command again to resume"
-# A step that has waited so long asks whether the dispatcher can be reached.
+# After waiting this long, a step checks whether the dispatcher can be reached.
 _ASK_SECONDS = 10.0
-# What a step may take at most: a worker that has ended is waited for without end.
+# The time limit of a step: TensorFlow waits forever for a worker that has ended.
 _STEP_SECONDS = 600.0
 _POLL_SECONDS = 1.0
-# What TensorFlow raises of a service that ends, or was started anew meanwhile.
+# What TensorFlow raises if a service ends, or was restarted meanwhile.
 _GONE = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -40,15 +40,15 @@ def check_service(address: str) -> None:
 
 @contextmanager
 def watch_service(training: TrainingConfig) -> Iterator[Sequence[Any]]:
-    """Lends the callbacks that watch the data service of a training, if it has one.
+    """Yields the callbacks that watch the data service of a training, if it has one.
 
     TensorFlow tries for an hour to reach a dispatcher, and cannot be stopped meanwhile.
-    If a step waits for one that is gone, the process therefore ends, with one line on
-    the standard error and exit code 2; so it does if a step takes 10 minutes (times
-    `steps_per_execution`), as when a worker on another machine is gone.
+    So if a step waits for a dispatcher that is gone, the process ends with one line on
+    standard error and exit code 2. It also ends if a step takes 10 minutes (times
+    `steps_per_execution`), for example because a worker on another machine is gone.
 
     Raises:
-        HomeError: If the service has lost rows, or was started anew meanwhile.
+        HomeError: If the service has lost rows, or was restarted meanwhile.
     """
     if training.data_service is None:
         yield []
@@ -82,11 +82,12 @@ def _explain_loss(address: str) -> Iterator[None]:
 class ServiceWatch(keras.callbacks.Callback):
     """Ends the process if a step waits for a data service that is gone.
 
-    Must be the first callback: what the others do after a step is not watched.
+    It must be the first callback, so that the work of others after a step is not
+    watched.
 
     Args:
         address: The dispatcher's address.
-        limit: Seconds that a step may take at most.
+        limit: Maximum number of seconds per step.
     """
 
     def __init__(self, address: str, limit: float) -> None:
@@ -98,12 +99,12 @@ class ServiceWatch(keras.callbacks.Callback):
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def start(self) -> None:
-        """Begins to watch: what comes before the first step can wait, too."""
+        """Starts watching: what comes before the first step can also wait."""
         self._since = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends watching."""
+        """Stops watching."""
         self._stopped.set()
         self._thread.join()
 
@@ -120,7 +121,7 @@ class ServiceWatch(keras.callbacks.Callback):
         self._since = None
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Starts the clock again: giving the dataset up can wait, too."""
+        """Starts the clock again: releasing the dataset can also wait."""
         self._since = time.monotonic()
 
     def _watch(self) -> None:

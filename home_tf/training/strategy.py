@@ -1,4 +1,4 @@
-"""Which `tf.distribute` strategy trains, as `training.strategy` says."""
+"""Choosing the `tf.distribute` strategy of `training.strategy`."""
 
 import functools
 import signal
@@ -16,14 +16,14 @@ _TRY = "`home-tf launch --workers 2 -- train ...` tries it on one machine"
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """The strategy of a training; one of each kind for the process.
+    """Makes the strategy of a training; one of each kind per process.
 
     Args:
         name: `auto`, `mirrored`, `multi_worker` or `parameter_server`.
 
     Raises:
-        HomeError: If the strategy does not fit the processes that `TF_CONFIG` names, or
-            is one under which the models would not train right.
+        HomeError: If the strategy does not fit the processes in `TF_CONFIG`, or the
+            models would not train correctly under it.
     """
     if name == "parameter_server":
         raise HomeError(f"`training.strategy` {OUT_OF_STEP}")
@@ -35,10 +35,10 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
 
 
 def check_strategy(strategy: tf.distribute.Strategy) -> tf.distribute.Strategy:
-    """Returns a strategy under which the models train right.
+    """Returns a strategy, checked to train the models correctly.
 
     Raises:
-        HomeError: If it is another.
+        HomeError: If it does not.
     """
     if isinstance(strategy, tf.distribute.ParameterServerStrategy):
         raise HomeError(f"`strategy` {OUT_OF_STEP}")
@@ -57,7 +57,7 @@ def check_strategy(strategy: tf.distribute.Strategy) -> tf.distribute.Strategy:
 
 
 def check_options(strategy: tf.distribute.Strategy, training: TrainingConfig) -> None:
-    """Raises a `HomeError` if TensorFlow cannot train so with several replicas."""
+    """Raises a `HomeError` for options that do not work with several replicas."""
     replicas = strategy.num_replicas_in_sync
     if training.jit_compile and replicas > 1:
         raise HomeError(
@@ -82,13 +82,13 @@ def check_options(strategy: tf.distribute.Strategy, training: TrainingConfig) ->
 
 @functools.cache
 def default_strategy(num_gpus: int) -> tf.distribute.Strategy:
-    """The strategy for a machine with so many GPUs."""
+    """The default strategy for a machine with the given number of GPUs."""
     return _mirrored(num_gpus) if num_gpus > 1 else tf.distribute.get_strategy()
 
 
 @functools.cache
 def _mirrored(num_gpus: int) -> tf.distribute.Strategy:
-    # One for the process: TensorFlow mixes up the collective operations of two.
+    # One per process: TensorFlow mixes up the collective operations of two.
     gpus = [f"GPU:{number}" for number in range(num_gpus)]
     return tf.distribute.MirroredStrategy(gpus or ["CPU:0"])
 
@@ -115,8 +115,8 @@ def _multi_worker(cluster: Cluster) -> tf.distribute.Strategy:
 
 
 def _end_on_sigterm() -> None:
-    # TensorFlow takes the signal for a notice that the machine will go, and goes on
-    # itself. The handler that Python knows of takes its place again.
+    # TensorFlow treats the signal as a preemption notice and carries on. Reinstall the
+    # handler that Python knows of.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
@@ -132,12 +132,12 @@ def _check_alone(name: str, cluster: Cluster) -> None:
 
 
 def distribute(model: Any, make_dataset: Any) -> Any:
-    """The dataset that a model trains on: one for each replica if there are several.
+    """Distributes the training dataset: one per replica if there are several.
 
     Args:
         model: A compiled ranking model.
-        make_dataset: From a `tf.distribute.InputContext`, or None where there is one
-            replica, to a dataset.
+        make_dataset: Makes a dataset from a `tf.distribute.InputContext`, or from None
+            if there is one replica.
     """
     strategy = model.distribute_strategy
     if strategy.num_replicas_in_sync == 1:

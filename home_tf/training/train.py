@@ -1,4 +1,4 @@
-"""Training, from a configuration and a dataset directory to a run's folder."""
+"""Training: from a configuration and a dataset directory to a run's folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,41 +36,41 @@ def train(
 ) -> Run:
     """Trains a model, or resumes an interrupted training.
 
-    Several processes train together if each calls this alike: only the chief writes.
+    Several processes train together if each makes the same call; only the chief writes.
 
     Args:
         config: The configuration.
         data: The dataset directory.
-        out: The run's folder, or its URL, such as `s3://bucket/run`; if it holds a run
-            of the same configuration, or of one with fewer epochs, that run resumes
-            from its last checkpoint.
-        start_from: The folder of an earlier run, whose best weights and optimizer this
-            one begins with. Ids that it knows keep their embeddings, and new ones get
-            new rows; normalisation and positive rates are those of the earlier run.
+        out: The run's folder, or its URL, such as `s3://bucket/run`. If it holds a run
+            of the same configuration, or one with fewer epochs, that run resumes from
+            its last checkpoint.
+        start_from: The folder of an earlier run to start from: its best weights and
+            optimizer state. Known ids keep their embeddings, and new ones get new rows;
+            normalisation and positive rates are those of the earlier run.
         new_statistics: Whether normalisation follows the new training rows instead.
-        strategy: By default what `training.strategy` of the configuration says.
+        strategy: The `tf.distribute` strategy; by default that of `training.strategy`.
         console: Where progress is shown; by default nowhere.
-        on_validation: Called with the score of each validation, the mean that picks
-            the best one, which is NaN where it is undefined; what it returns says
-            whether to stop the training. Several processes must return the same.
+        on_validation: Called with the score of each validation, the mean that selects
+            the best one, or NaN if it is undefined; returns whether to stop the
+            training. Several processes must return the same.
 
     Returns:
         The run, with its best checkpoint.
 
     Raises:
-        HomeError: If the strategy is none under which training is right, the data does
-            not fit the configuration or has nothing to learn for a task, `out` holds a
-            run of another configuration, of other data or of the other Keras, the
-            weights of the earlier run do not fit the configuration, another training
-            of the run is going on, the training diverges, a checkpoint cannot be
-            written, another process of the training has ended, or
-            `training.data_service` cannot be reached or has lost rows. If the service
+        HomeError: If the strategy is not supported, the data does not fit the
+            configuration or has nothing to learn for a task, `out` holds a run of
+            another configuration, of other data or of the other Keras, the weights of
+            the earlier run do not fit the configuration, the run is already being
+            trained, the training diverges, a checkpoint cannot be written, another
+            process of the training has ended, or `training.data_service` cannot be
+            reached or has lost rows. If the service
             ends during training, the process ends, with exit code 2 and one line.
         Interrupted: If Ctrl-C or SIGTERM interrupts the training; the run holds a
-            checkpoint of the last step. Several processes all end when one of them is
-            interrupted, within a few steps. `Interruption` says what SIGTERM does.
+            checkpoint of the last step. If one of several processes is
+            interrupted, all end within a few steps. For SIGTERM see `Interruption`.
     """
-    # First, for several processes must meet before TensorFlow computes anything.
+    # First, because several processes must connect before TensorFlow computes anything.
     strategy = (
         make_strategy(config.training.strategy)
         if strategy is None
@@ -84,7 +84,7 @@ def train(
     with _open_data(config, data, run, start_from, new_statistics) as (found, earlier):
         experiment = Experiment.open(config, found)
         experiment.check_rows("train", "validation", needed_by="training")
-        if earlier is None:  # which has learnt of tasks that are rare today
+        if earlier is None:  # it has learnt tasks that are rare in the new data
             experiment.check_tasks()
         workers = Workers(strategy)
         shown = console if console and workers.is_chief else Console(quiet=True)
@@ -119,7 +119,7 @@ def _open_data(
     start_from: PathLike | None,
     new_statistics: bool,
 ) -> Iterator[tuple[DatasetDirectory, EarlierRun | None]]:
-    """Lends the data, and the run to begin with, if there is one."""
+    """Yields the data, and the run to start from, if there is one."""
     if start_from is None:
         if new_statistics:
             raise HomeError("`new_statistics` goes with an earlier run to start from")

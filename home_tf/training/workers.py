@@ -1,4 +1,4 @@
-"""The processes of one training: the chief writes, and all go in step."""
+"""The processes of a training: only the chief writes, and all stay in step."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -16,12 +16,12 @@ from home_tf.data import DatasetDirectory
 from home_tf.errors import HomeError
 from home_tf.run import Run
 
-# What TensorFlow raises where another process of the training has ended.
+# What TensorFlow raises if another process of the training has ended.
 _GONE = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 
 
 class Workers:
-    """The processes that train one model together; elsewhere there is one.
+    """The processes that train one model together, or just one.
 
     Every process must make the same calls in the same order.
 
@@ -29,7 +29,7 @@ class Workers:
         strategy: The strategy of the training.
 
     Attributes:
-        several: Whether there are several.
+        several: Whether there is more than one.
         is_chief: Whether this process is the one that writes.
     """
 
@@ -70,7 +70,7 @@ class Workers:
         """Raises a `HomeError` in every process if a text is not the chief's.
 
         Args:
-            what: What the text is of, for the message.
+            what: What the text belongs to, for the message.
             text: Any text.
         """
         digest = hashlib.sha256(text.encode()).digest()
@@ -85,9 +85,9 @@ class Workers:
 
     @contextmanager
     def hold(self, run: Run, config: Config, data: DatasetDirectory) -> Iterator[Run]:
-        """Lends the run to write to: the chief the real one, the others a scratch one.
+        """Yields the run to write to: the real one for the chief, else a scratch one.
 
-        All leave together.
+        All processes leave the context together.
 
         Args:
             run: The run.
@@ -95,7 +95,7 @@ class Workers:
             data: The dataset directory.
 
         Raises:
-            HomeError: As `Run.hold` does in the chief, and then in the others too.
+            HomeError: As `Run.hold` raises in the chief, and then in the others, too.
         """
         as_chief = self._hold_as_chief(run, config, data)
         with as_chief if self.is_chief else self._follow() as mine:
@@ -125,7 +125,7 @@ class Workers:
 
     @contextmanager
     def explain_gone(self) -> Iterator[None]:
-        """Turns what TensorFlow raises when another process has ended into one line.
+        """Turns TensorFlow's error when another process has ended into one line.
 
         Raises:
             HomeError: If another process has ended.

@@ -1,4 +1,4 @@
-"""The search for hyper-parameters: spaces, trials, and training each one."""
+"""Hyper-parameter search: spaces, trials, and training each trial."""
 
 from home_tf.extras import extra
 

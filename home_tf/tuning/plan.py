@@ -1,4 +1,4 @@
-"""What a search was started with, kept in its folder."""
+"""The settings of a search, which are stored in its folder."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,12 +15,12 @@ _FILE = "tuning.json"
 
 @dataclass(frozen=True)
 class Plan:
-    """The settings of a search, beside the configuration; all its trials share them.
+    """The settings of a search besides the configuration; all its trials share them.
 
     Attributes:
         data: The dataset directory.
         data_sha256: Its fingerprint.
-        space: What may be chosen, as a file has it.
+        space: The search space, in the form of a file.
     """
 
     data: str
@@ -28,7 +28,7 @@ class Plan:
     space: dict[str, Any]
 
     def create(self, out: Path, config: Config) -> None:
-        """Makes the folder of a search, or checks that one is of the same.
+        """Creates the folder of a search, or checks that it holds the same one.
 
         Raises:
             HomeError: If the folder holds a search with other settings, or something
@@ -49,7 +49,7 @@ class Plan:
         return cls(**read_json(out / _FILE))
 
     def open_search(self, out: Path) -> Search:
-        """The search, with the trials that it has had."""
+        """Opens the search, with its previous trials."""
         return Search(out / "trials.log", self._make_space(), {})
 
     def _make_space(self) -> Space:

@@ -1,4 +1,4 @@
-"""What a search leaves behind: the best configuration, a table and a plot."""
+"""The results of a search: the best configuration, a table and a plot."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ _STYLES = {
 
 
 def describe_trial(trial: Trial, best: Trial | None) -> str:
-    """A line about a trial that has ended."""
+    """Describes a finished trial in one line."""
     parameters = ", ".join(
         f"{shorten(key)} {_shown(value)}" for key, value in trial.parameters.items()
     )
@@ -34,7 +34,7 @@ def describe_trial(trial: Trial, best: Trial | None) -> str:
 
 
 def describe_best(best: Trial, first: Trial) -> str:
-    """A line about the best trial, beside the first, of the configuration itself."""
+    """Compares the best trial with the first, the configuration itself, in one line."""
     if best.number == first.number or first.score is None or best.score is None:
         return f"best: the configuration itself, {best.score:.4f}"
     return (
@@ -57,7 +57,7 @@ def write_results(out: Path, config: Config, search: Search) -> None:
 
 
 def shorten(key: str) -> str:
-    """The end of a dotted key, which says enough."""
+    """Shortens a dotted key to its last part."""
     return key.rsplit(".", 1)[-1]
 
 
@@ -79,7 +79,7 @@ def _table(trials: list[Trial]) -> str:
 
 
 def _plot(search: Search) -> Figure:
-    """The scores by each hyper-parameter, the most important one first."""
+    """Plots the scores against each hyper-parameter, the most important one first."""
     drawn = [one for one in search.trials if one.parameters and one.score is not None]
     shares = search.importances()
     keys = list(dict.fromkeys([*shares, *(k for one in drawn for k in one.parameters)]))

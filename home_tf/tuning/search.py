@@ -1,4 +1,4 @@
-"""A search for hyper-parameters, trial by trial, that is kept in a file."""
+"""A hyper-parameter search, trial by trial, which is stored in a file."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,12 +15,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from home_tf.tuning.space import Parameters, Space, draw
 
-# Trials at random before the sampler looks at what they scored, the first one counted.
+# Random trials before the sampler considers their scores, including the first one.
 _RANDOM_TRIALS = 6
-# Trials that are never stopped early, for others to be compared with.
+# Trials that are never stopped early, as a reference for others.
 _UNPRUNED_TRIALS = 4
 _NAME = "home_tf"
-# What is kept beside a trial's own draws.
+# What is stored in addition to a trial's own draws.
 _PARAMETERS, _REASON = "parameters", "failed"
 
 _STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
@@ -32,14 +32,14 @@ _STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial that has ended.
+    """A finished trial.
 
     Attributes:
         number: Its number.
         parameters: Its hyper-parameters.
-        score: Its score, the higher the better; of one that was pruned, the best that
-            it reported; None if it failed.
-        state: `complete`, `pruned` (stopped early, because others were better), or
+        score: Its score, the higher the better; for a pruned trial, the best that it
+            reported; None if it failed.
+        state: `complete`, `pruned` (stopped early because others were better), or
             `failed`.
         seconds: How long it took.
         reason: Why it failed; "" if it did not.
@@ -54,17 +54,16 @@ class Trial:
 
 
 class Search:
-    """A search for hyper-parameters, kept in a file.
+    """A hyper-parameter search that is stored in a file.
 
-    The first trial is `defaults`. The others are drawn by Optuna's TPE. What a trial
-    draws depends on the number of trials before it and on their scores alone: all
-    searches of one space begin alike, and an interrupted one goes on to the same end.
-    Several trials may run at once; their draws then depend on the order in which they
-    end.
+    The first trial is `defaults`. Optuna's TPE draws the others. What a trial draws
+    depends only on the number of earlier trials and their scores: all searches of the
+    same space begin alike, and an interrupted one resumes to the same end. Several
+    trials may run in parallel; their draws then depend on the order in which they end.
 
     Args:
-        file: Optuna's journal; a search that it holds goes on.
-        space: What may be chosen.
+        file: Optuna's journal; a search in it resumes.
+        space: The search space.
         defaults: The first trial; it need not lie in the space.
     """
 
@@ -75,22 +74,22 @@ class Search:
 
     @property
     def trials(self) -> list[Trial]:
-        """The trials that have ended, in the order in which they began."""
+        """The finished trials, in the order in which they began."""
         return [_describe(one) for one in self._study.trials if _has_ended(one)]
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial with the highest score; the first of equals."""
+        """The complete trial with the highest score; the first if several are equal."""
         complete = [one for one in self.trials if one.state == "complete"]
         return max(complete, key=lambda one: one.score or 0.0, default=None)
 
     def forget_running(self) -> None:
-        """Leaves out the trials that were running when a process was killed."""
+        """Drops the trials that were running when a process was killed."""
         for trial in self._study.get_trials(False, (TrialState.RUNNING,)):
             self._study.tell(trial.number, state=TrialState.FAIL)
 
     def run(self, trials: int, evaluate: Callable[[Parameters], float]) -> Parameters:
-        """Runs one trial after the other, until so many have ended.
+        """Runs one trial after the other until the given number have ended.
 
         Args:
             trials: Number of trials; with 0 the result is `defaults`, untried.
@@ -126,7 +125,7 @@ class Search:
             return trial.number, parameters
 
     def tell(self, number: int, score: float) -> None:
-        """Ends a trial that is complete.
+        """Records that a trial is complete.
 
         Args:
             number: Its number.
@@ -135,11 +134,11 @@ class Search:
         self._study.tell(number, score)
 
     def tell_pruned(self, number: int) -> None:
-        """Ends a trial that was stopped early."""
+        """Records that a trial was stopped early."""
         self._study.tell(number, state=TrialState.PRUNED)
 
     def tell_failed(self, number: int, reason: str) -> None:
-        """Ends a trial that failed.
+        """Records that a trial failed.
 
         Args:
             number: Its number.
@@ -149,11 +148,11 @@ class Search:
         self._study.tell(number, state=TrialState.FAIL)
 
     def report(self, number: int, step: int, score: float) -> bool:
-        """Notes a score of a trial that is running, also one of another process.
+        """Reports a score of a running trial, possibly of another process.
 
         Args:
             number: The number of the trial.
-            step: How far it is, such as the number of its validation.
+            step: Its progress, such as the number of the validation.
             score: The score there.
 
         Returns:
@@ -164,7 +163,7 @@ class Search:
         return trial.should_prune()
 
     def importances(self) -> dict[str, float]:
-        """How much of the scores each hyper-parameter decides, in shares of 1.
+        """The importance of each hyper-parameter for the score, in shares of 1.
 
         Returns:
             `{key: share}`, the largest first; empty with too few trials to tell.
@@ -199,7 +198,7 @@ def _open_study(file: Path) -> optuna.Study:
 
 
 def _has_ended(trial: FrozenTrial) -> bool:
-    # One that a killed process left has no reason.
+    # A trial that a killed process left has no reason.
     failed = trial.state == TrialState.FAIL and _REASON in trial.user_attrs
     return failed or trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -225,7 +224,7 @@ def _describe(trial: FrozenTrial) -> Trial:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Optuna's warnings that something is experimental."""
+    """Silences Optuna's warnings about experimental features."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         yield

@@ -1,4 +1,4 @@
-"""What a search may choose for each hyper-parameter."""
+"""Search spaces: the possible values of each hyper-parameter."""
 
 import json
 import math
@@ -20,12 +20,12 @@ def _is_number(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers between two bounds, both included; whole numbers if both bounds are.
+    """Numbers between two bounds, both included; integers if both bounds are integers.
 
     Args:
         low: The lower bound.
         high: The upper bound.
-        log: Whether to draw evenly between the bounds' logarithms.
+        log: Whether to draw uniformly on a logarithmic scale.
 
     Raises:
         HomeError: If the bounds are in the wrong order, or not positive with `log`.
@@ -70,7 +70,7 @@ class Choices:
         choices: The values, two or more.
 
     Raises:
-        HomeError: If there are fewer.
+        HomeError: If there are fewer than two.
     """
 
     choices: tuple[Any, ...]
@@ -88,7 +88,7 @@ class Choices:
 
     def suggest(self, trial: optuna.Trial, key: str) -> Any:
         """Draws a value."""
-        # Optuna keeps no lists.
+        # Optuna cannot store lists.
         texts = [json.dumps(choice) for choice in self.choices]
         return json.loads(trial.suggest_categorical(key, texts))
 
@@ -104,20 +104,20 @@ NETWORK_SPACE: Space = {
 }
 """The space for networks of every architecture.
 
-The number of epochs is not in it: early stopping picks it. Without BatchNorm its
-momentum has no effect.
+It does not include the number of epochs, which early stopping selects. Without
+batch normalisation, its momentum has no effect.
 """
 
 
 def make_space(values: Mapping[str, Any]) -> Space:
-    """Makes a space of what a file has.
+    """Makes a space from the content of a file.
 
     Args:
         values: `{dotted key: {low: ..., high: ..., log: ...}}` or `{dotted key:
             {choices: [...]}}`.
 
     Raises:
-        HomeError: If there is nothing in it, or an entry is neither.
+        HomeError: If it is empty, or an entry is neither.
     """
     if not values:
         raise HomeError("the space must have at least one key. Received: none")

@@ -14,7 +14,7 @@ from home_tf.tuning.plan import Plan
 
 
 def main(text: str) -> None:
-    """Trains a trial, and tells the search how it ended.
+    """Trains a trial and reports to the search how it ended.
 
     Args:
         text: JSON of the search's folder `out`, the `number` of the trial, its
@@ -31,7 +31,7 @@ def main(text: str) -> None:
 
     def on_validation(score: float) -> bool:
         nonlocal pruned
-        # A trial whose metric is undefined is the worst of all.
+        # A trial with an undefined metric is the worst of all.
         scores.append(0.0 if math.isnan(score) else score)
         pruned = search.report(number, len(scores), max(scores))
         return pruned

@@ -1,4 +1,4 @@
-"""From a configuration and a space to the best configuration."""
+"""Hyper-parameter search over a configuration."""
 
 import json
 import os
@@ -37,33 +37,33 @@ def tune(
 ) -> Config:
     """Searches for the hyper-parameters with the best validation score.
 
-    A trial is a training of its own, in a process of its own; its score is that of its
-    best validation, by `training.select_by` and `training.monitor_tasks`. A trial that
-    is worse than the median of the others after as many validations is stopped. The
-    first trial is the configuration itself. Test rows are not read.
+    Each trial is a separate training in its own process; its score is that of its best
+    validation, by `training.select_by` and `training.monitor_tasks`. A trial that is
+    worse than the median of the others after as many validations is stopped. The first
+    trial is the configuration itself. Test rows are not read.
 
     Args:
         config: The configuration.
         data: The dataset directory.
-        out: The folder of the search; a search that it holds goes on, also to more
-            trials. In it: `best.yaml`, the best configuration, for `home-tf train`;
-            `trials.csv`, a line for each trial; `tuning.png`, the scores by each
-            hyper-parameter, the most important one first; `trials/`, the runs, of
-            which the best has its checkpoints.
-        space: What may be chosen for which key of the configuration: `{dotted key:
-            {low: ..., high: ..., log: ...}}` or `{dotted key: {choices: [...]}}`; a
-            `*` in a key stands for any letters. By default `NETWORK_SPACE`.
+        out: The folder of the search; a search in it resumes, and can be extended by
+            more trials. It contains `best.yaml`, the best configuration, for `home-tf
+            train`; `trials.csv`, a line for each trial; `tuning.png`, the scores by
+            each hyper-parameter, the most important one first; and `trials/`, the runs,
+            of which only the best keeps its checkpoints.
+        space: The possible values of keys of the configuration: `{dotted key: {low:
+            ..., high: ..., log: ...}}` or `{dotted key: {choices: [...]}}`; a `*` in a
+            key matches anything. By default `NETWORK_SPACE`.
         trials: Number of trials.
-        jobs: Trials at a time.
-        say: Takes a line about each trial.
-        progress: Called with a stage and how many trials are done, of how many.
+        jobs: Number of trials that run in parallel.
+        say: Called with a line about each trial.
+        progress: Called with a stage, the number of trials done, and their total.
 
     Returns:
         The best configuration.
 
     Raises:
         HomeError: If an argument is out of its range, a key or value of the space is
-            none of the configuration, the data does not fit the configuration, the
+            not valid in the configuration, the data does not fit the configuration, the
             first trial fails, or `out` holds something else or is being written by
             another process.
     """
@@ -91,7 +91,7 @@ def tune(
 
 
 class _Tuner:
-    """Runs the trials of a search, some at a time."""
+    """Runs the trials of a search, several in parallel."""
 
     def __init__(
         self, plan: Plan, out: Path, config: Config, jobs: int, say: Say
@@ -102,7 +102,7 @@ class _Tuner:
         self._processes = WorkerProcesses()
 
     def run(self, trials: int, progress: Progress) -> None:
-        """Runs trials until so many have ended."""
+        """Runs trials until the given number have ended."""
         self._search.forget_running()
         ended = len(self._search.trials)
         begun, running = ended, dict[Future[str | None], int]()
@@ -164,7 +164,7 @@ class _Tuner:
         self._keep_best()
 
     def _keep_best(self) -> None:
-        """Removes the checkpoints of all trials that have ended but the best."""
+        """Removes the checkpoints of all finished trials except the best."""
         best = self._search.best
         for trial in self._search.trials:
             if best is None or trial.number != best.number:
@@ -177,7 +177,7 @@ def _defaults() -> dict[str, Any]:
 
 
 def _check_space(values: Mapping[str, Any], config: Config) -> None:
-    """Checks that every key takes its bounds or choices."""
+    """Checks that every key accepts its bounds or choices."""
     for key, one in make_space(values).items():
         for value in one.ends:
             try:

@@ -1,8 +1,8 @@
-"""Ranks the candidates of one request by TF Serving, over gRPC.
+"""Ranks the candidates of a request with TF Serving over gRPC.
 
     .venv/bin/python pipelines/serving/rank_grpc.py saved_models/demo/1
 
-The request is one that the export holds for warming up: a user, and videos.
+The request is a warm-up request of the export: a user and videos.
 """
 
 from pathlib import Path
@@ -19,8 +19,8 @@ from home_tf.export import example_request
 
 
 def main(
-    export: Annotated[Path, typer.Argument(help="The export that is served.")],
-    server: Annotated[str, typer.Option(help="Where TF Serving listens.")] = (
+    export: Annotated[Path, typer.Argument(help="The served export.")],
+    server: Annotated[str, typer.Option(help="The address of TF Serving.")] = (
         "localhost:8500"
     ),
     by: Annotated[str, typer.Option(help="The task to rank by.")] = "is_click",

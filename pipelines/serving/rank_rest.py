@@ -1,8 +1,8 @@
-"""Ranks the candidates of one request by TF Serving, over REST.
+"""Ranks the candidates of a request with TF Serving over REST.
 
     .venv/bin/python pipelines/serving/rank_rest.py saved_models/demo/1
 
-The request is one that the export holds for warming up: a user, and videos.
+The request is a warm-up request of the export: a user and videos.
 """
 
 import json
@@ -20,13 +20,13 @@ from home_tf.export import example_request
 
 
 def main(
-    export: Annotated[Path, typer.Argument(help="The export that is served.")],
-    server: Annotated[str, typer.Option(help="Where TF Serving listens.")] = (
+    export: Annotated[Path, typer.Argument(help="The served export.")],
+    server: Annotated[str, typer.Option(help="The address of TF Serving.")] = (
         "http://localhost:8501"
     ),
     by: Annotated[str, typer.Option(help="The task to rank by.")] = "is_click",
     print_request: Annotated[
-        bool, typer.Option("--print-request", help="Print the JSON; send nothing.")
+        bool, typer.Option("--print-request", help="Print the JSON without sending it.")
     ] = False,
 ) -> None:
     """Send a request of the signature `rank`; print the candidates, best first."""
@@ -60,7 +60,7 @@ def main(
 
 
 def _reason(error: HTTPError) -> str:
-    """TF Serving tells it in JSON; a proxy before it may not."""
+    """The reason of an error, which TF Serving sends as JSON but a proxy may not."""
     text = error.read().decode(errors="replace")
     try:
         reason = json.loads(text)["error"]
@@ -70,7 +70,7 @@ def _reason(error: HTTPError) -> str:
 
 
 def _as_json(values: np.ndarray) -> list:
-    if values.dtype == object:  # bytes; others than UTF-8 go as {"b64": ...}
+    if values.dtype == object:  # bytes; if not UTF-8, they are sent as {"b64": ...}
         return np.vectorize(bytes.decode, otypes=[object])(values).tolist()
     return values.tolist()
 

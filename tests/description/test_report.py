@@ -75,9 +75,9 @@ def test_every_plot_is_a_file_and_in_the_page(report, page):
     assert len(images) == len(plots)
     assert all(one["aria-label"] for one in images)
     for words in (
-        "positives of the rows with a label",
+        "positives among the rows with a label",
         "population stability index against the training rows",
-        "values that no training row has",
+        "values that are not in any training row",
         "share of rows",
     ):
         assert words in page.text

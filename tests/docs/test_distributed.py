@@ -48,6 +48,7 @@ def script():
     return text
 
 
+@pytest.mark.slow
 def test_the_script_trains_in_two_processes(tmp_path):
     write_records(tmp_path / "records")
     done = run_workers(

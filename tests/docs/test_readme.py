@@ -108,6 +108,7 @@ def test_the_readmes_example_is_short_and_runs(tmp_path):
     run("-c", script, cwd=tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "number"), [("docs/reference/layers.md", 0), ("docs/guides/tfrs.md", 0)]
 )

@@ -268,6 +268,7 @@ def test_days_before_the_first_training_day_still_count_as_history(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["days", "shares"])
 def test_the_parts_that_are_sorted_at_once_do_not_matter(
     dense, tmp_path, monkeypatch, read_split, split

@@ -86,7 +86,9 @@ def write_config(file):
     dump_config(override_config(shop_config(), {"training.framework": "keras"}), file)
 
 
-@pytest.mark.parametrize("period", ["day", "hour"])
+@pytest.mark.parametrize(
+    "period", ["day", pytest.param("hour", marks=pytest.mark.slow)]
+)
 def test_both_engines_prepare_the_same(shop, tmp_path, spark, read_split, period):
     config = shop_config(period=period, columns=SQL)
     made = prepare(shop, config, tmp_path / "one")
@@ -111,6 +113,7 @@ def test_both_engines_prepare_the_same_of_csv(tmp_path, spark, read_split):
     assert_same(read_split, tmp_path / "one", tmp_path / "other")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", [{"by": "shares"}, {"by": "time"}])
 def test_splits_are_the_same(shop, tmp_path, spark, read_split, split):
     if split["by"] == "time":
@@ -121,6 +124,7 @@ def test_splits_are_the_same(shop, tmp_path, spark, read_split, split):
     assert_same(read_split, tmp_path / "one", tmp_path / "other")
 
 
+@pytest.mark.slow
 def test_the_log_may_be_a_table_of_the_session(shop, tmp_path, spark, read_split):
     import ibis
 

@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ("calibration", "labels", "large_vocabularies", "migration", "rare_tasks")
-PAGES = tuple(f"docs/guides/{name}.md" for name in GUIDES)
+PAGES = (
+    *(f"docs/guides/{name}.md" for name in GUIDES),
+    "docs/reference/api/index.md",
+)
 
 
 class Block(NamedTuple):

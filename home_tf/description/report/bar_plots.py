@@ -28,7 +28,7 @@ from home_tf.report.style import (
 )
 
 MODERATE_DRIFT = 0.1
-# Larger drifts are not drawn to scale: one would hide all others.
+# Larger drifts are cut off: drawn to scale, one would dwarf all others.
 _MOST_DRIFT = 1.0
 _BAR = 0.14
 
@@ -38,7 +38,7 @@ def draw_drift(features: Features, title: str) -> Figure:
 
     Args:
         features: The features, in the order of the rows.
-        title: What stands above it.
+        title: The title.
 
     Returns:
         The figure.
@@ -58,7 +58,7 @@ def draw_out_of_vocabulary(features: Features, title: str) -> Figure:
 
     Args:
         features: The features, in the order of the rows.
-        title: What stands above it.
+        title: The title.
 
     Returns:
         The figure.
@@ -70,12 +70,12 @@ def draw_out_of_vocabulary(features: Features, title: str) -> Figure:
     figure, ax = _draw_bars(features, shares, title, most, "{:.1%}".format)
     ax.locator_params(axis="x", nbins=5)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:.3g}%"))
-    ax.set_xlabel("values that no training row has")
+    ax.set_xlabel("values that are not in any training row")
     return figure
 
 
 def _by_split(features: Features, figure: str) -> dict[str, list[float | None]]:
-    """`{split: [figure of each feature]}` of the splits that have any."""
+    """`{split: [figure of each feature]}` for the splits that have any."""
     splits = dict.fromkeys(split for one in features.values() for split in one.splits)
     found = {
         split: [getattr(one.splits[split], figure) for one in features.values()]
@@ -119,7 +119,7 @@ def _draw_bars(
 
 
 def _write_beyond(ax: Any, most: float, place: float, text: str) -> None:
-    """The number of a bar that is cut, beside its end."""
+    """Writes the number of a bar that is cut off next to its end."""
     ax.annotate(
         text,
         (most, place),

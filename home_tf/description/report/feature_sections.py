@@ -10,14 +10,14 @@ from home_tf.description.report.split_looks import Features
 from home_tf.report.contents import Block, Plot, Section, Table
 from home_tf.report.numbers import UNDEFINED, decimal, percent, significant, whole
 
-# So many features have room in a plot.
+# The number of features that fit in a plot.
 _MOST_BARS, _MOST_PANELS = 40, 40
-# A vocabulary of fewer values needs no curve.
+# A smaller vocabulary needs no curve.
 _LARGE_VOCABULARY = 50
 
 
 def drift_section(description: Description) -> Section:
-    """How far each split is from the training rows."""
+    """Makes the section on how far each split is from the training rows."""
     drifting = _largest(description.features, "drift")
     unknown = _largest(description.features, "out_of_vocabulary")
     unknown = {n: one for n, one in unknown.items() if one.out_of_vocabulary}
@@ -49,13 +49,13 @@ def drift_section(description: Description) -> Section:
         "drift",
         "Drift",
         "How far each split is from the training rows. Dotted: moderate drift. Dashed: "
-        "large. Longer bars than 1 are cut, with their number beside them.",
+        "large. Bars longer than 1 are cut off, with their value next to them.",
         [Block("", text, plots)],
     )
 
 
 def number_section(description: Description) -> Section:
-    """How the numbers are distributed in each split."""
+    """Makes the section on how the numbers are distributed in each split."""
     numbers = _largest(description.features, "drift")
     numbers = {name: one for name, one in numbers.items() if len(one.edges) > 1}
     title = _title("Distributions of numbers", numbers, _MOST_PANELS)
@@ -69,15 +69,15 @@ def number_section(description: Description) -> Section:
     return Section(
         "numbers",
         "Numbers",
-        "What share of each split is in each bin. The bins are the tenths of the "
-        "training rows, fewer where many rows have the same number; below stand the "
-        "ends of some.",
+        "The share of each split in each bin. The bins are the deciles of the training "
+        "rows, or fewer if many rows have the same number; some of their edges are "
+        "written below.",
         [Block("", "" if numbers else none, [plot] if numbers else [])],
     )
 
 
 def vocabulary_section(description: Description) -> Section:
-    """How much of each split the most frequent training values cover."""
+    """Makes the section on how much of each split frequent training values cover."""
     large = {
         name: one
         for name, one in description.features.items()
@@ -93,19 +93,19 @@ def vocabulary_section(description: Description) -> Section:
     return Section(
         "vocabularies",
         "Vocabularies",
-        "What share of each split the most frequent values of the training rows cover. "
-        "What is missing to 100% at the right end is out of vocabulary.",
+        "The share of each split that the most frequent values of the training rows "
+        "cover. The gap to 100% at the right end is out of vocabulary.",
         [Block("", "" if large else none, [plot] if large else [])],
     )
 
 
 def feature_section(description: Description) -> Section:
-    """All figures of all features."""
+    """Makes the section with all figures of all features."""
     table = _feature_table(description)
     return Section(
         "features",
         "All features",
-        "In the order of the columns.",
+        "In column order.",
         [Block("", tables=[table])],
     )
 
@@ -128,12 +128,12 @@ def _feature_table(description: Description) -> Table:
 
 
 def _is_worth_it(cells: list[str]) -> bool:
-    """Whether a column of a table says anything."""
+    """Whether a column of a table is informative."""
     return any(cell != UNDEFINED for cell in cells)
 
 
 def distinct_values(feature: Feature) -> str:
-    """The number of different values in the training rows."""
+    """The number of distinct values in the training rows."""
     is_capped = not feature.has_vocabulary and feature.distinct == MOST_DISTINCT
     return ("over " if is_capped else "") + whole(feature.distinct)
 
@@ -149,7 +149,7 @@ def _split_table(caption: str, features: Features, figure: str) -> Table:
 
 
 def _largest(features: Features, figure: str) -> Features:
-    """The features that have a figure, the largest first."""
+    """Selects the features that have a figure, the largest first."""
     known = {n: one for n, one in features.items() if getattr(one, figure) is not None}
     order = sorted(known, key=lambda name: -getattr(known[name], figure))
     return {name: known[name] for name in order}

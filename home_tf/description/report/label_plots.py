@@ -31,7 +31,7 @@ def draw_rows(rows: Mapping[str, int], title: str) -> Figure:
 
     Args:
         rows: The number of rows of each split.
-        title: What stands above it.
+        title: The title.
 
     Returns:
         The figure.
@@ -59,11 +59,11 @@ def draw_rows(rows: Mapping[str, int], title: str) -> Figure:
 
 
 def draw_rates(labels: Labels, title: str) -> Figure:
-    """Draws the rate of positives of each label in each split, with its interval.
+    """Draws the positive rate of each label in each split, with its interval.
 
     Args:
         labels: The labels.
-        title: What stands above it.
+        title: The title.
 
     Returns:
         The figure.
@@ -107,4 +107,4 @@ def _scale_rates(ax: Any, labels: Labels) -> None:
     ax.xaxis.set_major_locator(LogLocator(numticks=6))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g}%"))
-    ax.set_xlabel("positives of the rows with a label")
+    ax.set_xlabel("positives among the rows with a label")

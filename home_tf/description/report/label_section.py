@@ -9,7 +9,7 @@ from home_tf.report.numbers import UNDEFINED, percent, whole
 
 
 def label_section(description: Description) -> Section:
-    """How many rows there are, and how many of them are positive."""
+    """Makes the section on the numbers of rows and of positives."""
     rows = Plot(
         "rows",
         "Rows of each split",

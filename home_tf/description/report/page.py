@@ -22,7 +22,7 @@ def write_report(description: Description, folder: Path) -> None:
 
     Args:
         description: What `describe` returns.
-        folder: Where to write; it exists.
+        folder: The folder to write to, which exists.
     """
     write_page(
         folder,
@@ -34,7 +34,7 @@ def write_report(description: Description, folder: Path) -> None:
 
 
 def make_sections(description: Description) -> list[Section]:
-    """The sections after the overview, in their order."""
+    """Makes the sections after the overview, in order."""
     return [
         label_section(description),
         drift_section(description),

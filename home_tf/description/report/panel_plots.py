@@ -20,7 +20,7 @@ from home_tf.report.canvas import (
 )
 from home_tf.report.style import NUMBER, shorten
 
-# Draws a feature into axes, given the colour of each split.
+# Draws a feature on axes, given the colour of each split.
 Draw = Callable[[Any, Feature, dict[str, str]], None]
 
 _ACROSS = 4
@@ -28,11 +28,11 @@ _WIDTH, _HEIGHT = 2.0, 0.95
 
 
 def draw_distributions(features: Features, title: str) -> Figure:
-    """Draws what share of the numbers of each split is in each bin.
+    """Draws the share of the numbers of each split in each bin.
 
     Args:
         features: Features of numbers with at least two bins.
-        title: What stands above it.
+        title: The title.
 
     Returns:
         The figure.
@@ -41,11 +41,11 @@ def draw_distributions(features: Features, title: str) -> Figure:
 
 
 def draw_coverage(features: Features, title: str) -> Figure:
-    """Draws what share of each split the most frequent training values cover.
+    """Draws the share of each split that the most frequent training values cover.
 
     Args:
         features: Features of ids with a vocabulary.
-        title: What stands above it.
+        title: The title.
 
     Returns:
         The figure.
@@ -101,7 +101,7 @@ def _draw_distribution(ax: Any, feature: Feature, colours: dict[str, str]) -> No
 
 
 def _tick_places(edges: int) -> list[int]:
-    """The first, the middle and the last end of a bin; of few bins all."""
+    """Picks the first, middle and last bin edges; all if there are few."""
     if edges <= 3:
         return list(range(1, edges + 1))
     return [1, (edges + 1) // 2, edges]

@@ -12,15 +12,15 @@ Features = Mapping[str, Feature]
 def split_looks(
     features: Features, splits: Iterable[str], *, linewidth: float
 ) -> dict[str, dict[str, Any]]:
-    """The lines of splits, by their shortened names.
+    """Returns the line styles of splits, by their shortened names.
 
     Args:
-        features: Features that have all splits, by whose order splits are coloured.
+        features: Features with all splits, whose order determines the colours.
         splits: The splits that are drawn.
         linewidth: How wide their lines are.
 
     Returns:
-        `{name: what the line looks like}`.
+        `{name: style of the line}`.
     """
     names = dict.fromkeys(split for one in features.values() for split in one.splits)
     looks = series_looks(names)

@@ -1,4 +1,4 @@
-"""Plots of figures over a training."""
+"""Plots of figures over the course of a training."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -33,10 +33,10 @@ class Panel:
     """A figure over a training, of all experts, gates or tasks.
 
     Attributes:
-        title: What it is.
+        title: The title of the figure.
         lines: Its values.
-        lowest: Whether the lowest are the worst, not the highest.
-        is_share: Whether it is from 0 to 1.
+        lowest: Whether the lowest values are the worst, not the highest.
+        is_share: Whether it ranges from 0 to 1.
         limits: The lowest and highest value to show.
     """
 
@@ -47,7 +47,7 @@ class Panel:
     limits: tuple[float, float]
 
     def worst(self) -> list[str]:
-        """The three that end worst, the worst first; none if all end alike."""
+        """Finds the three that end worst, the worst first; none if all end alike."""
         ends = {
             name: values[-1]
             for name, values in self.lines.items()
@@ -61,13 +61,13 @@ class Panel:
 def draw_panels(
     steps: Sequence[int], panels: Sequence[Panel], title: str, columns: int
 ) -> Figure:
-    """Draws panels side by side, the three worst of each in colour and named.
+    """Draws panels side by side, with the three worst lines of each in colour.
 
     Args:
         steps: The steps of the values.
         panels: The panels.
-        title: What stands above them.
-        columns: How many stand in a line.
+        title: The title.
+        columns: Number of panels per line.
 
     Returns:
         The figure.

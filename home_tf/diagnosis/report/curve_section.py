@@ -18,20 +18,20 @@ _MISSING = (
     "Not measured. `training.monitor_experts: 200` in the configuration measures every "
     "200 steps of a training."
 )
-# So many measurements have room in a plot, and in the page.
+# The number of measurements that fit in a plot and in the page.
 _MOST_STEPS = 80
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A figure that is followed over a training.
+    """A figure that is tracked over a training.
 
     Attributes:
-        kind: Of what it is, such as `experts`.
+        kind: What it describes, such as `experts`.
         figure: Its key in the figures.
-        title: What the report calls it.
-        lowest: Whether the lowest are the worst, not the highest.
-        is_share: Whether it is from 0 to 1.
+        title: Its title in the report.
+        lowest: Whether the lowest values are the worst, not the highest.
+        is_share: Whether it ranges from 0 to 1.
     """
 
     kind: str
@@ -56,7 +56,7 @@ CURVES = (
 
 
 def curve_section(runs: Runs) -> Section:
-    """How the experts and gates changed during training."""
+    """Makes the section on how the experts and gates changed during training."""
     measured = {run: thinned(one["curves"]) for run, one in runs.items()}
     measured = {run: curves for run, curves in measured.items() if len(curves) > 1}
     blocks = []
@@ -71,14 +71,14 @@ def curve_section(runs: Runs) -> Section:
     return Section(
         "training",
         "Training curves",
-        "Measured on the same held-out rows again and again. A line for each expert, "
-        "gate or task; the three that end worst are coloured and named.",
+        "Measured repeatedly on the same held-out rows. A line for each expert, gate "
+        "or task; the three that end worst are coloured and named.",
         blocks if measured else [Block("", _MISSING)],
     )
 
 
 def thinned(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """At most `_MOST_STEPS` measurements, the first and last among them."""
+    """Thins to at most `_MOST_STEPS` measurements, including the first and last."""
     if len(curves) <= _MOST_STEPS:
         return list(curves)
     places = np.linspace(0, len(curves) - 1, _MOST_STEPS).round().astype(int)
@@ -112,7 +112,7 @@ def _plots(
 
 
 def _is_worth_it(curve: Curve, lines: Lines) -> bool:
-    """Whether there are lines; where tasks have no experts, their own mass is 0."""
+    """Whether there are lines; tasks without experts have an own mass of 0."""
     values = [value for line in lines.values() for value in line]
     return any(values) if curve.kind == "tasks" else bool(values)
 
@@ -130,7 +130,7 @@ def _lines(curves: Sequence[Mapping[str, Any]], curve: Curve) -> Lines:
 def _make_panel(curve: Curve, lines: Lines) -> Panel:
     known = [x for values in lines.values() for x in values if x is not None]
     top = max(known) * 1.05 or 1.0
-    # Shares of a similar size are told apart only on a scale of their own.
+    # Shares of similar size can be distinguished only on their own scale.
     return Panel(curve.title, lines, curve.lowest, curve.is_share, (0.0, top))
 
 

@@ -8,7 +8,7 @@ OWNERS = {"shared": BLUE, "group": ORANGE, "task": GREEN}
 
 
 def names_by_level(names: Sequence[str]) -> dict[str, list[str]]:
-    """Names such as `meta/shared` by what is before the first slash."""
+    """Groups names such as `meta/shared` by the part before the first slash."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(name.partition("/")[0], []).append(name)
@@ -16,7 +16,7 @@ def names_by_level(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def without_level(names: Iterable[str]) -> dict[str, str]:
-    """Each name without the level that they all begin with, shortened."""
+    """Removes the common level from names, and shortens them."""
     names = list(names)
     levels = {name.partition("/")[0] for name in names}
     cut = len(next(iter(levels))) + 1 if len(levels) == 1 else 0

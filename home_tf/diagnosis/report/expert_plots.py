@@ -1,4 +1,4 @@
-"""Plots of experts: what their outputs are like."""
+"""Plots of the outputs of experts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,7 +35,7 @@ _FOOT = 0.75
 
 
 def value_limits(runs: Sequence[Experts]) -> tuple[float, float, float]:
-    """Lowest and highest output of an expert to show, and where the scale is linear."""
+    """Finds the lowest and highest output to show, and where the scale is linear."""
     ends = [
         one["quantiles"][share]
         for experts in runs
@@ -52,13 +52,13 @@ def value_limits(runs: Sequence[Experts]) -> tuple[float, float, float]:
 def draw_outputs(
     experts: Experts, limits: tuple[float, float, float], title: str, width: float
 ) -> Figure:
-    """Draws what the outputs of each expert are, and how many of them are zero.
+    """Draws the distribution of each expert's outputs, and how many are zero.
 
     Args:
         experts: The figures of the experts.
         limits: What `value_limits` returns.
-        title: What stands above it.
-        width: Of the distributions, in inches.
+        title: The title.
+        width: Width of the distributions, in inches.
 
     Returns:
         The figure.
@@ -122,7 +122,7 @@ def draw_boxes(
 
 
 def _name_powers(axis: Any, limits: tuple[float, float, float]) -> None:
-    """Ticks at zero and at powers of ten; few, for the names have to fit."""
+    """Sets ticks at zero and at powers of ten; few, because their names must fit."""
     low, high, linear = limits
     first = round(np.log10(linear))
     powers = [10.0**p for p in range(first, first + 12)]
@@ -153,8 +153,8 @@ def draw_traits(experts: Experts, title: str, width: float) -> Figure:
 
     Args:
         experts: The figures of the experts.
-        title: What stands above it.
-        width: Of each of the three, in inches.
+        title: The title.
+        width: Width of each of the three, in inches.
 
     Returns:
         The figure.
@@ -209,7 +209,7 @@ def draw_sources(tasks: Mapping[str, Mapping[str, float]], title: str) -> Figure
 
     Args:
         tasks: `{task: {owner: share}}`.
-        title: What stands above it.
+        title: The title.
 
     Returns:
         The figure.
@@ -245,7 +245,7 @@ def draw_sources(tasks: Mapping[str, Mapping[str, float]], title: str) -> Figure
 
 
 def _draw_part(ax: Any, place: int, start: float, share: float, color: str) -> None:
-    # A thin gap between the parts, in any colours of the page.
+    # A thin gap between the parts, whatever the colours of the page.
     ax.barh(place, max(share - 0.004, 0), 0.74, start, color=color)
     if share >= 0.09:
         ax.text(

@@ -1,4 +1,4 @@
-"""The section on experts: what their outputs are like."""
+"""The section on the outputs of experts."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ _QUANTILES = ("1", "5", "25", "50", "75", "95", "99")
 
 
 def expert_section(runs: Runs) -> Section:
-    """What the outputs of the experts are like."""
+    """Makes the section on the outputs of the experts."""
     limits = value_limits([one["experts"] for one in runs.values()])
     outputs = [
         Plot(
@@ -51,21 +51,21 @@ def expert_section(runs: Runs) -> Section:
     return Section(
         "experts",
         "Experts",
-        "What every expert gives, over all rows.",
+        "The outputs of every expert over all rows.",
         [
             Block(
                 "Outputs",
                 "Dot: the median. Thick bar: half of the outputs; thin bar: 90% of "
-                "them; line: 98%. Experts of one scale can be weighed by a gate. To "
-                "the right: how many outputs are zero, and which share of the "
-                "dimensions is dead.",
+                "them; line: 98%. A gate can only weigh experts of similar scale. On "
+                "the right: the share of outputs that are zero, and of dimensions "
+                "that are dead.",
                 outputs,
             ),
             Block(
                 "Rank, gradient and similarity",
-                "In how many directions an expert speaks, how strongly training pulls "
-                "at it, and how like its most similar sibling it is. The dashed line: "
-                "from there on two experts count as twins.",
+                "How many directions an expert's outputs use, how large its gradients "
+                "are, and how similar it is to its most similar sibling. Beyond the "
+                "dashed line, two experts count as twins.",
                 traits,
             ),
         ],

@@ -1,4 +1,4 @@
-"""The weights and contributions of gates as grids, a grid for each level."""
+"""The weights and contributions of gates as grids, one per level."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,20 +6,20 @@ from typing import Any
 from home_tf.diagnosis.report.expert_names import names_by_level, without_level
 from home_tf.diagnosis.report.heat_map import Grid
 
-# The gates that make the representations of tasks.
+# The gates that compute the representations of tasks.
 LAST = ""
 
 
 def gate_grids(figures: Mapping[str, Any], figure: str) -> dict[str, Grid]:
-    """Gates by experts, with blanks where a gate does not see an expert.
+    """Makes grids of gates by experts, blank where a gate does not see an expert.
 
     Args:
         figures: What `Figures.result` returns.
         figure: `weights` or `contributions`.
 
     Returns:
-        A grid for the gates of the tasks, by the name `LAST`, and one for each level
-        before them, by its name.
+        A grid for the gates of the tasks, under the name `LAST`, and one for each
+        earlier level, under its name.
     """
     last = {n: gate for n, gate in figures["gates"].items() if gate["task"] is not None}
     earlier = [name for name in figures["gates"] if name not in last]

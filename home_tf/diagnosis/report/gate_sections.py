@@ -1,4 +1,4 @@
-"""The sections on gates: what they weigh, where tasks' mass comes from, features."""
+"""The sections on gates: weights, sources of the tasks' mass, feature gates."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -19,12 +19,12 @@ from home_tf.report.contents import Block, Plot, Section, Table
 from home_tf.report.numbers import UNDEFINED, decimal, percent
 from home_tf.report.style import shorten
 
-# So many features have room in a plot.
+# The number of features that fit in a plot.
 _MOST_FEATURES = 40
 
 
 def gate_section(runs: Runs) -> Section:
-    """Which experts the gates weigh, level by level."""
+    """Makes the section on the weights of the gates, level by level."""
     levels = dict.fromkeys(
         level for one in runs.values() for level in gate_grids(one, "weights")
     )
@@ -42,10 +42,11 @@ def gate_section(runs: Runs) -> Section:
     return Section(
         "gates",
         "Gates",
-        "Which experts each gate takes. The weight is what the gate gives; the "
-        "contribution is what arrives, for experts with large outputs count for more. "
-        "A row for each gate, a column for each expert; the strip above says whose the "
-        "experts are. Blank: the gate does not see the expert. Numbers in percent.",
+        "Which experts each gate uses. The weight is what the gate assigns; the "
+        "contribution is what arrives, since experts with large outputs count for "
+        "more. A row for each gate, a column for each expert; the strip above shows "
+        "who owns the experts. Blank: the gate does not see the expert. Numbers in "
+        "percent.",
         blocks,
     )
 
@@ -73,7 +74,7 @@ def _gate_plot(runs: Runs, run: str, level: str, figure: str, grid: Grid) -> Plo
 
 
 def grid_table(caption: str, corner: str, grid: Grid, write: Any) -> Table:
-    """The numbers of a heat map."""
+    """Makes the table with the numbers of a heat map."""
     rows = [
         [name, *(UNDEFINED if np.isnan(x) else write(x) for x in values)]
         for name, values in zip(grid.rows, grid.values.tolist(), strict=True)
@@ -112,7 +113,7 @@ def _gate_table(caption: str, gates: Mapping[str, Any]) -> Table:
 
 
 def source_section(runs: Runs) -> Section:
-    """Whose experts the representation of each task comes from."""
+    """Makes the section on where the representation of each task comes from."""
     plots = [
         Plot(
             named(runs, run, "sources"),
@@ -127,8 +128,8 @@ def source_section(runs: Runs) -> Section:
     return Section(
         "sources",
         "Where each task's mass comes from",
-        "How much of a task's representation its own experts, those of its group and "
-        "the shared ones give, gate and self gate together.",
+        "How much of a task's representation comes from its own experts, from those of "
+        "its group and from the shared ones, through gate and self gate together.",
         [Block("", text, plots)],
     )
 
@@ -143,7 +144,7 @@ def _source_table(runs: Runs, run: str) -> Table:
 
 
 def feature_gate_section(runs: Runs) -> Section:
-    """What the feature gates ask for."""
+    """Makes the section on the values of the feature gates."""
     having = [run for run, one in runs.items() if one["feature_gates"]]
     plots = [plot for run in having for plot in _feature_plots(runs, run)]
     missing = [run for run in runs if run not in having]
@@ -155,8 +156,8 @@ def feature_gate_section(runs: Runs) -> Section:
     return Section(
         "feature-gates",
         "Feature gates",
-        "How far each feature gate changes its input, and which features it asks for: "
-        "above 1 for more of a feature, below 1 for less.",
+        "How much each feature gate changes its input, and which features it scales: "
+        "values above 1 amplify a feature, values below 1 dampen it.",
         [Block("", text, plots, [_feature_gate_table(runs, run) for run in having])],
     )
 
@@ -187,7 +188,7 @@ def _three_digits(value: float) -> str:
 
 
 def _transposed(table: Table) -> Table:
-    """A row for each feature: there are more of them than gates."""
+    """Transposes to a row per feature, since there are more features than gates."""
     columns, *rows = zip(table.columns, *table.rows, strict=True)
     return Table(table.caption, columns, rows)
 

@@ -1,4 +1,4 @@
-"""Heat maps: tables of numbers in colours, with the numbers where there is room."""
+"""Heat maps: tables of numbers in colour, with the numbers if they fit."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from home_tf.report.style import MUTED, NUMBER, shorten, text_width
 
 Array = npt.NDArray[Any]
 
-# In this many columns there is room for a number in each cell.
+# Up to this many columns, a number fits in each cell.
 _ROOM = 24
 _GAP = 0.04
 _STRIP = 0.22
@@ -39,14 +39,14 @@ _BAR = 0.75
 
 @dataclass(frozen=True)
 class Grid:
-    """What a heat map shows.
+    """The content of a heat map.
 
     Attributes:
         rows: The names of the rows.
         columns: The names of the columns.
         values: `(rows, columns)`; NaN where there is nothing to show.
-        owners: Whose each column is; by default nobody's.
-        faint: Where a number is pale and not written, `(rows, columns)`.
+        owners: The owner of each column; by default none.
+        faint: Where a cell is pale and its number not written, `(rows, columns)`.
     """
 
     rows: Sequence[str]
@@ -62,7 +62,7 @@ class Grid:
         columns: Mapping[str, str],
         owners: Sequence[str | None] = (),
     ) -> "Grid":
-        """A grid of `{row: {column: value}}`, with `{column: its label}`."""
+        """Makes a grid from `{row: {column: value}}`, with `{column: its label}`."""
         values = [
             [np.nan if (x := row.get(name)) is None else x for name in columns]
             for row in rows.values()
@@ -78,10 +78,10 @@ class Scale:
     """How numbers become colours.
 
     Attributes:
-        norm: From numbers to 0 to 1.
-        colours: From 0 to 1 to colours.
-        ticks: What is written beside the colours, from the lowest up.
-        number: Writes a number into its cell.
+        norm: Maps numbers to the range 0 to 1.
+        colours: Maps 0 to 1 to colours.
+        ticks: The labels next to the colours, from the lowest up.
+        number: Formats the number of a cell.
     """
 
     norm: Normalize
@@ -95,7 +95,7 @@ class Scale:
 
 
 def shares() -> Scale:
-    """From 0 to 1 with more shades for what is small, written as hundredths.
+    """A scale from 0 to 1 with more shades for small values, written in percent.
 
     It is the same for every model.
     """
@@ -108,7 +108,7 @@ def shares() -> Scale:
 
 
 def losses(largest: float) -> Scale:
-    """From 0 up, with more shades for what is small."""
+    """A scale from 0 up, with more shades for small values."""
     top = max(largest, 1e-6)
     return Scale(
         PowerNorm(0.5, 0, top, clip=True),
@@ -119,7 +119,7 @@ def losses(largest: float) -> Scale:
 
 
 def around_one(values: Array) -> Scale:
-    """Below 1 in one colour, above 1 in another."""
+    """A scale around 1: one colour below, another above."""
     away = max(0.1, float(np.nanmax(np.abs(values - 1), initial=0.0)))
     return Scale(
         TwoSlopeNorm(1, 1 - away, 1 + away),
@@ -130,7 +130,7 @@ def around_one(values: Array) -> Scale:
 
 
 def _sequential() -> Any:
-    # Its darkest end is lost on a dark page.
+    # Its darkest end would be invisible on a dark page.
     colours = matplotlib.colormaps["viridis"](np.linspace(0.08, 1, 64))
     return LinearSegmentedColormap.from_list("report", colours)
 
@@ -139,9 +139,9 @@ def draw_heat_map(grid: Grid, scale: Scale, title: str) -> Figure:
     """Draws a heat map as large as its names and numbers need.
 
     Args:
-        grid: What it shows.
+        grid: The content.
         scale: The colours.
-        title: What stands above it.
+        title: The title.
 
     Returns:
         The figure.
@@ -171,13 +171,13 @@ def cell_size(grid: Grid, scale: Scale) -> tuple[float, float]:
 
 
 def label_height(names: Sequence[str], width: float) -> float:
-    """How high the names below columns of such a width are, in inches."""
+    """The height of the names below columns of a given width, in inches."""
     longest = text_width(names)
     return longest * _slope(names, width)[1] + 0.2
 
 
 def _slope(names: Sequence[str], width: float) -> tuple[float, float]:
-    """By how many degrees names turn, and how high they then are for their length."""
+    """The angle of column names in degrees, and their height per length."""
     if text_width(names) < width - 0.08:
         return 0, 0.0
     return (90, 1.0) if width < 0.25 else (45, 0.7071)
@@ -186,13 +186,13 @@ def _slope(names: Sequence[str], width: float) -> tuple[float, float]:
 def fill_heat_map(
     ax: Any, grid: Grid, scale: Scale, size: tuple[float, float] | None = None
 ) -> None:
-    """Draws the cells, names and owners of a heat map into axes.
+    """Draws the cells, names and owners of a heat map on axes.
 
     Args:
         ax: The axes.
-        grid: What it shows.
+        grid: The content.
         scale: The colours.
-        size: Width and height of a cell, in inches; by default as the axes have it.
+        size: Width and height of a cell, in inches; by default those of the axes.
     """
     figure_width, _ = ax.figure.get_size_inches()
     width = (
@@ -246,7 +246,7 @@ def _write_numbers(ax: Any, grid: Grid, scale: Scale) -> None:
 
 
 def name_columns(ax: Any, names: Sequence[str], width: float) -> None:
-    """Names columns of such a width, turned where they are too long."""
+    """Names columns of a given width; names that are too long are rotated."""
     turned, _ = _slope(names, width)
     ax.set_xticks(range(len(names)), names)
     if turned:
@@ -260,7 +260,7 @@ def name_columns(ax: Any, names: Sequence[str], width: float) -> None:
 
 
 def _mark_owners(ax: Any, owners: Sequence[str | None], width: float) -> None:
-    """A strip above the columns: whose experts they are."""
+    """Draws a strip above the columns that shows whose experts they are."""
     start = 0
     for owner, group in groupby(owners):
         end = start + len(list(group))
@@ -296,7 +296,7 @@ def _above(ax: Any, inches: float) -> Any:
 def draw_scale(
     figure: Figure, scale: Scale, left: float, top: float, height: float
 ) -> None:
-    """Draws the colours of a heat map beside it, in inches from the top left."""
+    """Draws the colour scale next to a heat map, in inches from the top left."""
     ax = place_axes(figure, left, top, 0.11, height)
     ends = np.array(list(scale.ticks.values()))
     low, high = ends.min(), ends.max()

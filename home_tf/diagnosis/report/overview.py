@@ -25,8 +25,8 @@ class JudgedFigure:
     """How the report writes a figure that has a threshold.
 
     Attributes:
-        title: What it is.
-        write: Writes a value.
+        title: Its title.
+        write: Formats a value.
     """
 
     title: str
@@ -49,21 +49,21 @@ JUDGED = {
 
 
 def write_limit(figure: str, threshold: float) -> str:
-    """From where on a figure is an anomaly, such as at least 10%."""
+    """Formats the threshold of an anomaly, such as at least 10%."""
     beyond = "below" if figure in LOW_IS_WORSE else "at least"
     return f"{beyond} {JUDGED[figure].write(threshold).replace('.0%', '%')}"
 
 
 @dataclass(frozen=True)
 class Card:
-    """A verdict, as the page shows it.
+    """A verdict as the page shows it.
 
     Attributes:
         title: The anomaly.
         state: `found`, `healthy`, or `none` if the architecture cannot have it.
         number: In how many places it was found.
         sentence: What was found.
-        cases: Where, with the thresholds; None if nowhere.
+        cases: The places, with the thresholds; None if there are none.
         advice: What to try next.
     """
 
@@ -81,7 +81,7 @@ class RunOverview:
 
     Attributes:
         name: The run.
-        facts: What was measured, such as `seed 0`.
+        facts: Facts about the run, such as `seed 0`.
         cards: The verdicts.
     """
 
@@ -101,7 +101,7 @@ class RunOverview:
 
 
 def make_overview(runs: Runs) -> list[RunOverview]:
-    """Makes what the first screen shows of each run."""
+    """Makes the overview of each run for the first screen."""
     return [
         RunOverview(name, _facts(one), [_make_card(v) for v in one["verdicts"]])
         for name, one in runs.items()
@@ -109,7 +109,7 @@ def make_overview(runs: Runs) -> list[RunOverview]:
 
 
 def summary_table(runs: Runs) -> Table:
-    """The figures of each whole model in a few numbers."""
+    """Summarises each whole model in a few numbers."""
     each = [summarize(one) for one in runs.values()]
     names = dict.fromkeys(name for one in each for name in one)
     rows = [[name, *(_three_digits(one.get(name)) for one in each)] for name in names]

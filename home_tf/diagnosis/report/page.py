@@ -23,12 +23,12 @@ from home_tf.report.svg import draw_svg
 def write_report(diagnoses: Runs, folder: Path) -> None:
     """Writes `report.html`, which needs no other file, and its plots in `plots`.
 
-    Of several runs there is one more plot, `side_by_side.svg`.
+    For several runs there is one more plot, `side_by_side.svg`.
 
     Args:
-        diagnoses: What `diagnose_run` returns, by the name of the run; several are set
-            side by side.
-        folder: Where to write; it exists.
+        diagnoses: What `diagnose_run` returns, by the name of the run; several are
+            compared side by side.
+        folder: The folder to write to, which exists.
     """
     write_page(
         folder,
@@ -44,7 +44,7 @@ def write_report(diagnoses: Runs, folder: Path) -> None:
 
 
 def make_sections(runs: Runs) -> list[Section]:
-    """The sections after the overview, in their order."""
+    """Makes the sections after the overview, in order."""
     return [
         gate_section(runs),
         source_section(runs),

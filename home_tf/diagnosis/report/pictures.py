@@ -12,13 +12,13 @@ with extra("report"):
     from home_tf.diagnosis.report.gate_grids import LAST, gate_grids
     from home_tf.diagnosis.report.heat_map import Grid, shares
 
-# Sides of a cell in pixels, and of the gap between two.
+# The size of a cell and of the gap between two cells, in pixels.
 _CELL, _GAP = 16, 1
 _BLANK = 255
 
 
 def gate_pictures(figures: Mapping[str, Any]) -> dict[str, npt.NDArray[np.uint8]]:
-    """Draws what each gate takes of each expert, cell by cell.
+    """Draws how much each gate takes from each expert, as a grid of cells.
 
     Args:
         figures: What `Figures.result` returns.
@@ -26,7 +26,7 @@ def gate_pictures(figures: Mapping[str, Any]) -> dict[str, npt.NDArray[np.uint8]
     Returns:
         `{name: (height, width, 3)}`: `gates/weights` and `gates/contributions` of the
         gates of the tasks, a row for each task and a column for each expert, from 0
-        (dark) to 1 (light); `gates/weights/meta` and so on of the levels before them.
+        (dark) to 1 (light); `gates/weights/meta` and so on for the earlier levels.
     """
     return {
         f"gates/{figure}" if level == LAST else f"gates/{figure}/{level}": _paint(grid)

@@ -1,4 +1,4 @@
-"""A picture that sets runs side by side: their experts above, their gates below."""
+"""A plot that compares runs side by side: experts above, gates below."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ _HEAT = _TOP + _OUTPUTS + _GAP + _ZEROS + _GAP
 
 @dataclass(frozen=True)
 class _Column:
-    """What a run shows: the experts that the gates of its tasks see, or all."""
+    """The column of a run: the experts that the gates of its tasks see, or all."""
 
     title: str
     experts: Experts
@@ -59,14 +59,14 @@ class _Column:
 
     @property
     def names(self) -> list[str]:
-        """The experts, as they are labelled."""
+        """The labels of the experts."""
         return list(without_level(self.experts).values())
 
 
 def side_by_side(diagnoses: Runs) -> Figure:
-    """Draws what experts give, how much of it is zero, and what gates take of it.
+    """Draws the outputs of experts, how many are zero, and what the gates take.
 
-    A column for each run, and in it one for each expert that the gates of the tasks
+    There is a column for each run, with one for each expert that the gates of the tasks
     see, or for every expert if there are no such gates.
 
     Args:

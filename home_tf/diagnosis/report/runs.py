@@ -13,7 +13,7 @@ def titled(runs: Runs, run: str, title: str) -> str:
 
 
 def named(runs: Runs, run: str, name: str) -> str:
-    """The name of a plot of a run, without what a file's name must not have."""
+    """The name of a plot of a run, made safe as a file name."""
     if len(runs) == 1:
         return name
     plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in run)
@@ -22,7 +22,7 @@ def named(runs: Runs, run: str, name: str) -> str:
 
 def architecture_of(one: Mapping[str, Any]) -> str:
     """The name of a diagnosed run's architecture, such as HoME."""
-    # The pictures for TensorBoard need none of what the configuration needs.
+    # Imported here: the pictures for TensorBoard do not need the configuration.
     from home_tf.config import ARCHITECTURES
 
     kind = one["architecture"]

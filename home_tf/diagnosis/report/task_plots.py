@@ -1,4 +1,4 @@
-"""Plots of tasks: how well they are ranked and calibrated, of all runs together."""
+"""Plots of tasks, for all runs together: ranking quality and calibration."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ def draw_metric(runs: Runs, metric: str, title: str) -> Figure:
     Args:
         runs: The runs.
         metric: `auc` or `gauc`.
-        title: What stands above it.
+        title: The title.
 
     Returns:
         The figure.
@@ -83,7 +83,7 @@ def draw_calibration(runs: Runs, tasks: Sequence[str], title: str) -> Figure:
     Args:
         runs: The runs.
         tasks: The tasks.
-        title: What stands above it.
+        title: The title.
 
     Returns:
         The figure.
@@ -144,12 +144,12 @@ def _draw_curve(
     seen = np.array([one["observed"] > 0 for one in curve], bool)
     look = {**look, "markersize": 3.5, "linestyle": "none", "clip_on": False}
     ax.plot(xs[seen], ys[seen], **look)
-    # Bins without a positive stand hollow at the bottom.
+    # Bins without a positive are drawn as hollow markers at the bottom.
     ax.plot(xs[~seen], ys[~seen], **look, markerfacecolor="none")
 
 
 def _round_numbers(low: float, high: float) -> list[float]:
-    """Powers of ten between two numbers; of a narrow range also 2 and 5 of them."""
+    """Powers of ten between two numbers; if they are few, also 2 and 5 times these."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for steps in ((1,), (1, 3), (1, 2, 5)):
         found = [s * 10.0**p for p in range(first, last + 1) for s in steps]

@@ -1,4 +1,4 @@
-"""The sections on tasks: how well they are ranked, and by which features."""
+"""The sections on tasks: metrics, and the importance of features."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -21,16 +21,16 @@ from home_tf.report.numbers import (
 from home_tf.report.style import shorten
 
 _METRICS = {"auc": "AUC", "gauc": "GAUC"}
-# So many features have room in a plot.
+# The number of features that fit in a plot.
 _MOST_FEATURES = 30
 
 
 def importance_section(runs: Runs) -> Section:
-    """What each task's ranking loses without a feature."""
+    """Makes the section on what each task's ranking loses without a feature."""
     measured = {run: one for run, one in runs.items() if one.get("importance")}
     plots = [_importance_plot(runs, run) for run in measured]
     text = (
-        "Pale and without a number: the 95% interval of the loss reaches down to 0."
+        "Pale and without a number: the 95% interval of the loss reaches 0."
         if measured
         else "Not measured. `home-tf diagnose --run RUN --importance` does, "
         "`--features 'user_*'` for some of the features only."
@@ -98,7 +98,7 @@ def _loss(one: Mapping[str, float] | None) -> str:
 
 
 def task_section(runs: Runs) -> Section:
-    """How well each task is ranked and calibrated."""
+    """Makes the section on how well each task is ranked and calibrated."""
     tasks = list(
         dict.fromkeys(t for one in runs.values() for t in one["metrics"]["auc"])
     )

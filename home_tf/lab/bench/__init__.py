@@ -1,4 +1,4 @@
-"""Benchmarks: ratios measured in one run, for `home-tf bench`."""
+"""Benchmarks for `home-tf bench`: ratios measured within one run."""
 
 from home_tf.lab.bench.check import load_expected as load_expected
 from home_tf.lab.bench.check import regressions as regressions

@@ -1,4 +1,4 @@
-"""Compares the figures of a benchmark with those that are expected of it."""
+"""Comparing the figures of a benchmark with expected ones."""
 
 import json
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ def load_expected(file: str | Path) -> dict[str, Any]:
 
     Args:
         file: JSON. `better` is `higher` or `lower`; `tolerance` is relative to the
-            median; `runs` says how many runs of the benchmark the median is of.
+            median; `runs` is the number of benchmark runs behind the median.
 
     Raises:
-        HomeError: If the file is missing, or something else.
+        HomeError: If the file is missing or has another content.
     """
     try:
         expected: dict[str, Any] = json.loads(Path(file).read_text(encoding="utf-8"))
@@ -45,7 +45,7 @@ def _is_expectation(value: Any) -> bool:
 
 
 def regressions(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
-    """The figures that are worse than expected, a line each.
+    """Describes the figures that are worse than expected, one per line.
 
     Args:
         found: What a benchmark returns: numbers, and ratios with a `median`.
@@ -64,7 +64,7 @@ def regressions(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[s
         higher = wanted["better"] == "higher"
         factor = 1 - wanted["tolerance"] if higher else 1 + wanted["tolerance"]
         bound = wanted["median"] * factor
-        # So written that NaN is not good enough.
+        # Written such that NaN fails.
         if not (value >= bound if higher else value <= bound):
             lines.append(
                 f"{key} is {value:.3g}; expected {wanted['median']:.3g}, at "

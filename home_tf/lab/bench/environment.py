@@ -1,4 +1,4 @@
-"""What the figures of a benchmark depend on beside the code."""
+"""The environment that the figures of a benchmark depend on."""
 
 import os
 
@@ -8,11 +8,11 @@ from home_tf.backend import keras
 
 
 def environment() -> dict[str, str | int | None]:
-    """The device and the number of CPUs, and the versions of the frameworks.
+    """Returns the device, the number of CPUs, and the versions of the frameworks.
 
     Returns:
         `{"device", "cpus", "tensorflow", "keras"}`: the device is the first GPU's name
-        or `CPU`; the Keras is the one in force, by name and version.
+        or `CPU`; the Keras is the active one, by name and version.
     """
     return {
         "device": _device(),

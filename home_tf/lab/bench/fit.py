@@ -1,4 +1,4 @@
-"""How fast `fit` is: against a bare loop, and whatever the vocabulary's size."""
+"""Benchmarking `fit`: against a bare loop, and for large vocabularies."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +23,7 @@ from home_tf.lab.bench.timing import quartiles, ratio, time_in_turn
 from home_tf.training.experiment import Experiment
 from home_tf.training.ranking_dataset import ranking_dataset
 
-# Those whose step with a table of many ids is compared with that of few.
+# The optimizers whose step is compared between large and small tables.
 OPTIMIZERS = ("lazy_adam", "adam")
 # The options of training whose gain is shown.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -34,7 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class FitSizes:
-    """What is measured.
+    """The sizes of the benchmark.
 
     Attributes:
         records: The columns; labels are tasks, in two groups.
@@ -59,7 +59,7 @@ def bench_fit(
     options: tuple[str, ...] = tuple(OPTIONS),
     optimizers: tuple[str, ...] = OPTIMIZERS,
 ) -> dict[str, Any]:
-    """Measures `fit` of a ranking model on records that are made up.
+    """Measures `fit` of a ranking model on synthetic records.
 
     Args:
         framework: `tfrs` or `keras`, as the Keras in force.
@@ -120,7 +120,7 @@ class _Bench:
     def config(self, *, vocabulary: int | None = None, **training: Any) -> Config:
         sizes, columns = self._sizes, self._sizes.records.columns
         features: dict[str, Any] = {}
-        large = f"integer_{min(5, sizes.records.integers - 1)}"  # has the most values
+        large = f"integer_{min(5, sizes.records.integers - 1)}"  # the most values
         for name in columns:
             if name.startswith("float"):
                 features[name] = {"type": "numeric"}
@@ -165,7 +165,7 @@ class _Bench:
         return Experiment.open(config, self._data).make_model()
 
     def input_wait(self, rounds: int) -> dict[str, Any]:
-        """The share of an epoch of `fit` on the records that waits for input."""
+        """Measures the share of an epoch of `fit` spent waiting for input."""
         epochs = max(rounds, 2)
         # As `home-tf train` does it: the pipeline goes on from epoch to epoch. Of the
         # last one Keras may ask for a batch too many.
@@ -180,7 +180,7 @@ class _Bench:
         return {"fit.input_wait_share": quartiles(shares)}
 
     def overhead(self, rounds: int) -> dict[str, Any]:
-        """`fit` over a bare loop."""
+        """Measures the time of `fit` over that of a bare loop."""
         batches, step = self._in_memory(), _bare_step(self._model)
 
         def loop() -> None:
@@ -198,7 +198,7 @@ class _Bench:
         }
 
     def gain(self, option: str, rounds: int) -> dict[str, Any]:
-        """`fit` without an option over `fit` with it."""
+        """Measures the time of `fit` without an option over that with it."""
         batches = self._in_memory()
         model = self._build(self.config(**OPTIONS[option]))
         seconds = time_in_turn(
@@ -211,7 +211,7 @@ class _Bench:
         return {f"fit.{option}_speedup": ratio(seconds["without"], seconds["with"])}
 
     def vocabularies(self, optimizer: str, rounds: int) -> dict[str, Any]:
-        """The step with a table of many ids, and the one with one of few."""
+        """Makes the steps with a large and with a small table."""
         steps = {}
         found: dict[str, Any] = {}
         for name, size in zip(
@@ -235,7 +235,7 @@ class _Bench:
 
 
 def _bare_step(model: Any) -> Callable[[Any], Any]:
-    """A training step as one would write it without a framework: no metrics."""
+    """Makes a training step as written without a framework: no metrics."""
     weights = model.trainable_variables
     sources = [tf_variable(weight) for weight in weights]
 

@@ -1,4 +1,4 @@
-"""How fast records are read and written: one layout against the other."""
+"""Benchmarking how fast records are read and written in both layouts."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -74,7 +74,7 @@ def bench_input(
 def _time_writing(
     folder: Path, sizes: RecordSizes, rows: Rows, rounds: int
 ) -> dict[str, Seconds]:
-    """Seconds a row of each way to write."""
+    """Times each way to write, in seconds per row."""
     count = min(sizes.rows, _WRITTEN_ROWS)
     some, few = (
         {name: values[:most] for name, values in rows.items()}
@@ -93,7 +93,7 @@ def _time_writing(
 def _time_reading(
     folder: Path, sizes: RecordSizes, rows: Rows, rounds: int
 ) -> dict[str, Seconds]:
-    """Seconds a row of each way to read."""
+    """Times each way to read, in seconds per row."""
     folders = {layout: folder / layout for layout in LAYOUTS}
     for layout, path in folders.items():
         write_records(path, layout, sizes, rows)
@@ -101,7 +101,7 @@ def _time_reading(
 
 
 def _prepared_rows_a_second(rows: int) -> float:
-    """The rate of `home-tf prepare` on generated logs, once it has started."""
+    """Measures the speed of `home-tf prepare` on generated logs, without startup."""
     with TemporaryDirectory() as folder:
         logs = Path(folder, "logs")
         users, videos = max(10, rows // 33), max(10, rows // 125)  # as in KuaiRand-Pure
@@ -112,7 +112,7 @@ def _prepared_rows_a_second(rows: int) -> float:
 
 
 def _logs_config() -> Config:
-    """What is prepared of generated logs: 43 features, 33 of them of the past."""
+    """The configuration of the generated logs: 43 features, 33 from history."""
     tasks = ["long_view", "is_click", "is_profile_enter", "is_like", "is_comment"]
     tasks += ["is_follow", "is_forward", "effective_view", "finish", "comment_open"]
     keys = ("user", "video", "author")
@@ -154,7 +154,7 @@ def _a_row(seconds: dict[str, Seconds], rows: int) -> dict[str, Seconds]:
 
 
 def _objects(rows: Rows) -> Iterable[bytes]:
-    """Rows as one would serialise them first."""
+    """Serialises rows the way a first attempt would."""
     train = tf.train
     for row in range(len(next(iter(rows.values())))):
         features = {}

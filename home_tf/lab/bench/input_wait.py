@@ -1,4 +1,4 @@
-"""How long `fit` waits for its input."""
+"""Measuring how long `fit` waits for its input."""
 
 import time
 from typing import Any
@@ -16,7 +16,7 @@ def wait_shares(
     epochs: int,
     steps_per_epoch: int | None = None,
 ) -> list[float]:
-    """The share of each epoch of `fit` in which it waits for input.
+    """Measures the share of each epoch that `fit` spends waiting for input.
 
     Two times count as waiting: from the end of an epoch until its successor's first
     step, in which the pipeline may be started anew; and that of every request for a
@@ -49,7 +49,7 @@ def wait_shares(
 
 
 class _Waits(keras.callbacks.Callback):
-    """Adds up what a `fit` waits for, epoch by epoch."""
+    """Adds up the waiting times of `fit`, epoch by epoch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class _Waits(keras.callbacks.Callback):
         self._epoch_start, self._waited = 0.0, 0.0
 
     def timed(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """The dataset, which tells how long each request for a batch takes."""
+        """Wraps the dataset to time each request for a batch."""
         clock = tf.data.Dataset.counter().map(lambda _: tf.timestamp())
 
         def tell(before: Tensor, batch: Any, after: Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""How fast the layer of HoME is: against a naive one, and against its products."""
+"""Benchmarking the layer of HoME against a naive one and its matrix products."""
 
 import gc
 import os
@@ -15,7 +15,7 @@ from home_tf.lab.bench.naive_home import NaiveHoME, copy_weights
 from home_tf.lab.bench.timing import ratio, time_in_turn
 from home_tf.layers import Expert, HoME
 
-# Of the large product that gives the rate of matrix products.
+# The size of the large product that gives the rate of matrix products.
 COLUMNS = 1024
 # Of each function, whose time is their median.
 _TRACES = 3
@@ -26,10 +26,10 @@ SAME = {"float32": 1e-5, "bfloat16": 4 * 2.0**-7, "float16": 4 * 2.0**-10}
 
 @dataclass(frozen=True)
 class LayerSizes:
-    """What is measured.
+    """The sizes of the benchmark.
 
     Attributes:
-        batch: Examples a step.
+        batch: Examples per step.
         features: Width of the ranking input.
         tasks: Number of tasks, in two groups, the first of three tenths of them.
         experts: Number of shared experts, and of each group's; a task has one.
@@ -56,7 +56,7 @@ class LayerSizes:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Of `HoME`, beside the task groups."""
+        """The arguments of `HoME` besides the task groups."""
         return {
             "expert": Expert.home(units=self.expert_units),
             "lora_rank": self.lora_rank,
@@ -148,14 +148,14 @@ def check_same(home: HoME, naive: NaiveHoME, v: Any) -> None:
 
 
 def relative_difference(found: Any, expected: Any) -> float:
-    """The Euclidean norm of the difference of two tensors over that of the second."""
+    """The Euclidean norm of the difference of two tensors, relative to the second."""
     a, b = (np.array(tf.cast(tensor, tf.float64)) for tensor in (found, expected))
     return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
 @dataclass(frozen=True)
 class Traced:
-    """A traced function of `v`, how long tracing took and what it gave."""
+    """A traced function of `v`, with its tracing time and graph size."""
 
     call: Any
     v: Any
@@ -172,7 +172,7 @@ def trace(layer: Any, v: Any, *, training: bool, jit_compile: bool = False) -> T
     function = _training(layer) if training else _inference(layer)
     seconds = []
     for _ in range(_TRACES):
-        gc.collect()  # else the one that comes next pays for the last one's objects
+        gc.collect()  # otherwise the next one pays for the garbage of the last
         start = time.perf_counter()
         traced = tf.function(function, jit_compile=jit_compile, autograph=False)
         call = traced.get_concrete_function(v)
@@ -201,16 +201,16 @@ def _training(layer: Any) -> Callable[[Any], Any]:
 
 
 def limit_of(home: HoME, sizes: LayerSizes, *, training: bool) -> int:
-    """Operations of the products with kernels: one forward, two more backward."""
+    """Counts the operations of kernel products: one forward, two more backward."""
     passes = 3 if training else 1
-    # 2 operations an element and example.
+    # 2 operations per element and example.
     return 2 * passes * sizes.batch * _kernel_elements(home)
 
 
 def large_product(
     rows: int, features: int, dtype: str = "float32"
 ) -> tuple[Callable[[], Any], int]:
-    """A product of many columns, and its number of operations.
+    """Makes a large product, and counts its operations.
 
     It comes as one for each CPU: all CPUs are busy, also where an operation has one
     thread.

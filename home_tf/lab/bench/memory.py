@@ -1,4 +1,4 @@
-"""How much memory something takes while it runs."""
+"""Measuring the peak memory of a call."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def peak_memory(function: Callable[[], object]) -> float | None:
-    """The most memory that TensorFlow holds during a call, beyond what it held before.
+    """Measures the peak of TensorFlow's memory during a call, beyond that before it.
 
     Tensors are counted, by TensorFlow's allocator of the first GPU or else of the CPU,
     there those of 256 KiB and more; arrays of NumPy are not.
@@ -21,7 +21,7 @@ def peak_memory(function: Callable[[], object]) -> float | None:
     device = "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"
     memory = tf.config.experimental
     try:
-        memory.reset_memory_stats(device)  # the peak starts anew
+        memory.reset_memory_stats(device)  # resets the peak
     except ValueError:
         return None
     before = memory.get_memory_info(device)["current"]

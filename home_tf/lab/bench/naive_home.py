@@ -1,8 +1,8 @@
-"""HoME as one would write it first: a Keras layer for each expert, gate and LoRA.
+"""A naive HoME: one Keras layer for each expert, gate and LoRA.
 
-The benchmarks measure `home_tf.layers.HoME` against it. The two have the same weights
-in another arrangement: given those of the one, the other computes the same. They read
-alike; only, here nothing is merged.
+The benchmarks measure `home_tf.layers.HoME` against it. Both have the same weights in
+different arrangements, and compute the same outputs. The code is similar, but nothing
+is merged here.
 """
 
 from functools import partial
@@ -22,7 +22,7 @@ class _Naive(Layer):
     """A layer whose parts are built as they are called."""
 
     def build(self, input_shape: Shape) -> None:
-        """Leaves the parts to themselves."""
+        """Does nothing: the parts build themselves."""
         self.built = True
 
 
@@ -88,7 +88,7 @@ class NaiveHoME(_Naive):
 
 
 class NaiveExperts(_Naive):
-    """An owner's experts behind their feature gate, and its gates if it has some."""
+    """An owner's experts behind their feature gate, and its gates, if any."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class NaiveExperts(_Naive):
 
 
 class NaiveExpert(_Naive):
-    """An expert: a dense layer after the other, and batch normalisation."""
+    """An expert: dense layers, then batch normalisation."""
 
     def __init__(self, expert: Expert, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -150,7 +150,7 @@ class NaiveExpert(_Naive):
 
 
 class NaiveFeatureGate(Layer):
-    """A feature gate: two dense layers a LoRA, and one that mixes them."""
+    """A feature gate: two dense layers per LoRA, and one that mixes them."""
 
     def __init__(self, num_loras: int, rank: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -184,7 +184,7 @@ def _own(task: str) -> str:
 
 
 def copy_weights(home: HoME, naive: NaiveHoME) -> None:
-    """Gives a built `NaiveHoME` the weights of a built `HoME`."""
+    """Copies the weights of a built `HoME` to a built `NaiveHoME`."""
     for owner, part in home.meta_level.items():
         _copy(part, [naive.meta_level[owner]], [naive.meta_level[owner]])
     _copy(home.task_level[SHARED], [naive.task_level[SHARED]], [])

@@ -1,4 +1,4 @@
-"""Made-up records for the benchmarks."""
+"""Synthetic records for the benchmarks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ Rows = dict[str, Any]
 
 @dataclass(frozen=True)
 class RecordSizes:
-    """How many rows and columns there are.
+    """The numbers of rows and columns.
 
     Attributes:
         rows: Rows of the split.
@@ -53,7 +53,7 @@ def make_rows(sizes: RecordSizes) -> Rows:
 
 
 def write_records(folder: Path, layout: Any, sizes: RecordSizes, rows: Rows) -> None:
-    """Writes the split `train`, over an earlier one if need be."""
+    """Writes the split `train`, replacing an earlier one."""
     (folder / "schema.json").unlink(missing_ok=True)
     with RecordWriter(folder, sizes.columns, layout=layout) as writer:
         for start in range(0, len(next(iter(rows.values()))), 65536):

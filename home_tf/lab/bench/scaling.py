@@ -1,4 +1,4 @@
-"""How the cost of the layer of HoME grows with what it has to do."""
+"""Benchmarking how the cost of HoME's layer grows with its sizes."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,14 +13,14 @@ from home_tf.lab.bench.layer import LayerSizes, large_product, limit_of, trace
 from home_tf.lab.bench.timing import time_in_turn
 from home_tf.layers import HoME
 
-# What the plot calls them, where the name of the size does not say it.
+# Their labels in the plot, if the name of the size is not clear.
 _LABELS = {
     "experts": "experts of each kind",
     "expert_units": "width of the experts' first layer",
     "features": "input features",
 }
 
-# What grows, one at a time, from `LayerSizes()`.
+# The sizes that grow, one at a time, from `LayerSizes()`.
 SWEEPS: dict[str, tuple[Any, ...]] = {
     "tasks": (1, 4, 16, 64),
     "experts": (1, 2, 4, 8),
@@ -81,7 +81,7 @@ def plot_scaling(
     *,
     sweeps: Mapping[str, tuple[Any, ...]] | None = None,
 ) -> None:
-    """Draws what `bench_scaling` returns: a panel a size, log-log.
+    """Plots the result of `bench_scaling`: one log-log panel per size.
 
     Args:
         found: The figures.

@@ -1,4 +1,4 @@
-"""How fast an export answers, and how much a request weighs."""
+"""Benchmarking how fast an export answers, and the size of requests."""
 
 import math
 import time
@@ -17,7 +17,7 @@ from home_tf.lab.bench.serve_parts import parts_of_request
 from home_tf.lab.bench.timing import ratio, time_in_turn
 
 CANDIDATES = (1, 50, 500, 2000)
-# Of the large product that the network's products are compared with.
+# The size of the large product that the network's products are compared with.
 _FEATURES = 512
 # Operations of the graph that are such products.
 _PRODUCTS = ("MatMul", "BatchMatMulV2", "BatchMatMulV3")
@@ -55,7 +55,7 @@ def bench_serve(
     Raises:
         HomeError: If the export has no warm-up requests of both signatures.
     """
-    example_request(export, "predict")  # tells an export without one
+    example_request(export, "predict")  # fails for an export without one
     request = example_request(export, "rank")
     once = {k: v for k, v in request.items() if len(v) == 1}
     each = {k: v for k, v in request.items() if k not in once}
@@ -102,20 +102,20 @@ def bench_serve(
 
 
 def _names_of_candidates(export: str | Path, once: Inputs) -> Inputs:
-    """The column that `rank_by_id` takes of candidates; empty if there is no such."""
+    """The columns of candidates that `rank_by_id` takes; empty without it."""
     request = dict(read_warmup(Path(export))).get("rank_by_id", {})
     return {name: values for name, values in request.items() if name not in once}
 
 
 def _share_of_product(model: Any) -> float:
-    """Operations of the network's products with kernels, over the large product's."""
+    """The operations of the network's kernel products over the large product's."""
     graph = model.signatures["predict"].graph.as_graph_def()
     elements = sum(map(_kernel_elements, graph.library.function))
     return elements / (_FEATURES * COLUMNS)
 
 
 def _kernel_elements(function: Any) -> int:
-    """The elements of the constants that a function multiplies its tensors with."""
+    """Counts the elements of constants that a function multiplies with."""
     shapes = {
         node.name: node.attr["value"].tensor.tensor_shape.dim
         for node in function.node_def
@@ -129,7 +129,7 @@ def _kernel_elements(function: Any) -> int:
 def _first_call_after_warm_up(
     export: str | Path, once: Inputs, each: Inputs, number: int
 ) -> float:
-    """What TF Serving's first request after loading takes, in seconds."""
+    """Measures TF Serving's first request after loading, in seconds."""
     model = tf.saved_model.load(str(export))
     for name, inputs in read_warmup(Path(export)):
         _call(model, name, inputs)()
@@ -148,7 +148,7 @@ def _call(model: Any, name: str, inputs: Inputs) -> Callable[[], object]:
 
 
 def _graph_call(model: Any, name: str, inputs: Inputs) -> Callable[[], object]:
-    """The same, without the binding: the tensors are captured by a function."""
+    """Makes the call without input binding: a function captures the tensors."""
     return _reading(tf.function(_signature_of(model, name, inputs), autograph=False))
 
 

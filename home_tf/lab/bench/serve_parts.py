@@ -1,4 +1,4 @@
-"""Where the time of a request goes: preprocessing, embeddings, experts and towers."""
+"""Where the time of a request goes: preprocessing, embeddings, experts, towers."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-# The attributes of operations that name a function which they call.
+# The attributes of operations that name the function they call.
 _CALLED = ("f", "cond", "body")
 PARTS = ("preprocessing", "embeddings", "experts_and_towers")
 
@@ -72,7 +72,7 @@ def _durations(trace: Any) -> Iterator[tuple[str, int]]:
 
 
 def _operations(functions: Mapping[str, Any], name: str) -> Iterator[str]:
-    """The operations of a function and, in their place, those of what it calls."""
+    """Lists the operations of a function, with calls expanded."""
     for node in functions[name].node_def:
         called = [node.attr[one].func.name for one in _CALLED if one in node.attr]
         if any(one in functions for one in called):

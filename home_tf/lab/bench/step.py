@@ -1,4 +1,4 @@
-"""How long a training step of a configuration takes, and each part of it."""
+"""Benchmarking a training step of a configuration, and each of its parts."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,7 +20,7 @@ from home_tf.training.experiment import Experiment
 
 _BATCHES = 4
 _PRODUCTS = {"MatMul": tf.raw_ops.MatMul, "BatchMatMulV2": tf.raw_ops.BatchMatMulV2}
-# The parts of a step, in their order.
+# The parts of a step, in order.
 PARTS = ("embeddings", "dense", "optimizer", "metrics")
 
 
@@ -77,7 +77,7 @@ def bench_step(
 
 
 class _Step:
-    """A model's step, and what it is made of."""
+    """A model's step, and its parts."""
 
     def __init__(self, experiment: Experiment, *, jit_compile: bool) -> None:
         self._preprocessor = experiment.preprocessor
@@ -96,7 +96,7 @@ class _Step:
         return len(self._step.get_concrete_function(batch).graph.get_operations())
 
     def parts(self, batch: Any) -> dict[str, Callable[[], object]]:
-        """Each part of the step on a batch, and the preprocessing before it."""
+        """Makes each part of the step on a batch, and the preprocessing before it."""
         model, network = self._model, self._model.network
         inputs, labels, weights = unpack_batch(batch, model.tasks)
         tables = network.features.trainable_variables
@@ -145,7 +145,7 @@ class _Step:
 
 
 def _traced(function: Callable[..., Any], *arguments: Any) -> Callable[[], object]:
-    """A function in a graph, called on these arguments; it waits for the result."""
+    """Traces a function on these arguments; calls wait for the result."""
     return partial(_wait, partial(tf.function(function, autograph=False), *arguments))
 
 
@@ -154,7 +154,7 @@ def _wait(function: Callable[[], Any]) -> None:
 
 
 def _products_of(graph: tf.Graph) -> Callable[[], list[Any]]:
-    """The matrix products of a graph, each on numbers of its own."""
+    """Makes the matrix products of a graph, each on its own numbers."""
     products = []
     for operation in graph.get_operations():
         if operation.type in _PRODUCTS:
@@ -172,7 +172,7 @@ def _products_of(graph: tf.Graph) -> Callable[[], list[Any]]:
 
 
 def plot_step(found: Mapping[str, Any], file: str | Path) -> None:
-    """Draws what `bench_step` returns: the step, its parts below, as wide as they take.
+    """Plots the result of `bench_step`: the step above its parts, to scale.
 
     Args:
         found: The figures.

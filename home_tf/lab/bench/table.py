@@ -1,4 +1,4 @@
-"""The figures of a benchmark as a table for the terminal, 80 columns wide."""
+"""The table of a benchmark's figures, for the terminal, 80 columns wide."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ def bench_table(found: Mapping[str, Any]) -> Table:
             `{"median", "low", "high"}`.
 
     Returns:
-        A row a figure; ratios with their quartiles over the rounds.
+        One row per figure; ratios with their quartiles over the rounds.
     """
     table = Table("figure", "value", "quartiles")
     for column in table.columns[1:]:

@@ -1,4 +1,4 @@
-"""Timing things against each other in one run."""
+"""Timing functions against each other in one run."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,15 +11,15 @@ Seconds = np.ndarray[tuple[int], np.dtype[np.float64]]
 def time_in_turn(
     functions: Mapping[str, Callable[[], object]], *, rounds: int, warm_up: int = 3
 ) -> dict[str, Seconds]:
-    """Calls functions in turn, so that a slower phase of the machine slows them all.
+    """Times functions in turn, so that a slow phase of the machine affects them all.
 
-    Each round starts one function later, so that none always follows the same one, and
-    finds the caches as that one leaves them.
+    Each round starts one function later, so that none always follows the same one and
+    inherits its caches.
 
     Args:
-        functions: What to time, by name. Each must wait for its own result.
-        rounds: Calls of each that are timed.
-        warm_up: Calls of each before.
+        functions: The functions by name. Each must wait for its own result.
+        rounds: Timed calls of each.
+        warm_up: Untimed calls of each before that.
 
     Returns:
         `{name: seconds of each call}`, `(rounds,)`.
@@ -39,11 +39,11 @@ def time_in_turn(
 
 
 def ratio(slow: Seconds, fast: Seconds) -> dict[str, float]:
-    """The median over the rounds of `slow / fast`, and its quartiles."""
+    """The median and quartiles over the rounds of `slow / fast`."""
     return quartiles(slow / fast)
 
 
 def quartiles(values: Seconds | Sequence[float]) -> dict[str, float]:
-    """The median over the rounds, and the quartiles."""
+    """The median and quartiles over the rounds."""
     low, median, high = np.percentile(np.asarray(values), [25, 50, 75])
     return {"median": float(median), "low": float(low), "high": float(high)}

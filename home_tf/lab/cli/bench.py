@@ -14,22 +14,24 @@ from home_tf.errors import HomeError
 from home_tf.extras import require_extra
 from home_tf.files import write_json
 
-bench_app = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios.")
+bench_app = typer.Typer(no_args_is_help=True, help="Run benchmarks.")
 
 QuickOption = Annotated[
-    bool, typer.Option("--quick", help="Fewer rounds, less to prepare and to fit.")
+    bool, typer.Option("--quick", help="Fewer rounds on less data.")
 ]
-JsonOption = Annotated[Path | None, local_option(help="Write the figures here.")]
+JsonOption = Annotated[
+    Path | None, local_option(help="Write the figures to this JSON file.")
+]
 FrameworkOption = Annotated[
     Literal["tfrs", "keras"] | None,
     typer.Option(
-        help="tfrs, on legacy Keras, or keras, on Keras 3; by default that of the "
-        "Keras in force, legacy under TF_USE_LEGACY_KERAS=1."
+        help="tfrs (legacy Keras) or keras (Keras 3). Default: keras, or tfrs under "
+        "TF_USE_LEGACY_KERAS=1."
     ),
 ]
 CheckOption = Annotated[
     Path | None,
-    local_option("--check", help="Compare with expected figures; fail if worse."),
+    local_option("--check", help="Compare with these expected figures; fail if worse."),
 ]
 
 
@@ -42,17 +44,17 @@ def bench_layer(
     jit_compile: Annotated[
         bool, typer.Option("--jit-compile", help="Compile with XLA.")
     ] = False,
-    batch: Annotated[int, typer.Option(min=1, help="Examples a step.")] = 1024,
+    batch: Annotated[int, typer.Option(min=1, help="Examples per step.")] = 1024,
     tasks: Annotated[int, typer.Option(min=1, help="Number of tasks.")] = 10,
     dtype: Annotated[
         Literal["float32", "mixed_bfloat16", "mixed_float16"],
         typer.Option(
-            help="float32, mixed_bfloat16 or mixed_float16: what both compute in.",
-            metavar="NAME",  # the names would be broken at the edge
+            help="Precision: float32, mixed_bfloat16 or mixed_float16.",
+            metavar="NAME",  # the names would be cut off at the edge
         ),
     ] = "float32",
 ) -> None:
-    """Measure HoME against a naive one and against its matrix products."""
+    """Measure HoME against a naive implementation and its own matrix products."""
     _start_bench(framework)
     if jit_compile:
         split_operations()
@@ -64,7 +66,7 @@ def bench_layer(
 def bench_input(
     quick: QuickOption = False, json: JsonOption = None, check: CheckOption = None
 ) -> None:
-    """Measure reading and writing records, one layout against the other."""
+    """Measure reading and writing records in both layouts."""
     start_tensorflow()
     _bench(lambda: _measure_input(quick), json, check)
 
@@ -76,7 +78,7 @@ def bench_fit(
     check: CheckOption = None,
     framework: FrameworkOption = None,
 ) -> None:
-    """Measure the whole fit: against a bare loop, its options, large vocabularies."""
+    """Measure fit against a bare loop, with its options and with large vocabularies."""
     chosen = _start_bench(framework)
     _bench(lambda: _measure_fit(quick, chosen), json, check)
 
@@ -90,10 +92,10 @@ def bench_step(
     check: CheckOption = None,
     framework: FrameworkOption = None,
     jit_compile: Annotated[
-        bool, typer.Option("--jit-compile", help="Measure the compiled step too.")
+        bool, typer.Option("--jit-compile", help="Measure the compiled step, too.")
     ] = False,
     plot: Annotated[
-        Path | None, local_option(help="Draw the parts in this PNG file.")
+        Path | None, local_option(help="Plot the parts to this PNG file.")
     ] = None,
 ) -> None:
     """Measure a training step of a configuration, and the share of each part."""
@@ -131,7 +133,7 @@ def bench_serve(
 
 @bench_app.command("scaling")
 def bench_scaling(
-    plot: Annotated[Path, local_option(help="Draw the figures in this PNG file.")],
+    plot: Annotated[Path, local_option(help="Plot the figures to this PNG file.")],
     json: JsonOption = None,
     framework: FrameworkOption = None,
 ) -> None:
@@ -151,14 +153,14 @@ def bench_all(
     check: CheckOption = None,
     framework: FrameworkOption = None,
     export: Annotated[
-        Path | None, local_option(help=f"{_EXPORT_HELP} Without it none is measured.")
+        Path | None, local_option(help=f"{_EXPORT_HELP} Default: skip serving.")
     ] = None,
 ) -> None:
-    """Measure the layer, the input, the fit, and how an export serves."""
+    """Measure the layer, the input, the fit, and the serving of an export."""
     chosen = _start_bench(framework)
     _bench(
         lambda: {
-            # First, for a folder that is no export is told by it.
+            # First, so that a folder without an export fails at once.
             **({} if export is None else _measure_serve(quick, export)),
             **_measure_layer(quick),
             **_measure_input(quick),
@@ -170,7 +172,7 @@ def bench_all(
 
 
 def _start_bench(framework: str | None) -> str:
-    """Starts TensorFlow; returns the framework, that of the Keras in force if None."""
+    """Starts TensorFlow; returns the framework, by default that of the active Keras."""
     start_tensorflow(framework)
     from home_tf.backend import IS_LEGACY
 
@@ -217,7 +219,7 @@ def _bench(
     """Measures, reports and compares; returns the figures."""
     from home_tf.lab import bench
 
-    # Read before minutes of measuring.
+    # Read first, so that a bad file fails before minutes of measuring.
     expected = {} if check is None else bench.load_expected(check)
     start = time.perf_counter()
     found = {**bench.environment(), **measure()}

@@ -13,7 +13,7 @@ from home_tf.errors import HomeError
 from home_tf.extras import require_extra
 from home_tf.lab.cli.find_source import find_source
 
-# Enough steps on tens of thousands of rows to learn more than a single feature says.
+# Enough steps on tens of thousands of rows to beat ranking by a single feature.
 _QUICK_TRAINING = {"training.epochs": 4, "training.batch_size": 128}
 
 
@@ -22,47 +22,50 @@ def compare(
     out: Annotated[Path, local_option(help="The folder of the comparison.")],
     source: Annotated[
         Path | None,
-        local_option(help="The folder of the log's files, if not the configuration's."),
+        local_option(help="The folder of the log files, if not the configuration's."),
     ] = None,
     architectures: Annotated[
-        str, typer.Option(help="Names with commas between; home is always there.")
+        str, typer.Option(help="Names separated by commas; home is always included.")
     ] = "plain",
     changes: Annotated[
         Path | None,
         local_option(help="A YAML file of named changes to the configuration."),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Number of seeds: 5; with --quick 1.")
+        int | None,
+        typer.Option(min=1, help="Number of seeds; default 5, 1 with --quick."),
     ] = None,
     folds: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Number of folds: 3; with --quick, or a split by column, 1."
+            min=1,
+            help="Number of folds; default 3, 1 with --quick or a split by column.",
         ),
     ] = None,
     trials: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Trials of tuning, for each one: 8; with --quick none."
+            min=0, help="Tuning trials per model; default 8, none with --quick."
         ),
     ] = None,
     tuning_seeds: Annotated[
-        int, typer.Option(min=1, help="Trainings of each trial, which are averaged.")
+        int, typer.Option(min=1, help="Trainings per trial, which are averaged.")
     ] = 3,
     budget: Annotated[
         Literal["paper", "same-params", "same-flops"],
-        typer.Option(help="What the networks have in common."),
+        typer.Option(help="What the networks must have in common."),
     ] = "same-params",
     select_by: Annotated[
-        Literal["auc", "gauc"], typer.Option(help="What picks epochs and trials.")
+        Literal["auc", "gauc"],
+        typer.Option(help="Metric that selects epochs and trials."),
     ] = "auc",
-    jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Parallel processes.")] = 1,
     quick: Annotated[
         bool,
         typer.Option("--quick", help="One seed, one fold, four epochs, no tuning."),
     ] = False,
 ) -> None:
-    """Compare HoME with other models on your data; what is finished is kept."""
+    """Compare HoME with other models on your data; resumes if interrupted."""
     start_tensorflow("keras")
     from home_tf.config import load_config, read_yaml
 
@@ -73,12 +76,12 @@ def compare(
 
     names = architectures.split(",")
     found = {} if changes is None else read_yaml(changes)
-    # What is wrong is told before logs are generated.
+    # Errors are reported before logs are generated.
     check_changes(loaded, found)
     compared_models(names, found)
     generate = partial(_generate_logs, out) if quick else None
     source = find_source(config, loaded, source, generate)
-    kept = f"{out} has what is finished. Run the same command again to go on"
+    kept = f"{out} has what is finished. Run the same command again to resume"
     with say_if_interrupted(kept):
         missing = run_comparison(
             loaded,

@@ -1,4 +1,4 @@
-"""Where the files of a log are: in a given folder, in their own, or generated."""
+"""Finding the files of a log: in a given folder, the configured one, or generated."""
 
 from collections.abc import Callable
 from fnmatch import fnmatch
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from home_tf.errors import HomeError
 
-if TYPE_CHECKING:  # else the import of this module imports TensorFlow
+if TYPE_CHECKING:  # at run time it would import TensorFlow
     from home_tf.config import Config
 
-# What a generated log is called, but for its dates.
+# The name of a generated log, apart from its dates.
 _GENERATED = "log_standard_synthetic.csv.gz"
 
 
@@ -26,8 +26,8 @@ def find_source(
         config_file: The file of the configuration.
         config: What it holds.
         source: The folder that the user gave.
-        generate: Generates logs in the layout of KuaiRand and returns their folder; if
-            given, it does so for a configuration that reads such logs and has none.
+        generate: Generates logs in the layout of KuaiRand and returns their folder. It
+            is called for a configuration that reads such logs and has none.
 
     Returns:
         `source` if given, else the configuration's own folder if its files are there,

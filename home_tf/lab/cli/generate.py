@@ -20,15 +20,16 @@ def generate_kuairand(
     days: Annotated[int, typer.Option(help="Number of days.")] = 12,
     rows: Annotated[int, typer.Option(help="Number of impressions.")] = 120_000,
     group_correlation: Annotated[
-        float, typer.Option(help="Of the tastes of the two task groups, -1 to 1.")
+        float,
+        typer.Option(help="Correlation of tastes between the task groups, -1 to 1."),
     ] = 0.6,
     density_gap: Annotated[
         float,
-        typer.Option(help="How many times rarer than KuaiRand's interactions are."),
+        typer.Option(help="How many times rarer interactions are than in KuaiRand."),
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="Seed of the generator.")] = 0,
 ) -> None:
-    """Generate logs in the layout of KuaiRand."""
+    """Generate synthetic logs in the layout of KuaiRand."""
     start_tensorflow()
     from home_tf.lab.synthetic import generate
 

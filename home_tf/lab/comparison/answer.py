@@ -1,4 +1,4 @@
-"""The question that a comparison is for, answered: is HoME better than the others?"""
+"""The answer of a comparison: is HoME better than the others?"""
 
 from collections.abc import Iterator
 from textwrap import fill
@@ -12,13 +12,13 @@ WIDTH = 80
 
 
 def answer(summary: Summary) -> str:
-    """Says in plain text, 80 columns wide, what HoME is better than.
+    """Writes in plain text, 80 columns wide, which models HoME beats.
 
     Args:
         summary: The comparison.
 
     Returns:
-        A line for each of the others and metric, and what the intervals do not hold.
+        A line for each other model and metric, and what the intervals do not cover.
     """
     if summary.too_short:
         return fill(too_short(summary), WIDTH)
@@ -46,7 +46,7 @@ def _tasks(summary: Summary) -> str:
 
 
 def too_short(summary: Summary) -> str:
-    """Why nothing is said of differences."""
+    """Explains why no differences are reported."""
     return (
         f"Too short to compare. {', '.join(summary.too_short)}: the mean AUC is not "
         "above that of ranking by a single feature, by the rate of positives of its "
@@ -70,7 +70,7 @@ def difference_to(summary: Summary, other: Row, metric: str) -> str:
 
 
 def _interval(found: Estimate) -> tuple[float, float]:
-    """The interval that holds the seeds, where there are several."""
+    """The interval that includes seeds, if there are several."""
     if np.isnan(found.low_with_seeds):
         return found.low, found.high
     return found.low_with_seeds, found.high_with_seeds

@@ -1,4 +1,4 @@
-"""Sizes of networks, and expert widths that give two networks the same size."""
+"""Matching the sizes of two networks by their expert widths."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def network_size(config: Config, preprocessor: Preprocessor) -> Size:
 
 
 def count_weights(network: Any) -> int:
-    """The trainable weights of a network without its embedding tables."""
+    """Counts the trainable weights of a network, without embedding tables."""
     return sum(
         int(np.prod(weight.shape))
         for part in network.dense_parts
@@ -55,7 +55,7 @@ def fit_to_budget(
         config: The configuration to scale.
         target: The configuration whose size is the budget.
         budget: `same-params` or `same-flops`; `paper` changes nothing.
-        preprocessor: Of the prepared data.
+        preprocessor: The preprocessor of the prepared data.
 
     Returns:
         `config` with other `model.architecture.expert.units`, within 2 % of the target.

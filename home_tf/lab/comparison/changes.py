@@ -1,4 +1,4 @@
-"""Named changes to the configuration, which models of a comparison may have."""
+"""Named changes to the configuration for models of a comparison."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from home_tf.errors import HomeError
 # `{name: {dotted key: value}}`, as `home_tf.config.load_config` takes overrides.
 Changes: TypeAlias = Mapping[str, Mapping[str, Any]]
 
-# The sections that a change may set keys of: all models have the same rows and tasks.
+# The sections that a change may modify: all models have the same rows and tasks.
 _SECTIONS = ("features", "model", "training")
 # What joins names, and what a file system may refuse, is in no name.
 _NAME = re.compile(r"[\w.-]+", re.ASCII)

@@ -1,4 +1,4 @@
-"""The comparison from a log to tables: folds, choices, trainings, results."""
+"""Running a comparison from a log to tables: folds, tuning, trainings, results."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -38,8 +38,8 @@ def compare(
 ) -> list[Training]:
     """Trains and compares architectures; see `docs/benchmarks/comparison.md`.
 
-    A call on a folder that holds a part of the same comparison does what is missing:
-    finished trainings are kept, and architectures and seeds may be added.
+    A call on the folder of an unfinished comparison resumes it: finished trainings are
+    kept, and architectures and seeds may be added.
 
     Args:
         config: The data, the features, the tasks, and the sizes of HoME.
@@ -48,7 +48,7 @@ def compare(
         out: The folder of the comparison.
         architectures: Names, as `compared_models` takes them; HoME always takes part.
         changes: Changes to the configuration that `architectures` may name, `{name:
-            {dotted key: value}}`; a `*` in a key stands for any letters. They may set
+            {dotted key: value}}`; a `*` in a key matches anything. They may set
             keys of `features`, `model` and `training`.
         seeds: Number of seeds, which are 0, 1, ...
         folds: Number of folds; by default 3, or 1 where `data.split` is by time or by
@@ -60,11 +60,11 @@ def compare(
         metric: `auc` or `gauc`; its validation mean picks epochs and trials.
         replicates: Draws of the bootstrap, over users if `evaluation.group_by` names
             them, else over rows.
-        jobs: Processes at a time.
-        say: Takes lines about the progress.
+        jobs: Number of parallel processes.
+        say: Called with lines about the progress.
 
     Returns:
-        The trainings that have no result; `out` tells why.
+        The trainings without a result; `out` has the reasons.
 
     Raises:
         HomeError: If an argument is out of its range, the source is not as expected, or
@@ -97,14 +97,14 @@ def compare(
         changes=changes,
     )
     if not plan.is_in(out):
-        # What is wrong with the data is told before there is a comparison of it.
+        # Errors in the data are reported before there is a comparison.
         with plan.create(out) as aside:
             prepare_fold(plan.make_folds(aside)[0], config, source, say)
     busy = f"{out}: this comparison is being run by another process. Wait for its end"
     with locked(out / ".lock", busy):
         for fold in made:
             prepare_fold(fold, config, source, say)
-        # What earlier calls ran stays in the tables.
+        # Trainings of earlier calls stay in the tables.
         plan = plan.add_to(out)
         earlier = trainings_in(out, plan.changes)
         threads = max(1, (os.cpu_count() or 1) // jobs)
@@ -137,7 +137,7 @@ def _folder(config: Config, source: str | Path | None) -> Path:
 def _choose(
     out: Path, chosen: list[ComparedModel], threads: int, at_once: int, say: Say
 ) -> dict[ComparedModel, str]:
-    """Sizes and tunes the models that are not yet; returns why some could not."""
+    """Sizes and tunes the remaining models; returns why some failed."""
     failed: dict[ComparedModel, str] = {}
 
     def on_end(job: Job, reason: str | None) -> list[Job]:
@@ -146,7 +146,7 @@ def _choose(
             say(f"FAILED to tune {job.model.name}: {reason}")
         return []
 
-    # Others take over what was chosen for the plain architectures.
+    # Variants take over what was chosen for the plain architectures.
     plain = list(dict.fromkeys(one.plain for one in chosen))
     for step in (plain, [one for one in chosen if one not in plain]):
         for one in step:
@@ -168,7 +168,7 @@ def _train(
     at_once: int,
     say: Say,
 ) -> None:
-    """Runs the trainings that are not finished, those of a fold's model together."""
+    """Runs the unfinished trainings, those of the same fold and model together."""
     rows: dict[tuple[ComparedModel, int], list[Training]] = {}
     for training in trainings:
         if training.is_finished:
@@ -184,7 +184,7 @@ def _train(
         left = [c for c in mine if not c.is_finished and not c.error_file.is_file()]
         if reason is None or not left:
             return []
-        # The process died in the first of these; the others get another one.
+        # The process died in the first of these; the others get a new one.
         left[0].fail(reason)
         say(f"FAILED {left[0]}: {reason}")
         return [_job(left[1:], threads)] if left[1:] else []

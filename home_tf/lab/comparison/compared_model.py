@@ -1,4 +1,4 @@
-"""What takes part in a comparison, by name."""
+"""The models of a comparison, by name."""
 
 import difflib
 import re
@@ -40,12 +40,12 @@ _SCALED = re.compile(r"(experts|loras)([1-9]\d*)")
 
 @dataclass(frozen=True)
 class ComparedModel:
-    """A row of the comparison.
+    """A model of the comparison.
 
     Attributes:
         name: As on the command line, such as `mmoe*`.
         architecture: The `type` of the configured architecture, or `lightgbm`.
-        variant: What is special about it; empty for the plain architecture.
+        variant: How it differs; empty for the plain architecture.
         changes: Names of changes to the configuration, such as `rates` of `mmoe+rates`,
             joined by `+`.
     """
@@ -57,12 +57,12 @@ class ComparedModel:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether HoME is to beat it: another network, not a variant of HoME."""
+        """Whether it is a baseline that HoME should beat: not a variant of HoME."""
         return self.architecture not in (HOME, LIGHTGBM) and not self.changes
 
     @property
     def plain(self) -> "ComparedModel":
-        """The architecture without anything special; itself, if it is that."""
+        """The plain architecture, without variant and changes."""
         return ComparedModel(self.architecture, self.architecture)
 
     @property
@@ -72,7 +72,7 @@ class ComparedModel:
         return replace(self, name=name, changes="")
 
     def overrides(self, changes: Changes) -> dict[str, Any]:
-        """What the changes set, by dotted key; of two that set a key, the last.
+        """The settings of the changes, by dotted key; the last one wins.
 
         Args:
             changes: All changes, by name.
@@ -82,7 +82,7 @@ class ComparedModel:
 
     @property
     def folder_name(self) -> str:
-        """The name without what a file system may refuse."""
+        """The name, made safe for file systems."""
         return self.name.replace("*", _STAR_IN_FOLDERS)
 
     def arguments(self, config: Config) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class ComparedModel:
 
 
 def _kind(name: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The configured expert, as one of the experts that have a name."""
+    """The kind of the configured expert, as a named expert."""
     named = Expert.of(name)
     kind = {"activation": named.activation, "batch_norm": named.batch_norm}
     return {**values["expert"], **kind}
@@ -134,7 +134,7 @@ def _home_variant(variant: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def model_of_folder(folder_name: str, changes: Collection[str] = ()) -> ComparedModel:
-    """The model whose `folder_name` this is, where there are such changes."""
+    """Finds the model with this `folder_name`, given the changes."""
     return compared_models([folder_name.replace(_STAR_IN_FOLDERS, "*")], changes)[-1]
 
 

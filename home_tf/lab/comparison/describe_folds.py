@@ -1,4 +1,4 @@
-"""What folds test on, in words."""
+"""Describing in words what folds test on."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,14 +7,14 @@ from home_tf.config import SplitConfig
 
 
 def describe_folds(splits: Sequence[Mapping[str, Any]], *, has_time: bool) -> str:
-    """Says which rows test.
+    """Describes the test rows.
 
     Args:
         splits: The section `data.split` of each fold, earliest first.
         has_time: Whether the rows have a time.
 
     Returns:
-        Such as `Tested on day 20220505`.
+        A text such as `Tested on day 20220505`.
     """
     first = SplitConfig(**splits[0])
     if first.by == "days":

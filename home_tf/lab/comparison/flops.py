@@ -11,7 +11,7 @@ _PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2", "Einsum")
 
 
 def flops_per_example(network: RankingNetwork) -> int:
-    """Floating-point operations of the matrix products for one example.
+    """Counts the floating-point operations of the matrix products per example.
 
     Counted are multiplications and additions in the products with kernels (2 a kernel
     element) and in the mixing of experts (2 an element of each mixed expert), from the
@@ -41,7 +41,7 @@ def flops_per_example(network: RankingNetwork) -> int:
 
 
 def _scales_by_weights(op: tf.Operation) -> bool:
-    """Whether experts are multiplied by gates' weights, to be added up next."""
+    """Whether an operation multiplies experts by gate weights."""
     ends = [int(tensor.shape[-1]) for tensor in op.inputs if tensor.shape.rank]
     return len(ends) == 2 and min(ends) == 1 < max(ends)
 

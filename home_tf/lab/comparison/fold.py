@@ -33,7 +33,7 @@ class Fold:
 def make_folds(
     config: Config, source: Path, folder: Path, count: int | None = None
 ) -> list[Fold]:
-    """Makes folds of the kind that `data.split` is.
+    """Makes folds of the same kind as `data.split`.
 
     The last fold is the configured split. By days each earlier fold tests a day
     earlier, by shares the share before. So a fold's validation rows may be the test
@@ -51,7 +51,7 @@ def make_folds(
         The folds, earliest first.
 
     Raises:
-        HomeError: If there are not so many.
+        HomeError: If there are not enough.
     """
     if config.data is None:
         raise HomeError(
@@ -121,7 +121,7 @@ def _given(split: SplitConfig, count: int) -> list[SplitConfig]:
 
 
 def _to_values(split: SplitConfig) -> dict[str, Any]:
-    """A section as JSON has it, without what is as by default."""
+    """A section as JSON values, without defaults."""
     values = {
         field.name: getattr(split, field.name)
         for field in fields(split)
@@ -133,7 +133,7 @@ def _to_values(split: SplitConfig) -> dict[str, Any]:
 def prepare_fold(
     fold: Fold, config: Config, source: Path, say: Callable[[str], None]
 ) -> None:
-    """Prepares the records of a fold, unless they are there."""
+    """Prepares the records of a fold, unless they exist."""
     if (fold.folder / "schema.json").is_file():
         RecordSchema.load(fold.folder)
         return

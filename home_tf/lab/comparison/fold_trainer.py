@@ -1,4 +1,4 @@
-"""Trainers of a model on one fold, whose data is read once."""
+"""Trainers on one fold, whose data is read only once."""
 
 from typing import Any
 
@@ -53,7 +53,8 @@ class FoldTrainers:
         Args:
             model: The model.
             config: Its configuration; for LightGBM the features and tasks count.
-            parameters: What was tuned: keys of the configuration, or LightGBM's own.
+            parameters: The tuned parameters: keys of the configuration, or LightGBM's
+                own.
 
         Returns:
             The trainer.

@@ -1,4 +1,4 @@
-"""Runs the jobs of a comparison in processes, some at a time."""
+"""Running the jobs of a comparison in parallel processes."""
 
 import json
 from collections import deque
@@ -14,7 +14,7 @@ from home_tf.processes import WorkerProcesses
 
 @dataclass(frozen=True)
 class Job:
-    """What one process does; see `worker.main`.
+    """The work of one process; see `worker.main`.
 
     Attributes:
         out: The folder of the comparison.
@@ -51,13 +51,13 @@ class Job:
 def run_jobs(
     jobs: Sequence[Job], *, at_once: int, on_end: Callable[[Job, str | None], list[Job]]
 ) -> None:
-    """Runs jobs, each in a process of its own.
+    """Runs jobs, each in a separate process.
 
     Args:
         jobs: The jobs, which are started in this order.
-        at_once: How many run at a time.
-        on_end: Called with a job that has ended and, if its process failed, why; the
-            jobs that it returns are run too.
+        at_once: Number of jobs that run in parallel.
+        on_end: Called with a finished job and, if its process failed, the reason; the
+            jobs that it returns are also run.
     """
     waiting, running = deque(jobs), dict[Future[str | None], Job]()
     processes = WorkerProcesses()

@@ -1,4 +1,4 @@
-"""One LightGBM model a task: what a user would take instead of a network."""
+"""One LightGBM model per task: the alternative to a network."""
 
 import time
 from typing import Any
@@ -20,7 +20,7 @@ from home_tf.lab.comparison.trainer import (
 
 Array = npt.NDArray[Any]
 
-# LightGBM over-fits categories with many values; these become rates of the label.
+# LightGBM over-fits categories with many values, so these become rates of the label.
 MOST_CATEGORIES = 256
 MOST_TREES = 500
 PATIENCE_TREES = 30
@@ -100,7 +100,7 @@ class LightGBMTrainer:
         )
 
     def predict(self, split: SplitData) -> Probabilities:
-        """Probabilities of the last fit."""
+        """Predicts probabilities with the last fit."""
         shared, ids = self._shared_columns(split)
         found = {}
         for task, model in self._models.items():
@@ -116,13 +116,13 @@ class LightGBMTrainer:
         return found
 
     def measure_experts(self, split: SplitData) -> None:
-        """Nothing: there are no experts."""
+        """Returns nothing, because there are no experts."""
 
     def _of_log(self, task: str) -> bool:
         return self._config.tasks[task].loss == "log1p"
 
     def _targets(self, split: SplitData, task: str) -> Array:
-        """What a model learns of a task's labels, `(rows,)`."""
+        """The targets that a model learns from a task's labels, `(rows,)`."""
         labels = split.labels[task]
         return np.log1p(labels) if self._of_log(task) else labels
 
@@ -180,7 +180,7 @@ class LightGBMTrainer:
     def _shared_columns(
         self, split: SplitData
     ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Columns that all tasks read, and ids that become rates of the label."""
+        """Makes the columns that all tasks read, and ids that become label rates."""
         shared: dict[str, Array] = {}
         ids: dict[str, Array] = {}
         for name, values in split.features.items():

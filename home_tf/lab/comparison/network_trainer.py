@@ -26,11 +26,11 @@ from home_tf.training.reset_embeddings import reset_embeddings
 
 
 class NetworkTrainer:
-    """Trains what `home_tf.training.train` would, from memory and without a run folder.
+    """Trains like `home_tf.training.train`, but from memory and without a run folder.
 
     Tracing the graph of a network takes about as long as an epoch on KuaiRand-Pure, so
-    one model is traced, and gets fresh weights for each seed. Nothing of an earlier fit
-    is left in a later one: a result does not depend on the trainings before it.
+    a model is traced once, and gets fresh weights for each seed. No state carries over
+    between fits: a result does not depend on the trainings before it.
 
     Args:
         config: The configuration; `training.seed` is not used.
@@ -68,10 +68,10 @@ class NetworkTrainer:
     def fit(
         self, seed: int, *, after_epoch: Callable[[], None] | None = None
     ) -> TrainingResult:
-        """Trains from fresh weights until the best epoch is long past.
+        """Trains from fresh weights until early stopping.
 
         Args:
-            seed: Of the weights and the order of the rows.
+            seed: Seed of the weights and the row order.
             after_epoch: Called after each epoch, with the epoch's weights in place.
 
         Returns:
@@ -114,7 +114,8 @@ class NetworkTrainer:
         self, seed: int, epoch: int, first: int, end: int, speed: Speed
     ) -> float:
         """Trains some steps of an epoch; returns their mean loss."""
-        # The order depends on the seed and the epoch alone: all networks see the same.
+        # The order depends only on the seed and the epoch, so all networks see the
+        # same.
         order = np.random.default_rng([seed, epoch]).permutation(self._train.rows)
         batch_size = self._config.training.batch_size
         logs = self._model.fit(
@@ -139,12 +140,12 @@ class NetworkTrainer:
         )
 
     def predict(self, split: SplitData) -> Probabilities:
-        """Probabilities of the best epoch of the last fit."""
+        """Predicts probabilities with the best epoch of the last fit."""
         dataset = split.batches(self._config.training.batch_size * 4)
         return self._predictor.predict(dataset).probabilities
 
     def measure_experts(self, split: SplitData) -> dict[str, Any]:
-        """What `Figures.result` says of the weights that are in place, on a split."""
+        """Computes the figures of the experts with the current weights on a split."""
         figures = Figures()
         for features, *_ in split.batches(self._config.training.batch_size * 4):
             figures.add(self._inspector.read(features))
@@ -168,5 +169,5 @@ class NetworkTrainer:
 
 
 def _variables_of(network: Any) -> list[Any]:
-    """The weights, and the states of the generators of dropout."""
+    """The weights, and the states of the dropout generators."""
     return [*network.weights, *named_random_states(network).values()]

@@ -1,4 +1,4 @@
-"""What a comparison compares, kept beside its results."""
+"""The plan of a comparison, which is stored next to its results."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ class Plan:
 
     Attributes:
         config: The configuration that the models are derived from.
-        source: The folder of the log's files.
+        source: The folder of the log files.
         splits: The section `data.split` of each fold, earliest first.
         trials: Trials of the search for hyper-parameters, for each model.
         tuning_seeds: Trainings of a trial, whose scores are averaged.
@@ -50,12 +50,12 @@ class Plan:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What the tables have: AUC, and GAUC where the rows have groups."""
+        """The metrics in the tables: AUC, and GAUC if the rows have groups."""
         return ("auc",) if self.group_by is None else ("auc", "gauc")
 
     @property
     def main_metric(self) -> str:
-        """The metric that names the best baseline: GAUC if there is any."""
+        """The metric that selects the best baseline: GAUC if available."""
         return self.metrics[-1]
 
     @property
@@ -66,7 +66,7 @@ class Plan:
     def is_in(self, out: Path) -> bool:
         """Whether a folder holds this comparison; False if it is new or empty.
 
-        It may hold other changes: `add_to` adds those that it lacks.
+        It may hold other changes: `add_to` adds missing ones.
 
         Raises:
             HomeError: If the folder holds a comparison with other settings, or
@@ -82,7 +82,7 @@ class Plan:
         """Adds this plan's changes to those of the comparison in a folder.
 
         Returns:
-            The plan with all changes, those of earlier calls among them.
+            The plan with all changes, including those of earlier calls.
         """
         found = Plan.load(out)
         whole = replace(self, changes={**found.changes, **self.changes})
@@ -92,7 +92,7 @@ class Plan:
 
     @contextmanager
     def create(self, out: Path) -> Iterator[Path]:
-        """Writes the plan, and lends its folder to fill, which then becomes `out`."""
+        """Writes the plan, and yields a folder to fill, which then becomes `out`."""
         with atomic_directory(out) as aside:
             (aside / "models").mkdir()
             dump_config(self.config, aside / "config.yaml")
@@ -151,7 +151,7 @@ class Plan:
         return model_config(config, model)
 
     def make_folds(self, out: Path) -> list[Fold]:
-        """The folds, where `out` has them."""
+        """The folds, in `out`."""
         return folds_of(self.splits, out / "folds")
 
 
@@ -167,5 +167,5 @@ def model_config(config: Config, model: ComparedModel) -> Config:
 
 
 def choice_file(out: Path, model: ComparedModel) -> Path:
-    """What was chosen for a model: its size and hyper-parameters."""
+    """The file of the choices for a model: its size and hyper-parameters."""
     return out / "models" / f"{model.folder_name}.json"

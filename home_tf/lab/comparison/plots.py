@@ -30,7 +30,7 @@ def write_plots(summary: Summary, out: Path) -> None:
 
 
 def _too_short() -> Figure:
-    """What stands in the place of differences that mean nothing."""
+    """Draws a placeholder for meaningless differences."""
     figure = Figure(figsize=(6, 2))
     text = "Too short to compare: see table.md"
     figure.text(0.5, 0.5, text, ha="center", va="center")
@@ -38,7 +38,7 @@ def _too_short() -> Figure:
 
 
 def _gains(summary: Summary) -> Figure:
-    """Bars of HoME minus the best baseline; rare tasks have a scale of their own."""
+    """Draws bars of HoME minus the best baseline; rare tasks have their own scale."""
     other = summary.best_baseline or next(iter(_others(summary)), None)
     rare = summary.rare_tasks
     dense = [name for name in summary.tasks if name not in rare]
@@ -87,11 +87,11 @@ def _bars(ax: Any, found: list[tuple[str, Estimate]]) -> None:
 
 
 def _differences(summary: Summary) -> Figure:
-    """HoME minus each of the others, a panel a task that is not rare.
+    """Draws HoME minus each other model, one panel per task that is not rare.
 
-    The thick line is what other test rows, or users, would have changed, the thin one
-    what other seeds would have, too. Both are blue, or orange if HoME is behind, where
-    the thick one leaves out zero.
+    The thick line is the interval over test rows, or users, and the thin one also
+    covers seeds. If the thick one excludes zero, both are blue, or orange if HoME is
+    behind.
     """
     others = _others(summary)
     tasks = [name for name in summary.tasks if name not in summary.rare_tasks]
@@ -126,7 +126,7 @@ def _differences(summary: Summary) -> Figure:
 
 
 def _quality(summary: Summary) -> Figure:
-    """The main metric with intervals beside parameters, a line each, best first."""
+    """Draws the main metric with intervals next to parameters, the best first."""
     metric = summary.plan.main_metric
     known = [
         (row, row.results[metric].estimates()[-1])
@@ -163,7 +163,7 @@ def _quality(summary: Summary) -> Figure:
 
 
 def _learning_curves(summary: Summary) -> Figure:
-    """Validation score and training loss at each validation of the earliest fold."""
+    """Draws validation score and training loss over the epochs of the earliest fold."""
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     axes = figure.subplots(1, 2)
     labels = {
@@ -200,7 +200,7 @@ def _learning_curves(summary: Summary) -> Figure:
 
 
 def _mean_curve(histories: list[list[dict[str, float]]], key: str) -> list[float]:
-    """The mean over the seeds that all ran to an epoch; early ends shorten it."""
+    """The mean over seeds, up to the epoch that all of them reached."""
     return [
         float(mean_of_defined([epoch[key] for epoch in epochs]))
         for epochs in zip(*histories, strict=False)

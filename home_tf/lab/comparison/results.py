@@ -24,7 +24,7 @@ def write_results(plan: Plan, trainings: Sequence[Training]) -> str:
         trainings: All trainings, finished or not; their folder is where the files go.
 
     Returns:
-        What HoME is better than, in plain text.
+        Which models HoME beats, in plain text.
     """
     out = trainings[0].out
     summary = summarize(plan, trainings)

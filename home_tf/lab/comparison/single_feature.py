@@ -1,4 +1,4 @@
-"""What any model has to beat: ranking by a single feature."""
+"""The minimum for any model: ranking by a single feature."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,14 +13,14 @@ from home_tf.lab.comparison.target_statistics import TargetStatistics
 
 Ids = Callable[[SplitData], npt.NDArray[np.int64]]
 
-# Of numbers, with about as many training rows in each.
+# Bins of numbers, with about equal numbers of training rows.
 _BINS = 20
 
 
 def single_feature_auc(
     train: SplitData, validation: SplitData, test: SplitData
 ) -> dict[str, float | None]:
-    """The AUC of ranking by the rate of positives of one feature's value.
+    """Computes the AUC of ranking by the positive rate of a feature's values.
 
     The feature, such as the video, is the one that does best on the validation rows.
     Numbers are features of this kind, in bins, only if nothing is categorical.

@@ -18,7 +18,7 @@ _ROWS_AT_ONCE = 8192
 
 @dataclass(frozen=True)
 class SplitData:
-    """The rows of a split, as `ranking_dataset` gives them.
+    """The rows of a split, as returned by `ranking_dataset`.
 
     Attributes:
         features: What the network reads: `{feature: (rows, ...)}`.
@@ -46,7 +46,7 @@ class SplitData:
         split: str,
         preprocessor: Preprocessor,
     ) -> "SplitData":
-        """Reads a split of a dataset directory, and no other."""
+        """Reads a single split of a dataset directory."""
         experiment = Experiment(config, preprocessor)
         with experiment.explain_broken_records(split):
             dataset = experiment.read(split, _ROWS_AT_ONCE)
@@ -66,15 +66,15 @@ class SplitData:
         """The rows as batches.
 
         Args:
-            batch_size: Rows a batch.
-            order: The order of the rows; by default as they lie.
+            batch_size: Rows per batch.
+            order: The order of the rows; by default as stored.
 
         Returns:
             Batches `(features, labels, weights)`.
         """
         rows = np.arange(self.rows) if order is None else order
         everything = (self.features, self.labels, self.weights)
-        # Tensors that are captured are shared, where constants would be copied.
+        # Captured tensors are shared, but constants would be copied.
         tensors = tf.nest.map_structure(tf.convert_to_tensor, everything)
 
         @tf.autograph.experimental.do_not_convert

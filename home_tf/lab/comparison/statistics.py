@@ -16,9 +16,9 @@ class Estimate:
 
     Attributes:
         value: The value.
-        low, high: What other test rows would have changed: other users where the
-            bootstrap draws these.
-        low_with_seeds, high_with_seeds: What other seeds would have changed, too.
+        low, high: The interval over test rows, or over users if the bootstrap draws
+            these.
+        low_with_seeds, high_with_seeds: The interval that also covers seeds.
     """
 
     value: float
@@ -36,7 +36,7 @@ class Estimate:
         }
 
     def scaled(self, factor: float) -> "Estimate":
-        """All of it times a positive factor."""
+        """The estimate times a positive factor."""
         return Estimate(*(factor * value for value in astuple(self)))
 
 
@@ -46,7 +46,7 @@ def _defined(low: float, high: float) -> list[float] | None:
 
 @dataclass(frozen=True)
 class Results:
-    """What all trainings of a model gave in one metric; NaN where there is no training.
+    """One metric of all trainings of a model; NaN if a training is missing.
 
     Attributes:
         values: `(folds, seeds, tasks)`.
@@ -71,11 +71,11 @@ class Results:
         )
 
     def with_drawn_seeds(self) -> "Results":
-        """Replicates whose seeds are drawn too, with replacement in each fold.
+        """Replicates that also draw seeds, with replacement in each fold.
 
-        The draws are the same for all models. From `n` seeds the variance comes
-        out `(n - 1) / n` of what it is, as in any bootstrap; from one seed nothing
-        does, and all replicates are NaN.
+        The draws are the same for all models. With `n` seeds, the variance is
+        underestimated by `(n - 1) / n`, as in any bootstrap; with one seed it is
+        undefined, and all replicates are NaN.
         """
         folds, seeds, _, replicates = self.replicates.shape
         if seeds == 1:
@@ -86,11 +86,11 @@ class Results:
         return Results(self.values, np.take_along_axis(self.replicates, drawn, axis=1))
 
     def of_tasks(self, numbers: list[int]) -> "Results":
-        """The results in these tasks alone."""
+        """The results for these tasks only."""
         return Results(self.values[:, :, numbers], self.replicates[:, :, numbers])
 
     def estimates(self) -> list[Estimate]:
-        """Of every task the mean over folds and seeds; then the mean of the tasks."""
+        """The mean over folds and seeds for every task, then the mean of the tasks."""
         return _estimates(
             _over_trainings(self.values),
             _over_trainings(self.replicates),
@@ -98,7 +98,7 @@ class Results:
         )
 
     def differences(self, other: "Results") -> list[Estimate]:
-        """As `estimates`, of this minus the other, over the trainings that both have.
+        """Like `estimates`, for this minus the other, over the trainings of both.
 
         The differences are paired by fold, seed and what each replicate draws.
         """
@@ -136,5 +136,5 @@ def _estimates(
 
 
 def _with_mean(replicates: Floats) -> Floats:
-    """Replicates of the tasks, `(tasks, replicates)`, and then of their mean."""
+    """Appends the mean to the replicates of the tasks, `(tasks, replicates)`."""
     return np.concatenate([replicates, mean_of_defined(replicates, axis=0)[None]])

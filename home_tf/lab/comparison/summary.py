@@ -20,15 +20,15 @@ MONITORED_MEAN = "monitored_mean"
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a model.
+    """The results of a model.
 
     Attributes:
         model: The model.
         results: `{metric: Results}`.
         contents: `training.json` of its trainings, by fold and seed.
         errors: Why other trainings are missing, by training.
-        params: Trainable weights without embedding tables; of LightGBM the leaves.
-        flops: Of a network's forward pass for one example, or None.
+        params: Trainable weights without embedding tables; for LightGBM the leaves.
+        flops: FLOPs of a network's forward pass for one example, or None.
         parameters: The chosen hyper-parameters.
     """
 
@@ -42,7 +42,7 @@ class Row:
 
     @property
     def examples_per_second(self) -> float | None:
-        """The median of the trainings' training speeds."""
+        """The median training speed of the trainings."""
         speeds = [c["examples_per_second"] for c in self.contents.values()]
         speeds = [speed for speed in speeds if speed is not None]
         return round(float(np.median(speeds)), 1) if speeds else None
@@ -62,14 +62,14 @@ class Row:
 
     @property
     def best_epochs(self) -> dict[str, int]:
-        """How many trainings had their best epoch where; of LightGBM nothing."""
+        """Counts the trainings by their best epoch; empty for LightGBM."""
         networks = [c for c in self.contents.values() if c["history"]]
         found = Counter(content["best_epoch"] for content in networks)
         return {f"{epoch:g}": found[epoch] for epoch in sorted(found)}
 
     @property
     def verdicts(self) -> dict[str, tuple[int, int]]:
-        """In how many trainings each anomaly was found, and of how many."""
+        """Counts the trainings with each anomaly, and all that could have it."""
         judged = [content["verdicts"] for content in self.contents.values()]
         kinds = dict.fromkeys(kind for one in judged for kind in one)
         return {
@@ -102,7 +102,7 @@ class Summary:
 
     @property
     def monitored(self) -> list[int]:
-        """Numbers of the tasks in `training.monitor_tasks`; by default of all."""
+        """The numbers of the tasks in `training.monitor_tasks`; by default all."""
         monitored = self.plan.config.training.monitor_tasks or self.tasks
         return [self.tasks.index(task) for task in monitored]
 
@@ -143,12 +143,12 @@ class Summary:
 
     @property
     def seeds(self) -> int:
-        """How many seeds HoME has results of."""
+        """The number of seeds with results of HoME."""
         return len({seed for _, seed in self.home.contents})
 
     @property
     def home(self) -> Row:
-        """The row of HoME."""
+        """The results of HoME."""
         return next(row for row in self.rows if row.model.name == HOME)
 
     @property
@@ -157,9 +157,9 @@ class Summary:
 
         The mean is that of the plan's main metric.
 
-        It is the strongest opponent in hindsight, so HoME's lead over it errs on the
-        side of the baselines. One with missing trainings is it only if all have some:
-        its mean is not over the same rows.
+        It is selected in hindsight, so HoME's lead over it is a conservative estimate.
+        A baseline with missing trainings is selected only if all have some, because its
+        mean is not over the same rows.
         """
         baselines = [row for row in self.rows if row.model.is_baseline]
         baselines = [row for row in baselines if not row.errors] or baselines
@@ -172,7 +172,7 @@ class Summary:
 
     @property
     def origins(self) -> dict[str, int]:
-        """What made the trainings, as text, and how many of them."""
+        """The provenances of the trainings, as text, with their counts."""
         return dict(
             Counter(
                 _origin(content)
@@ -183,7 +183,7 @@ class Summary:
 
     @property
     def opponent(self) -> Row:
-        """The row that the tables compare with: the best baseline, else HoME."""
+        """The model that the tables compare with: the best baseline, else HoME."""
         return self.best_baseline or self.home
 
     def to_json(self) -> dict[str, Any]:

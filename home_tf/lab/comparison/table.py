@@ -17,7 +17,7 @@ def markdown_table(summary: Summary) -> str:
         summary: The comparison.
 
     Returns:
-        Markdown: what HoME is better than; means over the tasks with the cost of each
+        Markdown: which models HoME beats; means over the tasks with the cost of each
         architecture; AUC and, with groups, GAUC of each task; their differences to the
         best baseline; the anomalies of the experts; their provenance; the missing
         trainings.
@@ -161,7 +161,7 @@ def _by_task(
 
 
 def _changes(summary: Summary) -> str:
-    """Each changed model minus the same without the changes, and what these are."""
+    """Compares each changed model with the unchanged one, and lists the changes."""
     metrics = summary.plan.metrics
     header = ["", *(f"{m.upper()} of monitored tasks" for m in metrics)]
     header += ["examples/s, times"]
@@ -208,7 +208,7 @@ def _times(mine: float | None, theirs: float | None) -> str:
 
 
 def _anomalies(summary: Summary) -> str:
-    """In how many trainings each anomaly was found: the more, the less it is chance."""
+    """Counts the trainings with each anomaly: more trainings, less chance."""
     kinds = dict.fromkeys(kind for row in summary.rows for kind in row.verdicts)
     if not kinds:
         return "There are no experts."

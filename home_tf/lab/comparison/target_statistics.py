@@ -1,4 +1,4 @@
-"""Smoothed rates of a label by category, which trees read instead of ids."""
+"""Smoothed label rates by category, which trees read instead of ids."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ Array = npt.NDArray[Any]
 
 
 class TargetStatistics:
-    """The smoothed rate of a task's positives for each id.
+    """The smoothed positive rate of a task for each id.
 
         rate(id) = (positives(id) + smoothing * mean) / (rows(id) + smoothing)
 
     The training rows themselves get rates that were counted on other training rows
-    (each of five parts from the four others): a rate that counts a row's own label
-    would tell the label.
+    (each of five parts from the four others): a rate that includes a row's own label
+    would leak it.
 
     Args:
         ids: Ids of the training rows that have a label, `(rows,)`.

@@ -1,4 +1,4 @@
-"""What a training of any model leaves behind."""
+"""The interface of trainers, and the result of a training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class TrainingResult:
     """The result of a training.
 
     Attributes:
-        score: Of the best validation; picks epochs and trials. NaN where it is
-            undefined.
+        score: The score of the best validation, which selects epochs and trials. NaN
+            if it is undefined.
         best_epoch: How many epochs had been trained then, by `training.validate_every`
             not always a whole number; of LightGBM the mean number of trees a task.
         history: A dict for each validation: the `epoch`, so counted, `loss` and
@@ -36,13 +36,13 @@ class TrainingResult:
 
 
 class Trainer(Protocol):
-    """Trains one model on the training rows of one fold, again and again."""
+    """Trains a model on the training rows of a fold, repeatedly."""
 
     def fit(self, seed: int) -> TrainingResult:
         """Trains from the start, and keeps the best epoch on the validation rows."""
 
     def predict(self, split: SplitData) -> Probabilities:
-        """Probabilities of the last fit, `{task: (rows,)}`."""
+        """Predicts probabilities with the last fit, `{task: (rows,)}`."""
 
     def measure_experts(self, split: SplitData) -> dict[str, Any] | None:
         """The figures of the experts of the last fit; None without experts."""
@@ -58,7 +58,7 @@ def validation_score(
     """The mean AUC or GAUC over the monitored tasks for which it is defined.
 
     Args:
-        config: `training.monitor_tasks` of it; by default all tasks.
+        config: The configuration, for `training.monitor_tasks`.
         labels: `{task: (rows,)}`.
         probabilities: `{task: (rows,)}`.
         groups: `(rows,)`; None if there are none.

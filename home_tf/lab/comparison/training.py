@@ -21,12 +21,12 @@ METRICS = ("auc", "gauc")
 
 @dataclass(frozen=True)
 class Training:
-    """Where a training lies. It is finished when its folder is there.
+    """A training and its folder. It is finished when the folder exists.
 
     Attributes:
         model: What is trained.
         fold: Number of the fold.
-        seed: Of weights and data order.
+        seed: Seed of the weights and the data order.
         out: The folder of the comparison.
     """
 
@@ -39,14 +39,14 @@ class Training:
     def folder(self) -> Path:
         """Has `training.json`, `predictions.npz`, `replicates.npz` and `experts.json`.
 
-        The last is missing where there are no experts.
+        The last is missing if there are no experts.
         """
         name = self.model.folder_name
         return self.out / "trainings" / name / f"fold-{self.fold}" / f"seed-{self.seed}"
 
     @property
     def error_file(self) -> Path:
-        """Why the training failed when it was last tried; one line."""
+        """The file with the reason of the last failure, in one line."""
         return self.folder.with_name(f"seed-{self.seed}.error")
 
     @property
@@ -58,7 +58,7 @@ class Training:
         return f"{self.model.name}, fold {self.fold}, seed {self.seed}"
 
     def fail(self, reason: str) -> None:
-        """Notes why the training has no result."""
+        """Records why the training has no result."""
         self.error_file.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.error_file, " ".join(reason.split()) + "\n")
 
@@ -86,7 +86,7 @@ class Training:
         replicates: int,
         origin: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """Measures the training on the test rows and writes its folder, whole or not.
+        """Evaluates the training on the test rows, and writes its folder atomically.
 
         Args:
             result: What the trainer returned.
@@ -157,7 +157,7 @@ def measure(test: SplitData, probabilities: Probabilities) -> dict[str, Any]:
 
 
 def _defined(value: Any) -> Any:
-    """A value as JSON has it: None for NaN, also inside of lists and dicts."""
+    """Makes a value valid JSON: None for NaN, even inside lists and dicts."""
     if isinstance(value, dict):
         return {key: _defined(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -180,7 +180,7 @@ def _save_predictions(
 
 
 def _draw(test: SplitData, probabilities: Probabilities, count: int) -> dict[str, Any]:
-    # The draws depend on the test rows alone, so those of a fold are paired.
+    # The draws depend only on the test rows, so those of a fold are paired.
     arrays = {}
     for task, labels in test.labels.items():
         drawn = bootstrap_values(
@@ -199,7 +199,7 @@ def run_training(
     work: Callable[[Training], dict[str, Any]],
     say: Callable[[str], None],
 ) -> None:
-    """Runs a training; a failure is noted, and does not stop the trainings after it."""
+    """Runs a training; a failure is recorded, and does not stop later trainings."""
     try:
         content = work(training)
     except Exception as error:

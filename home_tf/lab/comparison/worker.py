@@ -43,12 +43,12 @@ def choose(out: Path, model: ComparedModel, *, threads: int = 1) -> None:
     """Sizes a model and tunes it on the earliest fold, without its test split.
 
     The validation rows of later folds are test rows of earlier ones; those of the
-    earliest fold are not. A model with something special takes what was chosen for
-    its plain architecture, so that nothing else is different.
+    earliest fold are not. A variant takes over what was chosen for its plain
+    architecture, so that nothing else differs.
 
     Args:
         out: The folder of the comparison.
-        model: The model. The plain one has been chosen for.
+        model: The model. The choices for the plain one have been made.
         threads: Number of threads.
     """
     plan = Plan.load(out)
@@ -96,14 +96,14 @@ def _tune(
 
 
 def _take_over(out: Path, plan: Plan, model: ComparedModel) -> dict[str, Any]:
-    """What was chosen for the plain architecture, but for what the changes set."""
+    """Returns the choices for the plain architecture, without changed keys."""
     chosen = read_json(choice_file(out, model.plain))["parameters"]
     own = model.overrides(plan.changes)
     return {key: value for key, value in chosen.items() if key not in own}
 
 
 def _score(trainer: Trainer, seeds: int) -> float:
-    """The mean score of a trial's trainings; one without has 0, the worst."""
+    """The mean score of a trial's trainings; an undefined one is 0, the worst."""
     try:
         scores = [trainer.fit(seed).score for seed in range(seeds)]
         return float(np.nan_to_num(np.mean(scores)))
@@ -118,7 +118,7 @@ def train_model(
 
     Args:
         out: The folder of the comparison.
-        model: The model, which `choose` has been called for.
+        model: The model, for which `choose` has been called.
         fold: Number of the fold.
         seeds: The seeds.
         threads: Number of threads.

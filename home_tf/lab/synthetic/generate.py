@@ -34,7 +34,7 @@ def generate(
     density_gap: float = 1.0,
     seed: int = 0,
 ) -> None:
-    r"""Writes a synthetic source with the files, columns and habits of KuaiRand-Pure.
+    r"""Writes synthetic logs with the files, columns and habits of KuaiRand-Pure.
 
     A user `u` has a taste `w` in 8 dimensions for each task group `g` (watch, inter),
     a video `v` has a content `x` near those of its tags. With `rho` the
@@ -74,7 +74,7 @@ def generate(
         group_correlation: Correlation of the two groups' tastes, in [-1, 1].
         density_gap: How many times rarer than in KuaiRand-Pure all interactions but
             `is_click` are; at least 0.1, at which they are ten times as frequent.
-        seed: Seed of everything.
+        seed: Seed of all random draws.
 
     Raises:
         HomeError: If an argument is out of its range or the folder holds

@@ -82,7 +82,7 @@ def _draw_impressions(
 
 
 def _scores(world: World, shown: dict[str, Array], days: int) -> Array:
-    """The score of every impression in both groups, `(groups, rows)`."""
+    """Computes the score of every impression in both groups, `(groups, rows)`."""
     user, video = shown["user"], shown["video"]
     angle = DRIFT * np.pi / 2 * shown["day"][:, None] / max(days - 1, 1)
     tab_effects = np.zeros(15)
@@ -99,7 +99,7 @@ def _scores(world: World, shown: dict[str, Array], days: int) -> Array:
 
 
 def _appeal(random: Random, world: World, shown: dict[str, Array]) -> Array:
-    """What a video has for one task alone, drawn anew at each call."""
+    """Draws the appeal of videos for a single task, anew at each call."""
     appeal = random.standard_normal(len(world.duration))
     return np.asarray(0.4 * appeal[shown["video"]])
 
@@ -149,7 +149,7 @@ def _watch(
 def _play_time(
     random: Random, duration: Array, effective: Array, long: Array, finish: Array
 ) -> Array:
-    """Milliseconds that agree with the three watch tasks."""
+    """Draws play times in milliseconds that agree with the three watch tasks."""
     share = random.random(len(duration))
     almost = np.floor(FINISHED_SHARE * duration) - 1
     low = EFFECTIVE_VIEW_MS

@@ -98,7 +98,7 @@ def _draw_tags(random: Random, videos: int) -> Array:
 def _draw_content(random: Random, tags: Array) -> Array:
     centres = random.standard_normal((TAGS, DIMENSIONS))
     own = random.standard_normal((len(tags), DIMENSIONS))
-    # A video without tags has a content of its own all the same.
+    # Even a video without tags has its own content.
     content = np.where(tags[:, :1] >= 0, np.sqrt(0.7) * centres[tags[:, 0]], 0) + (
         np.sqrt(0.3) * own
     )
@@ -179,7 +179,7 @@ _REGISTER = (
 
 
 def _rank(values: Array) -> Array:
-    """Ranks in (0, 1), in the order of the values."""
+    """Ranks the values, in (0, 1)."""
     ranks = np.empty(len(values))
     ranks[np.argsort(values, kind="stable")] = np.arange(len(values)) + 0.5
     return ranks / len(values)

@@ -1,7 +1,7 @@
-"""Merged products and operations: the only place that trades clarity for speed.
+"""Merged products and operations: the only code that trades clarity for speed.
 
-The layers read as their equations, and call these. Each function has a form of the same
-name in `fused.plain` that tests compare it with.
+The layers read like their equations and call these functions. Each one has a plain
+version of the same name in `fused.plain`, which the tests compare it with.
 """
 
 from home_tf.layers.fused.batch_norm import batch_norm as batch_norm

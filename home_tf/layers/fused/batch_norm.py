@@ -1,4 +1,4 @@
-"""Batch normalisation as one operation of TensorFlow, or as none."""
+"""Batch normalisation as a single TensorFlow operation, or folded into a kernel."""
 
 from home_tf.backend import ops
 from home_tf.types import Tensor
@@ -18,7 +18,7 @@ def batch_norm(
         gamma: The scale of each channel.
         beta: The offset of each channel.
         moments: The mean and the variance of each channel; by default the batch's.
-        epsilon: Added to the variance.
+        epsilon: The term added to the variance.
 
     Returns:
         The outputs, and the mean and the variance of each channel.
@@ -38,7 +38,7 @@ def batch_norm(
     )
     outputs = tf.reshape(outputs, (-1, channels))
     if moments is None:
-        # It divides by one row less.
+        # It divides by the number of rows minus one.
         rows = tf.cast(tf.shape(x)[0], x.dtype)
         variance *= (rows - 1.0) / rows
     return outputs, mean, variance
@@ -51,14 +51,14 @@ def fold_batch_norm(
     moments: tuple[Tensor, Tensor],
     epsilon: float,
 ) -> tuple[Tensor, Tensor]:
-    """The kernel and the bias of a product and the batch normalisation after it.
+    """Folds batch normalisation into the product before it: a kernel and a bias.
 
     Args:
-        kernel: Of a product without a bias, `(features, channels)`.
+        kernel: The kernel of a product without a bias, `(features, channels)`.
         gamma: The scale of each channel.
         beta: The offset of each channel.
         moments: The mean and the variance of each channel.
-        epsilon: Added to the variance.
+        epsilon: The term added to the variance.
     """
     mean, variance = map(ops.convert_to_tensor, moments)
     scale = gamma / ops.sqrt(variance + epsilon)

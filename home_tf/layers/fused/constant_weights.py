@@ -1,4 +1,4 @@
-"""Whether the weights are constants: then what is computed from them alone is free."""
+"""Marks the weights as constants, so that what depends only on them costs nothing."""
 
 import threading
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ _STATE = _State()
 
 @contextmanager
 def constant_weights() -> Iterator[None]:
-    """Layers that are called in the context take their weights for constants.
+    """Makes the layers called in the context treat their weights as constants.
 
-    For inference in float32, by a graph in which what depends on weights alone is
-    evaluated once: kernels are then joined, split, padded and scaled as it suits the
-    products with them, and batch normalisation is a part of the kernels before it.
+    For inference in float32, in a graph that evaluates once what depends only on
+    weights: kernels are then joined, split, padded and scaled to suit their products,
+    and batch normalisation is folded into the kernels before it.
     """
     outer, _STATE.constant = _STATE.constant, True
     try:
@@ -29,5 +29,5 @@ def constant_weights() -> Iterator[None]:
 
 
 def are_weights_constant() -> bool:
-    """Whether a layer is called in the context of `constant_weights`."""
+    """Whether the code runs in the context of `constant_weights`."""
     return _STATE.constant

@@ -6,14 +6,14 @@ from typing import Any
 from home_tf.backend import ops
 from home_tf.types import Tensor
 
-# Gates of narrow inputs are computed together. Those of wider ones are faster one by
+# Gates of narrow inputs are computed together. Gates of wide inputs are faster one by
 # one on a CPU: its caches hold the values of one gate but not of all, and the gradient
-# of taking them apart copies them.
+# of splitting them copies them.
 _WIDE = 256
 
 
 def num_down_parts(width: int, num_maps: int) -> int:
-    """Into how many parts `feature_gates` wants `v B` of inputs of a width."""
+    """The number of parts into which `feature_gates` wants `v B` to be split."""
     return num_maps if width >= _WIDE else 1
 
 
@@ -81,7 +81,7 @@ def _mean(downs: list[Tensor], ups: list[Tensor], logits: list[Tensor]) -> Tenso
 
 
 def weighted_mean(values: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
-    """The mean of values whose weights sum to 1, so that the last is not needed.
+    """The mean of values whose weights sum to 1, so the last weight is not needed.
 
     It is 0 to the last bit where the values are zero.
     """
@@ -96,7 +96,7 @@ def _weights_but_last(logits: list[Tensor], dtype: Any) -> list[Tensor]:
     if len(logits) == 1:
         return []
     if len(logits) == 2:
-        # The same as a softmax over two.
+        # Equal to a softmax over two values.
         weights = [ops.sigmoid(logits[0] - logits[1])]
     else:
         *weights, _ = ops.unstack(

@@ -1,4 +1,4 @@
-"""A level of HoME with everything in it at once: for weights that are constants."""
+"""A whole level of HoME in a few operations, for constant weights."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,9 +59,9 @@ class Gates:
     """Gates over experts of the level that decide by the same inputs.
 
     Attributes:
-        reads: Numbers of the inputs, which side by side are what they decide by.
+        reads: Numbers of the inputs, which are concatenated for the gates.
         logits: To the logits, gate after gate; as many columns as experts are seen.
-        sees: For each gate the numbers of the experts that it sees, in that order.
+        sees: For each gate, the numbers of the experts that it sees, in that order.
     """
 
     reads: Sequence[int]
@@ -93,7 +93,7 @@ class Level:
 
 
 def level(inputs: Sequence[Tensor], parts: Level) -> list[Tensor]:
-    """Computes a level: what every gate, with its self gate, makes of the experts.
+    """Computes a level: the output of every gate, with its self gate.
 
     All logits are one product, and all experts one batched product for each of their
     layers.
@@ -189,7 +189,7 @@ def _padded(
 def _reading_all(
     linear_map: LinearMap, reads: Sequence[int], num_inputs: int
 ) -> LinearMap:
-    """A map that reads some inputs as one that reads all."""
+    """Extends a map that reads some inputs to one that reads all."""
     width = linear_map.kernel.shape[0] // len(reads)
     rows = np.eye(num_inputs, dtype=np.float32)[:, list(reads)]
     rows = np.kron(rows, np.eye(width, dtype=np.float32))
@@ -197,12 +197,12 @@ def _reading_all(
 
 
 def _slots(gates: Sequence[Gates]) -> int:
-    """The largest number of experts that one of the gates sees, as columns."""
+    """The largest number of experts that any of the gates sees, as columns."""
     return max(len(seen) for one in gates for seen in one.sees)
 
 
 def _places(gates: Sequence[Gates], num_experts: int) -> npt.NDArray[np.float32]:
-    """Zeros and ones: from the slots of each gate to all experts of each gate."""
+    """A matrix of zeros and ones, from the slots of each gate to all its experts."""
     sees = [seen for one in gates for seen in one.sees]
     places = np.zeros((len(sees), _slots(gates), len(sees), num_experts), np.float32)
     for gate, seen in enumerate(sees):
@@ -237,7 +237,7 @@ def _down_products(x: Tensor, down: Tensor) -> Tensor:
     """`v B` of all maps, `(loras, gates, batch, rank)`."""
     if x.shape[0] > 1:
         return ops.matmul(ops.expand_dims(x, 0), down)
-    # Of one input they are one wide product, which is faster than many narrow ones.
+    # For one input, this is one wide product, which is faster than many narrow ones.
     loras, gates, width, rank = down.shape
     side_by_side = ops.reshape(ops.transpose(down, (2, 0, 1, 3)), (width, -1))
     products = ops.reshape(ops.matmul(x, side_by_side), (-1, loras, gates, rank))
@@ -245,7 +245,7 @@ def _down_products(x: Tensor, down: Tensor) -> Tensor:
 
 
 def _stacked_rows(kernel: Weight, number: int) -> Tensor:
-    """Kernels below one another, `(number * rank, width)`, stacked."""
+    """Stacks kernels that lie below one another, `(number * rank, width)`."""
     kernel = ops.convert_to_tensor(kernel)
     return ops.reshape(kernel, (number, -1, kernel.shape[-1]))
 

@@ -14,7 +14,7 @@ class Term:
     Attributes:
         weights: `(batch, gates, n)`.
         experts: The experts that all these gates see, `(batch, n, D)`; or, if `own`,
-            those that one gate alone sees, `(batch, gates * n, D)`.
+            those that only one gate sees, `(batch, gates * n, D)`.
         own: Whether every gate has experts of its own.
     """
 
@@ -26,8 +26,8 @@ class Term:
 def mix(terms: Iterable[Term]) -> Tensor:
     """Adds up terms: `Sum(w, E)` of eq. 3, `(batch, gates, D)`.
 
-    Experts that several terms weigh, as those that a gate and a self gate see, are
-    multiplied once, with the sum of their weights.
+    Experts in several terms, such as those seen by both a gate and a self gate, are
+    multiplied once, by the sum of their weights.
     """
     by_experts: dict[tuple[int, bool], Term] = {}
     for term in terms:

@@ -1,4 +1,4 @@
-"""MLPs side by side, those that read one input as one product."""
+"""Parallel MLPs: those that read the same input share one product."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def parallel_mlps(
     kernels: Sequence[Weight],
     biases: Sequence[Weight],
 ) -> Tensor:
-    """Computes MLPs of one shape, with ReLU between their layers.
+    """Computes MLPs of the same shape, with ReLU between their layers.
 
     Those that read the same input are one matrix product. The others are plain products
     on slices, which on a CPU are faster than one batched product, unless the weights
@@ -69,7 +69,7 @@ def _batched(
     kernels: Sequence[Weight],
     biases: Sequence[Weight],
 ) -> Tensor:
-    """The same with a batched product for each layer, but the first of one input."""
+    """The same with a batched product per layer, except the first on a single input."""
     number = sum(readers)
     all_kernels = [stack_kernel(kernel, number) for kernel in kernels]
     all_biases = [stack_bias(bias, number) for bias in biases]
@@ -89,7 +89,7 @@ def _batched(
 
 
 def first_map(kernels: Sequence[Weight], biases: Sequence[Weight]) -> LinearMap:
-    """The first layer of all MLPs: what reads the input."""
+    """The first layer of all MLPs, which reads the input."""
     return LinearMap(kernels[0], biases[0] if biases else None)
 
 

@@ -1,6 +1,6 @@
 """The plain form of each function of `fused`, one expert, gate and map at a time.
 
-What tests compare the merged forms with; nothing else uses it.
+The tests compare the merged forms with these; nothing else uses them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -132,7 +132,7 @@ def fold_batch_norm(
     moments: tuple[Tensor, Tensor],
     epsilon: float,
 ) -> tuple[Tensor, Tensor]:
-    """From its definition: what becomes of 0, and of each feature alone."""
+    """From its definition: the outputs for 0 and for each feature alone."""
 
     def normalized(x: Tensor) -> Tensor:
         return batch_norm(x, gamma, beta, moments, epsilon)[0]

@@ -1,4 +1,4 @@
-"""An input that several layers read, multiplied with their kernels at once."""
+"""An input that several layers read, multiplied by all their kernels at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class LinearMap:
     Attributes:
         kernel: `W`, `(features, columns)`.
         bias: `b`, `(columns,)`, or None.
-        parts: Into how many equal parts the columns of the product are taken apart.
+        parts: The number of equal parts into which the product's columns are split.
     """
 
     kernel: Weight
@@ -51,17 +51,17 @@ class SharedInput:
 
 
 def share_input(x: Tensor, maps: Sequence[LinearMap]) -> SharedInput:
-    """Multiplies an input with several kernels by one product.
+    """Multiplies an input by several kernels in one product.
 
-    A product of few columns takes longer than the same columns in a wider one, and
-    gives a gradient of its own for the whole input.
+    A narrow product takes longer than the same columns as part of a wider one, and it
+    adds a separate gradient for the whole input.
 
     Args:
         x: `(batch, features)`.
         maps: The maps that read it, at least one.
 
     Returns:
-        The input, from which `linear` takes the products with these maps.
+        The input, from which `linear` takes the products of these maps.
     """
     kernels = [ops.convert_to_tensor(one.kernel) for one in maps]
     product = ops.matmul(x, _joined(kernels))

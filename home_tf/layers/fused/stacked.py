@@ -1,4 +1,4 @@
-"""Kernels one behind the other, so that many products are one batched product."""
+"""Stacked kernels, so that many products become one batched product."""
 
 from collections.abc import Sequence
 
@@ -20,9 +20,9 @@ def stack_bias(bias: Weight, number: int) -> Tensor:
 
 
 def take_each(x: Tensor, numbers: Sequence[int]) -> Tensor:
-    """Of stacked tensors those with the given numbers, stacked.
+    """Selects the stacked tensors with the given numbers.
 
-    One alone stays alone: a batched product takes it for all.
+    A single one stays single: a batched product broadcasts it.
     """
     if x.shape[0] == 1 or list(numbers) == list(range(x.shape[0])):
         return x
@@ -32,12 +32,13 @@ def take_each(x: Tensor, numbers: Sequence[int]) -> Tensor:
 def stacked_mlps(
     x: Tensor, kernels: Sequence[Tensor], biases: Sequence[Tensor]
 ) -> Tensor:
-    """Computes MLPs of one shape, with ReLU between their layers.
+    """Computes MLPs of the same shape, with ReLU between their layers.
 
     Args:
-        x: What each reads, `(mlps, batch, width)`, or all, `(1, batch, width)`.
-        kernels: Those of each depth, `(mlps, width, units)`.
-        biases: Those of each depth, `(mlps, 1, units)`; the last may be left out.
+        x: The input of each MLP, `(mlps, batch, width)`, or of all, `(1, batch,
+            width)`.
+        kernels: The kernels at each depth, `(mlps, width, units)`.
+        biases: The biases at each depth, `(mlps, 1, units)`; the last may be left out.
 
     Returns:
         `(mlps, batch, units)`.

@@ -186,6 +186,7 @@ def test_the_interval_is_over_common_rows(flat):
     assert home > 0.75  # it has learnt
 
 
+@pytest.mark.slow
 def test_a_log_with_a_time_and_numbers_only(run):
     out, _ = run({"by": "shares"}, config="numbers.yaml", time="seen", folds=2)
     tests = [rows_of(out, fold, "test") for fold in (0, 1)]

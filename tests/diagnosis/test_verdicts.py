@@ -201,7 +201,7 @@ def test_a_verdict_is_json():
         "value": 1.0,
         "threshold": THRESHOLDS["dead_dimensions"],
     }
-    assert "expert: home" in found["advice"]
+    assert "batch_norm: true" in found["advice"]
 
 
 def test_every_threshold_is_held_against_something():

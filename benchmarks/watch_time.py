@@ -66,6 +66,7 @@ def make_table(work: Path, seeds: int) -> str:
     config = without_watch_time(load_config(YAML))
     monitored = list(config.training.monitor_tasks or config.tasks)
     lines = [
+        "# What watch time gives the other tasks\n",
         f"With the task `watch_time` minus without, {seeds} seeds; 95 % intervals over "
         "users.\n",
         "| | HoME: AUC | GAUC | MMoE: AUC | GAUC |",

@@ -26,7 +26,7 @@ SETTINGS = {
 }
 LOGS = {"users": 1000, "videos": 500, "days": 5, "rows": 60_000}
 COLUMNS = ("group_correlation", "density_gap", "architecture", "seed", "task", "auc")
-# Left out of the curves: with some tens of positives their AUC is mostly noise.
+# Left out of the curves: with only tens of positives their AUC is mostly noise.
 RARE_TASKS = {"is_comment", "is_follow", "is_forward"}
 
 

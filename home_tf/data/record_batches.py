@@ -206,7 +206,7 @@ def check_files(folder: AnyPath, schema: RecordSchema, split: Split) -> None:
     """Raises a `HomeError` if a file of a split is missing or has changed."""
     with ThreadPoolExecutor(_CHECKED_AT_ONCE) as pool:
         check = functools.partial(_check_file, folder, schema)
-        # In the order of the files: the first that is wrong is told.
+        # In the order of the files: the first wrong one is reported.
         collections.deque(pool.map(check, split.files), 0)
 
 

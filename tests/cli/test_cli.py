@@ -90,7 +90,6 @@ def test_from_records_to_metrics(ran, run):
     assert 0.4 < metrics["test"]["auc"]["is_click"] < 1
 
 
-@pytest.mark.slow
 def test_a_run_goes_on_from_another(ran, run, folder):
     out = run.with_name(f"{run.name}-next")
     ran("train", "--config", folder / "config.yaml", "--data", folder / "records",

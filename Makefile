@@ -28,7 +28,7 @@ install: .venv/installed ## install the package and its tools into .venv
 demo: .venv/installed ## train and evaluate on KuaiRand; SOURCE=folder for the real data
 	.venv/bin/python pipelines/kuairand.py $(if $(SOURCE),--source "$(SOURCE)")
 
-test: .venv/installed .venv-jax/installed .venv-oldest/installed .venv-spark/installed .venv-io/installed .venv-docs/installed ## check, the tests on the newest versions, the site
+test: .venv/installed .venv-jax/installed ## check, and the tests on the newest versions
 	tests/run
 
 test-keras: .venv/installed ## of these the tests under Keras 3
@@ -40,10 +40,10 @@ test-legacy: .venv/installed ## those under legacy Keras
 test-jax: .venv-jax/installed ## those of the layers on JAX
 	tests/run jax
 
-test-spark: .venv-spark/installed ## those of Spark
+test-spark: .venv-spark/installed ## the tests of Spark
 	tests/run spark
 
-test-slow: .venv/installed .venv-oldest/installed .venv-spark/installed ## the tests that take longest, which make test leaves out
+test-slow: .venv/installed .venv-oldest/installed ## the tests that take longest, which make test leaves out
 	tests/run slow
 
 test-oldest: .venv-oldest/installed .venv/installed ## all tests on the oldest versions

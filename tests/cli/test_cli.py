@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.commands import commands_here
 from support.processes import run_python
+from support.slow import slow_except
 from support.small_config import SMALL_CONFIG
 from support.tensorflow_log import without_cost_estimates
 from typer.main import get_command_name
@@ -73,7 +74,7 @@ def ran(folder, logs):
     return run
 
 
-@pytest.fixture(scope="module", params=["tfrs", "keras"])
+@pytest.fixture(scope="module", params=slow_except(["keras"], ["tfrs", "keras"]))
 def run(request, folder, ran):
     """A run of each framework."""
     out = folder / request.param
@@ -90,6 +91,7 @@ def test_from_records_to_metrics(ran, run):
     assert 0.4 < metrics["test"]["auc"]["is_click"] < 1
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_another(ran, run, folder):
     out = run.with_name(f"{run.name}-next")
     ran("train", "--config", folder / "config.yaml", "--data", folder / "records",
@@ -133,6 +135,7 @@ def test_options_of_training_that_exclude_one_another(home_tf_here, folder, tmp_
     assert_one_line_error(home_tf_here(*predict), "name the model that predicts")
 
 
+@pytest.mark.slow
 def test_a_first_configuration_runs_as_it_is(home_tf_here, logs, tmp_path):
     files = sorted(logs.glob("*.csv*"))
     config = tmp_path / "config.yaml"
@@ -149,6 +152,7 @@ def test_a_first_configuration_runs_as_it_is(home_tf_here, logs, tmp_path):
     assert "rows: train 4,000  validation 1,000  test 1,000" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", ["keras"], indirect=True)
 def test_what_the_experts_of_a_run_do(home_tf_here, run):
     tables = home_tf_here("diagnose", "--run", run, "--features", "tag")
@@ -203,6 +207,7 @@ def test_from_a_run_to_a_saved_model(folder, ran, run):
         assert (out / "part-00000.parquet").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_training_says_what_is_saved(folder, ran, tmp_path, number):
     """And without a terminal it speaks of every epoch."""

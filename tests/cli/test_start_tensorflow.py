@@ -1,5 +1,6 @@
 """How TensorFlow starts for a command; in a fresh process, which has not computed."""
 
+import pytest
 from support.processes import run_python
 
 PROGRAM = """
@@ -26,6 +27,7 @@ print(*found)
 """
 
 
+@pytest.mark.slow
 def test_on_two_cpus_an_operation_has_one_thread():
     """Zero is TensorFlow's own choice, or that of the environment."""
     done = run_python("-c", PROGRAM)

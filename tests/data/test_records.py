@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.slow import slow_except
 
 from home_tf.data import Column, DatasetDirectory, RecordSchema, RecordWriter
 from home_tf.data.schema import fingerprint_file
@@ -221,7 +222,7 @@ def test_a_resumed_run_sees_the_batches_it_would_have_seen(tmp_path, layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shuffle_rows", [0, 1, 40, 1000])
+@pytest.mark.parametrize("shuffle_rows", slow_except([40], [0, 1, 40, 1000]))
 def test_a_run_resumed_within_an_epoch_sees_them_too(tmp_path, layout, shuffle_rows):
     write_ids(tmp_path, 95, layout=layout, shards=3, block_rows=8)
     options = {"shuffle_rows": shuffle_rows, "seed": 7, "epochs": 3}
@@ -260,6 +261,7 @@ def test_a_row_can_meet_other_rows_in_another_epoch(tmp_path):
     assert all(len(epochs[0] & other) < 40 for other in epochs[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shuffle_rows", [0, 60])
 @pytest.mark.parametrize(

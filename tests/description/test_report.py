@@ -139,6 +139,7 @@ def test_only_a_folder_of_its_own_is_replaced(found, report, tmp_path):
     assert (report / "report.html").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_large_dataset_fits(tmp_path):
     """Of 150 numbers 40 have a bar and a panel, and all are in the tables."""
     names = [f"number_{n}_with_a_name_that_goes_on_and_on" for n in range(150)]

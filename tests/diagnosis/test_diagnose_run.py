@@ -62,6 +62,7 @@ def test_the_figures_are_those_of_all_rows(config, prepared, run):
         assert sum(masses.values()) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ple", "single_task"])
 def test_other_architectures_have_figures(config, prepared, tmp_path, name):
     other = override_config(
@@ -73,6 +74,7 @@ def test_other_architectures_have_figures(config, prepared, tmp_path, name):
     assert not found["feature_gates"]
 
 
+@pytest.mark.slow
 def test_it_has_what_a_report_needs(config, run):
     found = diagnose_run(run, split="test")
     assert found["run"] == "run"
@@ -93,6 +95,7 @@ def test_it_has_what_a_report_needs(config, run):
     json.dumps(found, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_without_a_monitor_there_are_no_curves(config, prepared, tmp_path):
     off = override_config(config, {"training.monitor_experts": 0})
     run = train(off, prepared, tmp_path / "run")

@@ -107,6 +107,7 @@ def test_a_pattern_that_is_no_column_is_told(run):
         diagnose_run(run, importance_of=["user_id+usr_*"])
 
 
+@pytest.mark.slow
 def test_the_diagnosis_of_a_run_has_it(run):
     found = diagnose_run(run, importance_of=["tag"])
     assert list(found["importance"]) == ["tag"]

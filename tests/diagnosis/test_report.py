@@ -145,6 +145,7 @@ def test_a_missing_figure_is_explained(tmp_path):
     assert "Does not apply" in text
 
 
+@pytest.mark.slow
 def test_runs_stand_side_by_side(tmp_path):
     runs = {"a": make_diagnosis(), "b": make_diagnosis(architecture="mmoe", seed=1)}
     page = Page(write(tmp_path / "report", **runs))
@@ -193,6 +194,7 @@ def test_nothing_is_loaded(text, page):
     assert text.count("url(") == text.count("url(#")
 
 
+@pytest.mark.slow
 def test_a_large_model_fits(tmp_path):
     size = {"tasks": 20, "experts": 60, "features": 80, "measurements": 200}
     diagnosis = make_diagnosis(**size, importance=80)

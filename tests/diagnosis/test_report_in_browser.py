@@ -91,6 +91,7 @@ def open_all(page):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["one", "two", "large"])
 def test_the_page_never_scrolls_sideways(name, scheme, reports, open_page):
@@ -183,6 +184,7 @@ def test_links_lead_to_their_sections(reports, open_page):
         assert top < 900
 
 
+@pytest.mark.slow
 def test_on_paper_it_is_light_and_tells_what_to_try(reports, open_page):
     page = open_page(reports["one"], width=718, scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")

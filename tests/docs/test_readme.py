@@ -87,6 +87,7 @@ def test_the_pipeline_leaves_what_the_readme_says(demo):
     assert "Training curves" in (folder / report).read_text()
 
 
+@pytest.mark.slow
 def test_the_pipeline_tells_of_a_missing_folder_in_one_line(tmp_path):
     pipeline = ROOT / "pipelines" / "kuairand.py"
     done = subprocess.run(
@@ -116,6 +117,7 @@ def test_a_training_script_of_the_docs_runs(tmp_path, file, number):
     run("-c", blocks(file, "python")[number], cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_the_script_without_a_server_runs_on_the_export(demo):
     folder, _ = demo
     if not (folder / "saved_models/demo").exists():
@@ -171,6 +173,7 @@ def test_the_reading_example_runs(prepared, tmp_path, monkeypatch):
     assert batch["user_id"].shape == (1024,)
 
 
+@pytest.mark.slow
 def test_the_example_of_own_logs_is_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, script, in_python = blocks("docs/guides/data.md", "python")
@@ -251,6 +254,7 @@ def test_the_example_of_the_metrics_runs():
     execute(script)
 
 
+@pytest.mark.slow
 def test_the_example_of_loss_weighting_runs():
     (script,) = blocks("docs/guides/loss_weighting.md", "python")
     model = execute(script)["model"]
@@ -328,6 +332,7 @@ def test_the_configuration_of_the_regression_page_fits_the_demo():
     assert config.regression_tasks == ["watch_time"]
 
 
+@pytest.mark.slow
 def test_the_model_of_the_regression_page_learns():
     (script,) = blocks("docs/guides/regression.md", "python")
     names = execute(script)
@@ -347,6 +352,7 @@ def test_the_spaces_of_the_tuning_page_fit_the_demo():
             override_config(config, {key: value})
 
 
+@pytest.mark.slow
 def test_the_client_of_the_serving_page_ranks(demo):
     folder, _ = demo
     (export,) = folder.glob("saved_models/*/1")
@@ -427,6 +433,7 @@ def test_the_commands_of_the_docs_are_commands():
     } <= checked
 
 
+@pytest.mark.slow
 def test_a_new_architecture_is_one_file_and_one_line(tmp_path, write_config, prepared):
     """As CONTRIBUTING shows it, in a copy of the package."""
     script = ROOT / "tests/support/new_architecture.py"

@@ -48,6 +48,7 @@ def test_the_replicates_are_those_of_a_plain_bootstrap():
     np.testing.assert_allclose(intervals["gauc"], expected[:, 1], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_true_value_about_as_often_as_they_say():
     truth_labels, truth_scores, truth_groups = log_of_users(1, 40_000)
     truth = {

@@ -82,6 +82,7 @@ def test_rows_without_a_candidate_are_told(folder):
         Candidates.read(folder(train=[(-1, 3)]), LATEST, ["video", "kind"])
 
 
+@pytest.mark.slow
 def test_rank_by_id_predicts_the_candidates_by_their_latest_row(
     trained, loaded, prepared
 ):

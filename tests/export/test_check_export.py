@@ -145,6 +145,7 @@ def test_the_process_refuses_this_package_and_legacy_keras():
     assert finder.find_spec("home_tf_other") is None
 
 
+@pytest.mark.slow
 def test_the_check_tells_how_its_process_ended(tmp_path):
     with pytest.raises(HomeError, match=r"did not load and answer within 0.1 seconds"):
         check_export(tmp_path, REQUESTS, timeout=0.1)

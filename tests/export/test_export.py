@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from support.check_here import check_here
 from support.serving_inputs import example_of, serving_inputs
+from support.slow import slow_except
 
 from home_tf.config import ScoreConfig, dump_config, override_config
 from home_tf.errors import HomeError
@@ -133,7 +134,7 @@ def test_calibrated_probabilities_are_served(trained, isotonic):
     np.testing.assert_allclose(found, scores, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", ["platt", "isotonic"])
+@pytest.mark.parametrize("method", slow_except(["platt"], ["platt", "isotonic"]))
 def test_an_export_answers_what_evaluate_measures(trained, tmp_path, method):
     """Both fit the calibration on the validation rows, and say what they did."""
     run, _, batch, expected = trained
@@ -284,6 +285,7 @@ def weighted(trained, tmp_path_factory):
         return export_run(run, folder / "model", score_weights=WEIGHTS)
 
 
+@pytest.mark.slow
 def test_the_manifest_has_the_metrics_and_the_revision_of_the_run(weighted):
     manifest = json.loads((weighted / "assets.extra" / "home_tf.json").read_text())
     assert manifest["metrics"] == {"test": {"auc": {"is_click": 0.75}}}

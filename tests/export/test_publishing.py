@@ -31,6 +31,7 @@ def saved(version):
     return {file.name: file.read_bytes() for file in files}
 
 
+@pytest.mark.slow
 def test_versions_count_up_and_only_the_last_are_kept(trained, tmp_path, checked_here):
     run, _, _, _ = trained
     for number in (3, 7, 20):
@@ -81,6 +82,7 @@ def published(trained, tmp_path):
     return tmp_path / "model"
 
 
+@pytest.mark.slow
 def test_a_failed_check_leaves_the_version_and_says_why(
     trained, published, checked_here, monkeypatch
 ):
@@ -97,6 +99,7 @@ def test_a_failed_check_leaves_the_version_and_says_why(
     assert names(published) == {"1"}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_is_told_in_one_line(trained, published):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     # Bytes of a file, which a full disk cuts short in the same way.

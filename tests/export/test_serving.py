@@ -189,6 +189,7 @@ def run_client(script, *arguments):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["rank_grpc.py", "rank_rest.py"])
 def test_the_clients_print_the_candidates_best_first(client, script):
     address = client.grpc_address if "grpc" in script else client.rest_address
@@ -202,6 +203,7 @@ def test_the_clients_print_the_candidates_best_first(client, script):
     assert probabilities[0] == pytest.approx(ranked["is_click"].max(), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["rank_grpc.py", "rank_rest.py"])
 def test_a_client_tells_in_one_line_what_is_wrong(client, script, tmp_path):
     (tmp_path / "other").mkdir()
@@ -243,6 +245,7 @@ for sys.argv in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 def test_the_request_that_the_rest_client_prints_is_one(client):
     done = run_client("rank_rest.py", client.version, "--print-request")
     assert done.returncode == 0, done.stderr
@@ -475,6 +478,7 @@ def test_many_clients_at_once_get_their_own_answers(trained, client):
         answer.result()
 
 
+@pytest.mark.slow
 def test_batching_serves_an_export_without_rank(trained, without_rank):
     with serve(without_rank, PIPELINES / "batching.config") as client:
         assert_alike(client.predict(inputs_of(trained)), trained[3])

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from support.backends import randomize
 from support.serving_inputs import serving_inputs
+from support.slow import slow_except
 from tensorflow.core.protobuf import saved_model_pb2
 
 from home_tf.backend import IS_LEGACY
@@ -90,7 +91,7 @@ def serve(trained, tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", slow_except(["home", "mmoe"], VARIANTS))
 def test_an_export_of_every_architecture_predicts_what_the_model_does(serve, name):
     served = serve(VARIANTS[name])
     assert served.difference() <= 1e-6
@@ -101,6 +102,7 @@ def test_an_export_of_every_architecture_predicts_what_the_model_does(serve, nam
     assert not [name for name in names if "kernel" in name or "batch_norm" in name]
 
 
+@pytest.mark.slow
 def test_half_precision_keeps_its_batch_normalisation(serve):
     architecture = VARIANTS["home"]
     served = serve(architecture, **{"training.mixed_precision": "mixed_bfloat16"})
@@ -108,6 +110,7 @@ def test_half_precision_keeps_its_batch_normalisation(serve):
     assert [node for node in served.nodes() if "BatchNorm" in node.op]
 
 
+@pytest.mark.slow
 def test_weights_too_large_for_a_graph_stay_variables(serve, monkeypatch):
     monkeypatch.setattr(serving_model, "MAX_CONSTANT_BYTES", 100)
     served = serve(VARIANTS["home"])

@@ -92,6 +92,7 @@ def test_one_change_of_a_model_at_a_time(tmp_path):
     assert second.roll_back() == (3, 2)
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_no_lock(tmp_path):
     script = (
         "import sys; from home_tf.export import Versions\n"

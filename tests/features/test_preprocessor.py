@@ -293,6 +293,7 @@ def with_records(folder, prepared):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variance", [0.0, 1e-17])
 def test_a_constant_column_is_moved_and_not_scaled(
     small_config, prepared, with_statistics, variance

@@ -87,6 +87,7 @@ def test_two_texts_are_a_label_whose_ones_are_the_rarer(people, first, prepare_i
     assert ones == (people["income"] == "50000+").sum()
 
 
+@pytest.mark.slow
 def test_what_it_wrote_trains(people, first, prepare_it, tmp_path):
     from home_tf.training import evaluate_run, train
 

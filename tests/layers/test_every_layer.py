@@ -95,6 +95,7 @@ def test_every_layer_is_a_good_part_of_a_model(name, tmp_path):
     run_layer_test(make, inputs, shapes, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOMES)
 def test_every_kind_of_home_can_be_saved(name, tmp_path):
     run_layer_test(home(**HOMES[name]), [V], HOME_SHAPES, tmp_path, quick=True)

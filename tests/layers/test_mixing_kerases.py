@@ -38,6 +38,7 @@ def test_a_layer_in_a_model_of_the_other_keras(told, use):
         assert "TF_USE_LEGACY_KERAS" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", [False], indirect=True)
 @pytest.mark.parametrize("use", ["in a model", "alone"])
 def test_changing_the_variable_after_the_import_is_told(told, use):

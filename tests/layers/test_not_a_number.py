@@ -34,6 +34,7 @@ def compiled(function):
     return tf.function(function)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expert", EXPERTS)
 @pytest.mark.parametrize(
     "architecture", [HoME, SharedBottom, SingleTask, MMoE, CGC, PLE, AdaTT]

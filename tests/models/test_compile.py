@@ -65,6 +65,7 @@ def test_what_compile_does_not_take_is_refused(model, arguments, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_metrics_by_task_see_known_labels_and_probabilities(model):
     x, labels = make_data()
     model.compile(
@@ -89,6 +90,7 @@ def test_metrics_by_task_see_known_labels_and_probabilities(model):
     assert evaluate(model, x, labels) == found
 
 
+@pytest.mark.slow
 def test_metrics_names_are_those_of_the_numbers_that_evaluate_returns(model):
     x, labels = make_data()
     model.compile("adam", metrics={"like": keras.metrics.BinaryAccuracy()})
@@ -98,6 +100,7 @@ def test_metrics_names_are_those_of_the_numbers_that_evaluate_returns(model):
     assert numbers == evaluate(model, x, labels)
 
 
+@pytest.mark.slow
 def test_a_compiled_model_can_be_compiled_again(model):
     x, labels = make_data()
     model.compile("adam")

@@ -49,6 +49,7 @@ def test_a_wrong_label_is_told_with_its_task(model_class):
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.slow
 def test_rows_that_are_not_looked_up_stay_as_they_are():
     network = make_network(embedding_l2=0.0)
     network.build(None)
@@ -61,6 +62,7 @@ def test_rows_that_are_not_looked_up_stay_as_they_are():
     assert (np.abs(np.array(table) - before).max(axis=1) > 0.05).tolist() == list(seen)
 
 
+@pytest.mark.slow
 def test_learnt_loss_weights_are_trained_too():
     model = make_model(
         RankingModel, keras.optimizers.SGD(0.1), None, loss_weighting="uncertainty"

@@ -63,6 +63,7 @@ def test_two_devices_agree_with_one(model_class):
     assert_same_training(one, train(model_class(), two_devices(), one["start"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_class", model_classes())
 def test_a_compiled_step_agrees_with_a_plain_one(model_class):
     """The last batch of an epoch, which is not compiled, included."""
@@ -367,6 +368,7 @@ def test_an_id_that_its_table_does_not_have_is_told(wrong):
         layer({"user": tf.constant([1, wrong]), "item": tf.constant([1, 2])})
 
 
+@pytest.mark.slow
 def test_tfrs_under_keras_3_says_what_to_set():
     script = "import home_tf.tfrs; home_tf.tfrs.RankingModel"
     done = subprocess.run(

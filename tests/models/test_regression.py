@@ -136,6 +136,7 @@ def make_model(model_class, tasks=("click", "time", "price"), **arguments):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_class", model_classes())
 def test_a_model_learns_numbers_beside_clicks(model_class, tmp_path):
     x, y = data()
@@ -181,6 +182,7 @@ def test_a_model_learns_numbers_beside_clicks(model_class, tmp_path):
     loaded.fit(rows, shuffle=False, verbose=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model_class", model_classes())
 def test_a_model_may_have_nothing_but_numbers(model_class):
     x, y = data()

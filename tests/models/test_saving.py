@@ -129,6 +129,7 @@ def test_a_functional_model_of_every_architecture_can_be_saved(tmp_path, name, f
         np.testing.assert_allclose(found, expected[task], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_kept_by_a_callback_of_keras(tmp_path):
     file = str(tmp_path / "best.weights.h5")
     model = make_model()

@@ -66,6 +66,7 @@ def check(folder, framework, weightings):
             )
 
 
+@pytest.mark.slow
 def test_two_workers_agree_with_one_process(tmp_path):
     """Missing labels unevenly spread, a worker without rows, LazyAdam, GradNorm."""
     check(tmp_path, "tfrs" if IS_LEGACY else "keras", ["gradnorm"])

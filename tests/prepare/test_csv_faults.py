@@ -74,6 +74,7 @@ def test_a_header_names_a_column_twice(run, tmp_path, shown):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("place", [102, 29_002])
 @pytest.mark.parametrize("cell", ["abc", "n/a"])

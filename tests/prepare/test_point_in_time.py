@@ -25,6 +25,8 @@ TASKS = {
     "is_follow": lambda row: row["is_follow"] == 1,
     "is_forward": lambda row: row["is_forward"] == 1,
 }
+# The rates that `kuairand_config` has.
+RATED = ("long_view", "finish", "is_click", "is_like")
 OUTCOMES = (
     *(task for task in TASKS if task in ("long_view",) or task.startswith("is_")),
     "is_hate",
@@ -144,7 +146,7 @@ def expected_features(row, earlier):
             if row[entity] is not None and other[entity] == row[entity]
         ]
         features[f"{entity}_impressions"] = len(same)
-        for task in TASKS:
+        for task in RATED:
             features[f"{entity}_{task}_rate"] = rate(same, earlier, task)
     mine = [other for other in reversed(earlier) if other["user"] == row["user"]]
     for name, task in {
@@ -193,6 +195,7 @@ def test_every_history_feature_equals_a_plain_count_of_earlier_days(
     assert checked == len(by_key) == 400
 
 
+@pytest.mark.slow
 def test_without_history_the_first_day_knows_nothing(source, tmp_path, read_split):
     prepare(source, kuairand_config(), tmp_path / "out")
     columns = read_split(tmp_path / "out", "train")
@@ -206,6 +209,7 @@ def test_without_history_the_first_day_knows_nothing(source, tmp_path, read_spli
     assert columns["author_is_click_rate"][~first].any()
 
 
+@pytest.mark.slow
 def test_without_smoothing_an_unseen_entity_has_the_overall_rate(
     dense, tmp_path, read_csv, read_split
 ):
@@ -253,6 +257,7 @@ def differ(one, other):
     return bool(((one != other) & ~both_nan).any())
 
 
+@pytest.mark.slow
 def test_days_before_the_first_training_day_still_count_as_history(
     dense, tmp_path, read_split
 ):

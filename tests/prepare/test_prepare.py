@@ -69,6 +69,7 @@ def assert_same_rows(one, other, message=""):
         np.testing.assert_array_equal(other[name], values, f"{name} {message}")
 
 
+@pytest.mark.slow
 def test_days_become_splits(source, tmp_path, read_split):
     schema = prepare(source, tmp_path / "out")
     assert {name: split.rows for name, split in schema.splits.items()} == {
@@ -235,6 +236,7 @@ def test_strangers_to_the_feature_files_are_kept_and_counted(
     assert not columns["author_impressions"][video].any()
 
 
+@pytest.mark.slow
 def test_ids_need_not_be_small_or_dense(source, tmp_path, edit, read_split):
     prepare(source, tmp_path / "dense")
 
@@ -253,6 +255,7 @@ def test_ids_need_not_be_small_or_dense(source, tmp_path, edit, read_split):
         assert_same_rows(read_split(tmp_path / "sparse", split), dense)
 
 
+@pytest.mark.slow
 def test_vocabularies_count_the_training_rows(source, tmp_path, read_split):
     schema = prepare(source, tmp_path / "out")
     columns = read_split(tmp_path / "out", "train")
@@ -320,6 +323,7 @@ def test_only_training_days_shape_vocabularies_and_statistics(source, tmp_path, 
     assert learned_files(tmp_path / "trained") != learned_files(tmp_path / "before")
 
 
+@pytest.mark.slow
 def test_the_seed_orders_rows_within_their_day(source, tmp_path, read_split):
     for name, seed in {"one": 1, "same": 1, "other": 2}.items():
         prepare(source, tmp_path / name, seed=seed, shards=1)
@@ -329,6 +333,7 @@ def test_the_seed_orders_rows_within_their_day(source, tmp_path, read_split):
     assert_same_rows(one, other)
 
 
+@pytest.mark.slow
 def test_both_layouts_hold_the_same_rows(source, tmp_path, read_split):
     prepare(source, tmp_path / "packed", layout="packed")
     rows = prepare(source, tmp_path / "rows", layout="rows", compression="GZIP")
@@ -339,6 +344,7 @@ def test_both_layouts_hold_the_same_rows(source, tmp_path, read_split):
         )
 
 
+@pytest.mark.slow
 def test_the_source_may_be_plain_or_gzip_whole_or_in_parts(source, tmp_path, read_csv):
     other = tmp_path / "other"
     other.mkdir()
@@ -357,6 +363,7 @@ def test_the_source_may_be_plain_or_gzip_whole_or_in_parts(source, tmp_path, rea
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_logs_need_not_be_sorted_by_time(source, tmp_path, read_csv, write_csv):
     prepare(source, tmp_path / "by_time")
     file = next(source.glob("log_*"))
@@ -369,6 +376,7 @@ def test_logs_need_not_be_sorted_by_time(source, tmp_path, read_csv, write_csv):
     }
 
 
+@pytest.mark.slow
 def test_later_days_than_the_test_day_are_left_out(source, tmp_path, read_split):
     schema = prepare(source, tmp_path / "out", test=20220428)
     assert {name: split.rows for name, split in schema.splits.items()} == {
@@ -379,6 +387,7 @@ def test_later_days_than_the_test_day_are_left_out(source, tmp_path, read_split)
     assert set(read_split(tmp_path / "out", "test")["date"].tolist()) == {20220428}
 
 
+@pytest.mark.slow
 def test_a_day_between_validation_and_test_is_history(source, tmp_path, read_split):
     prepare(source, tmp_path / "gap", validation=20220427)
     schema = prepare(source, tmp_path / "whole")
@@ -390,6 +399,7 @@ def test_a_day_between_validation_and_test_is_history(source, tmp_path, read_spl
     )
 
 
+@pytest.mark.slow
 def test_a_prepared_folder_is_replaced_whole(source, tmp_path):
     out = tmp_path / "out"
     prepare(source, out, shards=4)
@@ -427,6 +437,7 @@ def test_an_empty_folder_may_be_written(source, tmp_path):
     assert RecordSchema.load(tmp_path / "out").splits["train"].rows == 240
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["reading rows", "writing records"])
 @pytest.mark.parametrize("existed", [False, True])
 def test_a_failure_leaves_everything_as_it_was(source, tmp_path, stage, existed):
@@ -447,6 +458,7 @@ def test_a_failure_leaves_everything_as_it_was(source, tmp_path, stage, existed)
     )
 
 
+@pytest.mark.slow
 def test_ids_of_every_size_keep_apart(source, edit, tmp_path):
     """As floats, all of these from 2^60 on would be one."""
     authors = {}

@@ -64,7 +64,7 @@ def test_a_file_that_is_there_twice_is_refused(source, error):
 
 @pytest.mark.parametrize(
     ("file", "column"),
-    [(LOG, "is_follow"), (USERS, "onehot_feat7"), (VIDEOS, "music_id")],
+    [(LOG, "is_like"), (USERS, "onehot_feat7"), (VIDEOS, "music_id")],
 )
 def test_a_missing_column_is_named_with_who_needs_it(source, edit, error, file, column):
     edit(source, file, without(column))
@@ -91,6 +91,7 @@ def test_a_value_that_is_not_of_a_given_type_is_named_with_file_and_line(
     assert expected in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "values", "said"),
     [
@@ -141,6 +142,7 @@ def test_two_days_are_too_few(source, edit, error):
     assert "[20220425, 20220426]" in message
 
 
+@pytest.mark.slow
 def test_a_split_without_a_test_day_needs_two(source, edit, error, tmp_path):
     made = prepare(source, kuairand_config(test="none"), tmp_path / "records")
     rows = {name: split.rows for name, split in made.splits.items()}
@@ -156,6 +158,7 @@ def test_a_split_without_a_test_day_needs_two(source, edit, error, tmp_path):
     assert "at least 2 days, to train and validate on" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("split", "said"),
     [

@@ -69,6 +69,7 @@ def expected(log, row, period):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("period", ["day", "hour"])
 def test_history_with_windows_gaps_and_pairs_equals_plain_counts(
     shop, tmp_path, read_split, period
@@ -111,6 +112,7 @@ def test_a_number_that_may_be_missing_is_left_out_of_its_statistics(shop, tmp_pa
     assert prices.variance == pytest.approx(train.var(ddof=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["arrow", "pandas", "polars", "ibis"])
 def test_the_log_may_be_a_table(shop, tmp_path, kind, read_split):
     if kind == "polars":
@@ -189,6 +191,7 @@ def test_what_is_wrong_is_told_in_a_line(shop, tmp_path, data, said):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("period", ["day", "hour"])
 def test_history_as_of_a_time_is_what_rows_of_that_time_have(
     shop, tmp_path, read_split, period

@@ -199,6 +199,7 @@ def config(small_config):
     )
 
 
+@pytest.mark.slow
 def test_two_devices_train_and_resume_within_an_epoch(
     config, prepared, service, tmp_path, monkeypatch
 ):
@@ -239,6 +240,7 @@ def train_by_command(config, prepared, out, *options):
     return "-m", "home_tf", "train", *arguments, *options
 
 
+@pytest.mark.slow
 def test_the_command_trains_from_a_service(config, prepared, service, tmp_path):
     command = train_by_command(
         config(), prepared, tmp_path / "run", "--data-service", service
@@ -268,6 +270,7 @@ def test_an_address_that_is_none(address):
         TrainingConfig(data_service=address)
 
 
+@pytest.mark.slow
 @once
 def test_a_service_that_ends_ends_the_training(config, prepared, tmp_path):
     port = free_port()
@@ -319,6 +322,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 @once
 def test_a_step_that_waits_too_long_ends_the_process():
     with socket.create_server(("127.0.0.1", 0)) as dispatcher:
@@ -329,6 +333,7 @@ def test_a_step_that_waits_too_long_ends_the_process():
     assert line.startswith(f"error: `training.data_service`: no batch from {address} ")
 
 
+@pytest.mark.slow
 @once
 def test_a_port_that_is_taken_is_told_in_one_line(tmp_path):
     with socket.create_server(("", 0)) as taken:

@@ -60,6 +60,7 @@ def steps_per_epoch_of(config, prepared):
     return Experiment.open(config, prepared).steps_per_epoch
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_extended_by_more_epochs(config, prepared, run, tmp_path):
     more = override_config(config, {"training.epochs": 2, "training.patience": 2})
     extended = train(more, prepared, run.folder)
@@ -93,6 +94,7 @@ def test_a_configuration_that_differs_names_the_keys(
     assert message in str(error.value)
 
 
+@pytest.mark.slow
 def test_fewer_epochs_and_another_order_of_features_are_another_configuration(
     config, prepared, run
 ):
@@ -107,6 +109,7 @@ def test_fewer_epochs_and_another_order_of_features_are_another_configuration(
         train(reordered, prepared, run.folder)
 
 
+@pytest.mark.slow
 def test_a_run_whose_learning_rate_has_decayed_is_not_extended(
     config, prepared, tmp_path
 ):
@@ -173,6 +176,7 @@ def test_a_training_killed_while_it_begins_can_be_begun_again(
     assert epochs_of(train(config, prepared, tmp_path / "run")) == ["0"]
 
 
+@pytest.mark.slow
 def test_lines_of_epochs_that_were_not_saved_are_removed(config, prepared, run):
     columns = run.history_file.read_text().splitlines()[0].count(",")
     with run.history_file.open("a") as file:
@@ -182,6 +186,7 @@ def test_lines_of_epochs_that_were_not_saved_are_removed(config, prepared, run):
     assert epochs_of(run) == ["0", "1"]
 
 
+@pytest.mark.slow
 def test_an_interruption_at_once_says_what_is_saved(config, prepared, run, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -291,6 +296,7 @@ def test_without_a_terminal_a_line_says_how_far_it_is(
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.slow
 def test_data_without_users_is_measured_without_gauc(config, prepared, tmp_path):
     without = override_config(config, {"evaluation.group_by": None})
     run = train(without, prepared, tmp_path / "run")
@@ -343,6 +349,7 @@ def test_the_lock_leaves_nothing(config, prepared, run):
     assert ".lock" not in os.listdir(run.folder)
 
 
+@pytest.mark.slow
 def test_a_training_with_nothing_to_do_says_why(config, prepared, run, capsys):
     train(config, prepared, run.folder, console=Console(width=80))
     assert capsys.readouterr().out == (

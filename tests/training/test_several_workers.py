@@ -83,6 +83,7 @@ def weights_of(run):
     return variables_of(last_checkpoint(run), "network", "optimizer", "progress")
 
 
+@pytest.mark.slow
 def test_two_workers_train_and_resume_as_one_process_does(
     config, config_file, prepared, tmp_path
 ):
@@ -126,6 +127,7 @@ workers.share([0.0])
 """
 
 
+@pytest.mark.slow
 @once
 def test_the_processes_go_by_the_chief_and_refuse_to_differ(tmp_path):
     done = run_workers("-c", AGREEMENT, cwd=tmp_path, PYTHONPATH=str(ROOT))
@@ -173,6 +175,7 @@ def endless_training(config_file, prepared, out):
                 os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 @once
 @pytest.mark.parametrize("whom", ["the launcher", "a worker"])
 def test_an_interruption_saves_and_ends_all(config_file, prepared, tmp_path, whom):
@@ -193,6 +196,7 @@ def test_an_interruption_saves_and_ends_all(config_file, prepared, tmp_path, who
     assert "Run the same command again to resume" in errors
 
 
+@pytest.mark.slow
 @once
 def test_a_dead_worker_ends_all(config_file, prepared, tmp_path):
     with endless_training(config_file, prepared, tmp_path / "run") as (

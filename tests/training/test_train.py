@@ -91,6 +91,7 @@ def test_the_revision_is_that_of_the_repository_called_in(tmp_path, monkeypatch)
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_two_devices_train_the_same_run(config, prepared, trained, tmp_path):
     one, _ = trained
     two = train(config, prepared, tmp_path / "run", strategy=two_devices())
@@ -153,6 +154,7 @@ def test_a_finished_run_is_not_trained_again(config, prepared, trained):
     assert run.metrics_file.is_file()
 
 
+@pytest.mark.slow
 def test_training_stops_when_the_best_epoch_is_long_past(
     small_config, prepared, tmp_path
 ):
@@ -345,6 +347,7 @@ def rewritten(prepared, folder, change):
     return folder
 
 
+@pytest.mark.slow
 def test_a_feature_that_is_not_a_number_is_named(config, prepared, tmp_path):
     def change(rows):
         rows["video_impressions"][7] = np.nan
@@ -357,6 +360,7 @@ def test_a_feature_that_is_not_a_number_is_named(config, prepared, tmp_path):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "found"),
     [(np.nan, "has no label"), (0.0, r"has no positive label among [\d,]+ known ones")],
@@ -377,7 +381,10 @@ def test_a_task_with_nothing_to_learn_is_told_before_the_first_step(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("label", "shown"), [(5.0, "[-1] [5]"), (-5.0, "[-5] [1]")])
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [(5.0, "[-1] [5]"), pytest.param(-5.0, "[-5] [1]", marks=pytest.mark.slow)],
+)
 def test_a_label_that_is_none_is_named(config, prepared, tmp_path, label, shown):
     def change(rows):
         rows["is_like"][:3] = label, 1.0, np.nan

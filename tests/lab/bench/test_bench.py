@@ -100,6 +100,7 @@ def test_the_ratios_of_the_layer_follow_from_the_seconds(monkeypatch):
     assert found["layer.train.ms"] == pytest.approx(12e3 * OPERATIONS)
 
 
+@pytest.mark.slow
 def test_the_figures_of_the_input():
     sizes = RecordSizes(2000, integers=2, floats=1, labels=1)
     found = bench_input(sizes, rounds=2, prepared_rows=2000)
@@ -205,6 +206,7 @@ def test_the_command_for_all_keeps_the_figures_of_each(tmp_path):
     assert "seconds" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_no_export_is_told_before_anything_is_measured(tmp_path):
     done = run_bench("no_layer", "all", "--export", tmp_path)
     assert done.returncode == 2

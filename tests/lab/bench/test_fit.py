@@ -41,6 +41,7 @@ def test_the_figures_of_the_fit():
     assert times <= found.keys()
 
 
+@pytest.mark.slow
 def test_steps_on_large_vocabularies_look_up_other_rows_each_time(monkeypatch):
     seen = []
 
@@ -77,6 +78,7 @@ def test_the_peak_of_memory_is_what_is_held_at_once_beyond_what_was_held(memory)
     assert memory["calls"] == pytest.approx([192, 64], abs=1)
 
 
+@pytest.mark.slow
 def test_a_step_of_adam_takes_memory_for_the_whole_table_and_of_lazy_adam_does_not(
     memory,
 ):

@@ -41,6 +41,7 @@ def naive_of(home):
     return naive
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switches", SWITCHES)
 def test_the_naive_layer_computes_what_home_does(switches):
     home = random_home(**switches)

@@ -112,6 +112,7 @@ def rows_of(out, fold, split):
     return {int(row) for batch in batches for row in batch["row"].numpy()}
 
 
+@pytest.mark.slow
 def test_no_row_of_a_flat_file_tests_twice(flat):
     out, _ = flat
     tests = [rows_of(out, fold, "test") for fold in (0, 1)]
@@ -201,6 +202,7 @@ def test_a_log_with_a_time_and_numbers_only(run):
     assert 0.6 < content["single_feature_auc"]["rich"] < 1
 
 
+@pytest.mark.slow
 def test_a_split_by_column_is_one_fold(run, folder):
     split = {"by": "column", "column": "part"}
     out, _ = run(split)

@@ -155,6 +155,7 @@ def test_the_last_fold_is_the_configured_split(small_config, logs, tmp_path):
         make_folds(small_config(data__split=split), logs, tmp_path, 3)
 
 
+@pytest.mark.slow
 def test_finished_trainings_are_not_run_again(start, stub, tmp_path):
     assert start() == []
     # Two trials, of HoME, and two models with two folds of two seeds.
@@ -209,6 +210,7 @@ def test_the_tables_tell_what_made_the_trainings(start, stub, tmp_path, monkeypa
         )
 
 
+@pytest.mark.slow
 def test_a_baseline_with_missing_trainings_is_not_the_best(
     start, stub, tmp_path, monkeypatch
 ):
@@ -230,6 +232,7 @@ def test_a_baseline_with_missing_trainings_is_not_the_best(
     assert summary["best_baseline"] == "ple"
 
 
+@pytest.mark.slow
 def test_a_killed_comparison_goes_on_where_it_was(start, stub, tmp_path, monkeypatch):
     usual = StubTrainer.predict
 
@@ -257,6 +260,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 def test_what_is_special_takes_over_what_was_tuned(start, stub, tmp_path):
     """So that nothing else is different; but for what a change itself sets."""
     start(architectures=["mmoe*+fast"], changes=CHANGES, trials=3)
@@ -288,6 +292,7 @@ def test_a_change_is_one_to_the_configuration(start, stub, tmp_path):
     assert plan.config_of(found[-1]).model.architecture.type == "mmoe"
 
 
+@pytest.mark.slow
 def test_changes_are_compared_with_what_they_change(start, stub, tmp_path):
     start(architectures=["home+*", "mmoe", "mmoe+fast"], changes=CHANGES)
     table = (tmp_path / "out" / "table.md").read_text()
@@ -300,6 +305,7 @@ def test_changes_are_compared_with_what_they_change(start, stub, tmp_path):
     assert summary["best_baseline"] == "mmoe"
 
 
+@pytest.mark.slow
 def test_changes_may_be_added_and_stay_what_they_are(start, stub, tmp_path):
     start(architectures=["home+fast"], changes={"fast": CHANGES["fast"]}, seeds=1)
     start(architectures=["home+deep"], changes={"deep": CHANGES["deep"]}, seeds=1)
@@ -359,6 +365,7 @@ def test_a_file_of_changes_that_is_none_is_told(write_config, tmp_path, text, me
         compare_command(write_config(), tmp_path / "out", changes=file)
 
 
+@pytest.mark.slow
 def test_a_failed_training_does_not_stop_the_others(start, stub, tmp_path, monkeypatch):
     usual = Training.save
 
@@ -429,6 +436,7 @@ def test_a_model_that_cannot_be_tuned_costs_its_trainings_only(
     assert "- home-mask, fold 1, seed 1: no memory" in table
 
 
+@pytest.mark.slow
 def test_the_tables_count_the_trainings_with_an_anomaly(
     start, stub, tmp_path, monkeypatch
 ):
@@ -454,6 +462,7 @@ def test_the_tables_count_the_trainings_with_an_anomaly(
     assert (case["subject"], case["value"]) == ("shared/0", 0.25)
 
 
+@pytest.mark.slow
 def test_without_experts_there_are_no_anomalies(start, stub, tmp_path):
     start()
     assert "There are no experts." in (tmp_path / "out" / "table.md").read_text()
@@ -467,6 +476,7 @@ def test_another_comparison_is_not_mixed_into_a_folder(start, stub, tmp_path):
         start(budget="paper")
 
 
+@pytest.mark.slow
 def test_networks_that_a_single_feature_beats_are_not_compared(
     start, stub, tmp_path, monkeypatch
 ):

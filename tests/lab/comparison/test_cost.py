@@ -101,6 +101,7 @@ def test_the_parameters_are_those_of_the_formula(case):
     assert found == sum(math.prod(w.shape) for w in home.trainable_weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_the_operations_are_those_of_the_formula(case):
     home = make(*CASES[case])

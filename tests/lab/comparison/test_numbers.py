@@ -28,6 +28,7 @@ def fold(start_comparison, tmp_path_factory):
     return plan, FoldTrainers(plan, plan.config, plan.make_folds(out)[0], threads=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [SHARED_BOTTOM, LIGHTGBM], ids=lambda c: c.name)
 def test_both_learn_numbers_and_are_measured_by_pairs(fold, model):
     plan, trainers = fold

@@ -64,6 +64,7 @@ def test_a_fit_does_not_depend_on_the_fits_before_it(trainers, config, loss_weig
     assert np.abs(p - other).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_fit_keeps_its_best_epoch(trainers, network):
     result = network.fit(2)
     scores = [epoch["score"] for epoch in result.history]
@@ -75,6 +76,7 @@ def test_a_fit_keeps_its_best_epoch(trainers, network):
     assert result.score == pytest.approx(np.mean(aucs), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_validations_within_an_epoch_change_when_it_stops_alone(trainers, config):
     settings = {"training.epochs": 2, "training.patience": 99, "model.dropout": 0.0}
     found = []

@@ -54,8 +54,8 @@ class Cluster:
             return cls._read(json.loads(text))
         except (AttributeError, KeyError, TypeError, ValueError):
             raise HomeError(
-                f"`{VARIABLE}` must be JSON such as {_EXAMPLE}, and the task one of "
-                f"the cluster. Received: {text[:200]}"
+                f"`{VARIABLE}` must be JSON such as {_EXAMPLE}, and its task must be "
+                f"one of the cluster. Received: {text[:200]}"
             ) from None
 
     @classmethod

@@ -69,8 +69,8 @@ def wait_until_reachable(
     while (own := find_own_address(address)) is None:
         if time.monotonic() > end:
             raise HomeError(
-                f"{name}: no tf.data service can be reached at {address}. Start it by "
-                "`home-tf data-service`, or correct the address"
+                f"{name}: no tf.data service can be reached at {address}. Start it "
+                "with `home-tf data-service`, or correct the address"
             )
         time.sleep(_RETRY_SECONDS)
     return own

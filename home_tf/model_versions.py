@@ -44,12 +44,12 @@ class Versions:
         # TensorFlow treats the path of a SavedModel as a pattern.
         if re.search(r"[*?\[\]]", str(self.folder.absolute())):
             raise HomeError(
-                f"{folder}: must have none of * ? [ ] in its path, which TensorFlow "
-                "takes for a pattern. Name another folder"
+                f"{folder}: must not have * ? [ ] in its path: TensorFlow takes them "
+                "for a pattern. Choose another folder"
             )
         if self.folder.exists() and not self.folder.is_dir():
             raise HomeError(
-                f"{folder}: is a file. Name a folder for the model's versions"
+                f"{folder}: is a file. Choose a folder for the model's versions"
             )
 
     def numbers(self) -> list[int]:
@@ -105,13 +105,13 @@ class Versions:
                 export or rollback of the model is running.
         """
         if not self.folder.is_dir():
-            raise HomeError(f"{self.folder}: no such folder. Name a model's folder")
+            raise HomeError(f"{self.folder}: no such folder. Choose a model's folder")
         with self._locked():
             numbers = self.numbers()
             if len(numbers) < 2:
                 found = ", ".join(map(str, numbers)) or "none"
                 raise HomeError(
-                    f"{self.folder}: there is no version to go back to. Its versions: "
+                    f"{self.folder}: there is no version to roll back to. Versions: "
                     f"{found}"
                 )
             before, current = numbers[-2:]

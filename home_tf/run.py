@@ -113,7 +113,8 @@ class Run:
     def _check(self) -> None:
         if not self.config_file.is_file():
             raise HomeError(
-                f"{self.folder}: no run here (no config.yaml). Run `home-tf train` "
+                f"{self.folder}: does not contain a run (no config.yaml). Run `home-tf "
+                "train` "
                 "first, or name another folder"
             )
 
@@ -141,8 +142,8 @@ class Run:
         found = self.load_state().get("data")
         if path is None and not isinstance(found, str):
             raise HomeError(
-                f"{self.state_file}: does not say what data the run was trained on. "
-                "Name it by `data`"
+                f"{self.state_file}: does not say which data the run was trained on. "
+                "Pass it as `data`"
             )
         if isinstance(path, DatasetDirectory):
             data = path
@@ -161,7 +162,7 @@ class Run:
             raise HomeError(
                 f"{self.folder}: was trained on other data, which was at "
                 f"{state.get('data')}. Received: {data}, whose schema, vocabularies or "
-                "statistics differ. Name the data of the run, or train another run"
+                "statistics differ. Pass the data of the run, or train a new run"
             )
 
     @contextmanager
@@ -222,12 +223,12 @@ class Run:
             raise HomeError(
                 f"{self.folder}: `training.learning_rate_decay` has brought the "
                 f"learning rate to zero over {found.training.epochs} epochs, so the "
-                "run cannot be extended. Train another run"
+                "run cannot be extended. Train a new run"
             )
         raise HomeError(
-            f"{self.folder}: holds a run of another configuration, which differs in "
-            f"{', '.join(different)}. Name another folder, or go on with the run's "
-            f"own {self.config_file.name}; only more epochs extend a run"
+            f"{self.folder}: contains a run with another configuration; it differs in "
+            f"{', '.join(different)}. Choose another folder, or use the run's own "
+            f"{self.config_file.name}; only more epochs extend a run"
         )
 
     def start_training(self) -> None:
@@ -259,7 +260,7 @@ class Run:
             "Unset TF_USE_LEGACY_KERAS" if IS_LEGACY else "Set TF_USE_LEGACY_KERAS=1"
         )
         raise HomeError(
-            f"{self.folder}: was trained by {other_keras()}, and this is "
+            f"{self.folder}: was trained with {other_keras()}, but this is "
             f"{this_keras()}. {remedy} before TensorFlow is imported"
         )
 

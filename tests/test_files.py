@@ -61,7 +61,7 @@ def test_lines_of_json_are_read_but_for_an_unfinished_last_one(tmp_path):
     file.write_text('{"step": 1}\n{"step": 2}\n{"st')
     assert read_json_lines(file) == [{"step": 1}, {"step": 2}]
     file.write_text('{"step": 1}\n[2]\n')
-    with pytest.raises(HomeError, match=r"lines\.jsonl: line 2 is no JSON object"):
+    with pytest.raises(HomeError, match=r"lines\.jsonl: line 2 is not a JSON object"):
         read_json_lines(file)
 
 
@@ -98,7 +98,9 @@ def test_what_is_not_replaceable_stays(tmp_path, replaceable):
     with atomic_directory(made, replaceable=replaceable) as partial:
         (partial / "first").touch()
     for path in (made, made / "first"):
-        message = f"must be new, empty, or written by .* Received: {path}, which holds"
+        message = (
+            f"must be new, empty, or the output .* Received: {path}, which contains"
+        )
         refused(message, path, replaceable=replaceable)
     assert entries(made) == ["first"]
     assert entries(tmp_path) == ["made"]
@@ -127,7 +129,7 @@ def test_what_a_killed_writer_left_goes_with_the_next_call(tmp_path, when):
     assert done.returncode == 9
     assert ".made.partial" in entries(tmp_path)
     assert made.exists() == (when == "writing")
-    refused("which holds something else", made)
+    refused("which contains something else", made)
     assert entries(tmp_path) == ["made"]
     assert entries(made) == ["old"]
 

@@ -137,7 +137,7 @@ def test_a_directory_is_whole_by_the_file_that_is_written_last(folder, monkeypat
         (aside / "last").write_text("3")
     assert names(folder) == ["last"]
     with (
-        pytest.raises(HomeError, match="which holds something else"),
+        pytest.raises(HomeError, match="which contains something else"),
         atomic_directory(folder, marker="last"),
     ):
         pass
@@ -226,7 +226,7 @@ def test_the_errors_of_a_local_file_stay_as_they_are(tmp_path, folder):
 
 
 def test_an_unknown_file_system_is_told():
-    with pytest.raises(HomeError, match=r"^nofs://a/b: `nofs://` is no file system th"):
+    with pytest.raises(HomeError, match=r"^nofs://a/b: `nofs://` is not a file system"):
         as_path("nofs://a/b").exists()
 
 

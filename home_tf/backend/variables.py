@@ -41,8 +41,9 @@ def named_weights(layer: Any) -> dict[str, Weight]:
         path = inner if outer else path
         if path in found:
             raise ValueError(
-                f"The weights of `{layer.name}` must have paths of their own, by which "
-                f"they are saved. Received: two of the path {path!r}. Give the layers "
+                f"The weights of `{layer.name}` must have unique paths, because they "
+                f"are saved by path. Received: two weights with the path {path!r}. "
+                "Give the layers "
                 "different names"
             )
         found[path] = weight

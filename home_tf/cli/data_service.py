@@ -128,7 +128,8 @@ def _check_free(port: int) -> None:
             one.bind(("", port))
         except OSError as error:
             raise HomeError(
-                f"`--port`: {port} cannot be used ({error.strerror}). Name another"
+                f"`--port`: {port} cannot be used ({error.strerror}). Choose another "
+                "port"
             ) from None
 
 

@@ -45,8 +45,8 @@ def diagnose(
     """Find anomalies in the experts and gates of a run, and write a report."""
     if (out is not None) != (len(run) > 1):
         raise HomeError(
-            "`--out` is the folder of the report that sets several runs side by side: "
-            "name it with several `--run`, and not with one"
+            "`--out` is the folder of a report that compares several runs: it is "
+            "required with several `--run`, and not allowed with one"
         )
     if len({one.resolve() for one in run}) < len(run):
         raise HomeError("`--run` names the same run twice. Name each run once")

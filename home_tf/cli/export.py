@@ -56,7 +56,10 @@ def export(
         _roll_back(out)
         return
     if run is None:
-        raise HomeError("`export` needs --run, to export one, or --rollback")
+        raise HomeError(
+            "`export` needs --run RUN to export, or --rollback to go back to the "
+            "version before"
+        )
     weights = None if score_weights is None else _parse_weights(score_weights)
     found = open_run(run)
     from home_tf.export import export_run
@@ -83,8 +86,8 @@ def _refuse_other_options(context: typer.Context, *allowed: str) -> None:
         source = context.get_parameter_source(name)
         if name not in allowed and source is not None and source.name != "DEFAULT":
             raise HomeError(
-                f"`--{name.replace('_', '-')}` does not go with `--rollback`, which "
-                "takes `--out` alone"
+                f"`--{name.replace('_', '-')}` cannot be combined with `--rollback`, "
+                "which takes only `--out`"
             )
 
 
@@ -94,7 +97,7 @@ def _parse_weights(text: str) -> dict[str, float]:
         return {task.strip(): float(weight) for task, weight in pairs}
     except ValueError:
         raise HomeError(
-            "`--score-weights` must be such as is_click=1,is_like=0.5. Received: "
+            "`--score-weights` must look like is_click=1,is_like=0.5. Received: "
             f"{text!r}"
         ) from None
 

@@ -77,7 +77,7 @@ def init(
 def _parse_type(text: str) -> tuple[str, str]:
     column, equals, kind = text.rpartition("=")
     if not (column and equals and kind):
-        raise HomeError(f"`--type` must be such as `zip=VARCHAR`. Received: {text!r}")
+        raise HomeError(f"`--type` must look like `zip=VARCHAR`. Received: {text!r}")
     return column, kind
 
 

@@ -25,7 +25,8 @@ def launch(
     """
     if command[0] != "train":
         raise HomeError(
-            "`launch` starts `train` in several processes, and no other command. "
+            "`launch` starts `train` in several processes; it cannot start other "
+            "commands. "
             f"Received: {command[0]!r}. Write `home-tf launch -- train ...`"
         )
     addresses = free_addresses(workers)

@@ -102,8 +102,8 @@ class LocalProcesses:
             return codes[0]
         index = self._failed()[0]
         raise HomeError(
-            f"process {index} of {len(codes)} (from 0) has failed, and the others were "
-            f"ended: {self._reason(index)}"
+            f"process {index} of {len(codes)} (counted from 0) failed, so the others "
+            f"were stopped: {self._reason(index)}"
         )
 
     def _codes(self) -> list[int | None]:

@@ -48,7 +48,7 @@ def prepare(
     from home_tf.config import peek_framework
 
     if (as_of is None) != (only is None):
-        raise HomeError("`--as-of TIME` and `--only history` go together")
+        raise HomeError("`--as-of TIME` and `--only history` require each other")
     start_tensorflow(peek_framework(config))
     from home_tf.prepare import prepare as prepare_data
     from home_tf.prepare import prepare_history

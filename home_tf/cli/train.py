@@ -122,8 +122,8 @@ def _refuse_with_progressive(options: Mapping[str, object]) -> None:
     for name, value in options.items():
         if value is not None:
             raise HomeError(
-                f"`{name}` does not go with `--progressive`, which prepares the days "
-                "of `--source` itself, and trains on each row once"
+                f"`{name}` cannot be combined with `--progressive`, which prepares the "
+                "days of `--source` itself and trains on each row once"
             )
 
 
@@ -133,7 +133,7 @@ def _check_without_progressive(
     if data is None:
         raise HomeError("`train` needs --data, or --progressive with --source")
     if source is not None or start_days is not None:
-        raise HomeError("`--source` and `--start-days` go with `--progressive`")
+        raise HomeError("`--source` and `--start-days` require `--progressive`")
 
 
 def _train_by_day(

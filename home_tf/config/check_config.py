@@ -34,8 +34,9 @@ def _check_task_names(config: "Config") -> None:
     for name in config.tasks:
         if not _TASK_NAME.fullmatch(name):
             raise HomeError(
-                "the name of a task must be of letters, digits, `_`, `-`, `.` and `/`, "
-                "and begin with a letter or digit, as TensorFlow's names do. Received: "
+                "the name of a task must consist of letters, digits, `_`, `-`, `.` and "
+                "`/`, and start with a letter or digit, like TensorFlow's names. "
+                "Received: "
                 f"{name!r}"
             )
 
@@ -44,20 +45,20 @@ def _check_request_features(config: "Config") -> None:
     for pattern in config.serving.request_features:
         if not fnmatch.filter(config.features, pattern):
             raise HomeError(
-                f"`serving.request_features` has {pattern!r}, which is no feature"
+                f"`serving.request_features` has {pattern!r}, which is not a feature"
             )
     of_requests = config.request_columns
     if of_requests and all(map(config.is_of_request, config.features)):
         raise HomeError(
-            "`serving.request_features` has all features: leave those of the "
-            "candidates out"
+            "`serving.request_features` contains all features: leave out the features "
+            "of the candidates"
         )
     for name, feature in config.features.items():
         column = feature.column or name
         if column in of_requests and not config.is_of_request(name):
             raise HomeError(
-                f"feature `{name}` reads `{column}` as one of "
-                "`serving.request_features` does: name both there, or neither"
+                f"feature `{name}` reads `{column}` like one of "
+                "`serving.request_features`: list both there, or neither"
             )
 
 
@@ -67,7 +68,7 @@ def _check_candidates(config: "Config") -> None:
         return
     if not config.serving.request_features:
         raise HomeError(
-            "`serving.candidates` goes with `serving.request_features`: name the "
+            "`serving.candidates` requires `serving.request_features`: list the "
             "features of the user and the context there"
         )
     of_candidates = {
@@ -78,7 +79,7 @@ def _check_candidates(config: "Config") -> None:
     if candidates.column not in of_candidates:
         raise HomeError(
             f"`serving.candidates.column` is {candidates.column!r}, which no "
-            "categorical feature of the candidates reads; they read "
+            "categorical feature of the candidates reads. Columns that they read: "
             f"{sorted(of_candidates)}"
         )
 
@@ -97,12 +98,12 @@ def _check_score(config: "Config") -> None:
     if score.form == "product" and signed:
         raise HomeError(
             f"`serving.score` is a product, in which predictions of {signed} may be "
-            "negative: take `form: sum`, or the loss `log1p` or `weighted_logistic`"
+            "negative: use `form: sum`, or the loss `log1p` or `weighted_logistic`"
         )
     if SCORE in config.tasks:
         raise HomeError(
-            f"`serving.score` gives an output `{SCORE}`, and so does the task of that "
-            "name: rename the task"
+            f"`serving.score` adds an output `{SCORE}`, which is also the name of a "
+            "task: rename the task"
         )
 
 
@@ -113,7 +114,7 @@ def _check_outcomes(config: "Config") -> None:
         if column in outcomes:
             raise HomeError(
                 f"feature `{name}` reads `{column}`, which is the label of a task: an "
-                "outcome is never a feature"
+                "outcome must not be a feature"
             )
 
 
@@ -129,6 +130,6 @@ def _check_monitor_tasks(config: "Config") -> None:
 def _check_select_by(config: "Config") -> None:
     if config.training.select_by == "gauc" and config.evaluation.group_by is None:
         raise HomeError(
-            "`training.select_by` is gauc, which needs groups: give the column of the "
-            "users as `evaluation.group_by`"
+            "`training.select_by` is gauc, which needs groups: set "
+            "`evaluation.group_by` to the column of user ids"
         )

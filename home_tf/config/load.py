@@ -141,7 +141,7 @@ def _matching(
     found = fnmatch.filter(values, pattern)
     if not found:
         raise HomeError(
-            f"{where}: `{key}` cannot be set: nothing there is like `{pattern}`. "
-            f"There are: {', '.join(values) or 'none'}"
+            f"{where}: `{key}` cannot be set: nothing there matches `{pattern}`. "
+            f"Available: {', '.join(values) or 'none'}"
         )
     return found

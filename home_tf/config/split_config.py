@@ -41,15 +41,17 @@ class SplitConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         if (self.by == "column") != (self.column is not None):
-            raise HomeError("`column` goes with `by: column`, and only with it")
+            raise HomeError("`column` and `by: column` require each other")
         if self.by == "column" and (self.validation, self.test) != (None, None):
-            raise HomeError("`validation` and `test` do not go with `by: column`")
+            raise HomeError(
+                "`validation` and `test` cannot be combined with `by: column`"
+            )
         if self.first is not None and self.by != "days":
-            raise HomeError("`first` goes with `by: days`, and only with it")
+            raise HomeError("`first` requires `by: days`")
         if self.shift and self.by != "shares":
-            raise HomeError("`shift` goes with `by: shares`, and only with it")
+            raise HomeError("`shift` requires `by: shares`")
         if self.test == NO_TEST and self.by != "days":
-            raise HomeError("`test: none` goes with `by: days`, and only with it")
+            raise HomeError("`test: none` requires `by: days`")
         if self.by == "time" and None in (self.validation, self.test):
             raise HomeError("`by: time` needs `validation` and `test`, two times")
         if self.by == "shares":

@@ -105,7 +105,7 @@ class TrainingConfig:
         if self.data_service is not None:
             split_address("`data_service`", self.data_service)
         if self.gradnorm_alpha is not None and self.loss_weighting != "gradnorm":
-            raise HomeError("`gradnorm_alpha` goes with `loss_weighting: gradnorm`")
+            raise HomeError("`gradnorm_alpha` requires `loss_weighting: gradnorm`")
         if self.checkpoint_steps is None and self.checkpoint_minutes is None:
             raise HomeError(
                 "`checkpoint_every` must be a number of steps, such as 500, or a time, "

@@ -56,7 +56,7 @@ class ColumnStatistics:
         if found == []:
             raise HomeError(
                 f"{self._place('quantiles')} is empty: no training row has a number "
-                "in this column. Leave it out of the features, or prepare other data"
+                "in this column. Remove it from the features, or prepare other data"
             )
         if (
             not isinstance(found, list)

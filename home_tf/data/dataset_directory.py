@@ -79,7 +79,7 @@ class DatasetDirectory:
         """
         if name not in self.schema.splits:
             known = ", ".join(self.schema.splits) or "none"
-            raise HomeError(f"{self}: there is no split {name!r}. Its splits: {known}")
+            raise HomeError(f"{self}: no split {name!r}. Its splits are: {known}")
         return self.schema.splits[name]
 
     def has_vocabulary(self, column: str) -> bool:
@@ -245,7 +245,9 @@ class DatasetDirectory:
         if names is None:
             return self.columns
         if not names:
-            raise HomeError("`columns` must name at least one column. Received: none")
+            raise HomeError(
+                "`columns` must name at least one column. Received: an empty list"
+            )
         for name in names:
             if name not in self.columns:
                 close = difflib.get_close_matches(name, self.columns)

@@ -168,13 +168,13 @@ class RecordWriter:
     def _make_folder(self) -> None:
         if (self.folder / FILE_NAME).exists():
             raise HomeError(
-                f"{self.folder}: already holds records; remove it or choose "
-                "another `folder`"
+                f"{self.folder}: already contains records; remove it or choose another "
+                "`folder`"
             )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise HomeError(f"{self.folder}: cannot be made ({error})") from error
+            raise HomeError(f"{self.folder}: cannot be created ({error})") from error
 
     def _check_names(self, split: str, rows: Mapping[str, Any]) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", split):

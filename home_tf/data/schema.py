@@ -247,12 +247,15 @@ def check_column_names(names: Iterable[str]) -> None:
         HomeError: If there are none, or one could not be an input of a served model.
     """
     if not names:
-        raise HomeError("`columns` must name at least one column. Received: none")
+        raise HomeError(
+            "`columns` must name at least one column. Received: an empty list"
+        )
     for name in names:
         if not _COLUMN_NAME.fullmatch(name) or name in _RESERVED:
             raise HomeError(
-                "the name of a column must be of letters (a to z), digits, `_`, `-` "
-                "and `.`, begin with a letter or digit, and be none of "
+                "the name of a column must consist of letters (a to z), digits, `_`, "
+                "`-` "
+                "and `.`, start with a letter or digit, and must not be one of "
                 f"{', '.join(_RESERVED)}. Received: {name!r}"
             )
 

@@ -43,8 +43,8 @@ class Task:
         check_fields(self)
         if self.loss is not None and not self.is_regression:
             raise HomeError(
-                "`loss` goes with `type: regression`: the loss of a binary task is its "
-                f"cross-entropy. Received: {self.loss}"
+                "`loss` requires `type: regression`: the loss of a binary task is "
+                f"always cross-entropy. Received: {self.loss}"
             )
 
     @property

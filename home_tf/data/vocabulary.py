@@ -44,14 +44,15 @@ class Vocabulary:
                 ]
         except FileNotFoundError:
             raise HomeError(
-                f"{file}: no such vocabulary. Prepare the data again, or give the "
-                "feature `encoding: hashed`"
+                f"{file}: no such vocabulary file. Prepare the data again, or set "
+                "`encoding: hashed` for the feature"
             ) from None
         except HomeError:
             raise
         except (csv.Error, KeyError, TypeError, ValueError):
             raise HomeError(
-                f"{file}: a vocabulary has the columns value,count. Prepare the data "
+                f"{file}: a vocabulary must have the columns value,count. Prepare the "
+                "data "
                 "again"
             ) from None
         _check_different(file, [value for value, _ in rows])
@@ -95,6 +96,6 @@ def _check_different(file: AnyPath, values: list[Any]) -> None:
         return
     repeated = next(value for value, count in Counter(values).items() if count > 1)
     raise HomeError(
-        f"{file}: a vocabulary must have every value once. Received: {repeated!r} "
+        f"{file}: a vocabulary must have each value only once. Received: {repeated!r} "
         "more than once. Prepare the data again"
     )

@@ -41,7 +41,8 @@ def check_folder(folder: AnyPath) -> None:
     """
     if folder.suffix.lower() in (".html", ".htm"):
         raise HomeError(
-            f"`--out` is a folder, in which report.html is written. Received: {folder}"
+            "`--out` must be a folder; report.html is written into it. Received: "
+            f"{folder}"
         )
 
 

@@ -108,7 +108,7 @@ class Figures:
             ValueError: If no rows were added.
         """
         if not self._rows:
-            raise ValueError("there are no figures of no rows: call `add` first")
+            raise ValueError("there are no figures yet: call `add` first")
         twins = {n: t for bank in self._banks.values() for n, t in bank.twins().items()}
         gates = {name: gate.result() for name, gate in self._gates.items()}
         return {

@@ -132,7 +132,7 @@ def _choose(patterns: Sequence[str], columns: Sequence[str]) -> dict[str, list[s
             if not found:
                 raise HomeError(
                     f"`features` has {part!r}, which matches no column of the "
-                    f"features; these are {', '.join(columns)}"
+                    f"features. Their columns: {', '.join(columns)}"
                 )
         together = list(dict.fromkeys(n for found in matches.values() for n in found))
         if len(matches) > 1:

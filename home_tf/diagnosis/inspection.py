@@ -176,7 +176,9 @@ class Inspector:
                 self._model(inputs, training=False)
             return {**_by_name(self._anatomy, records), "gradients": {}}
         if not IS_TENSORFLOW:
-            raise HomeError("gradients, by `labels`, need the TensorFlow backend")
+            raise HomeError(
+                "gradients, which `labels` asks for, need the TensorFlow backend"
+            )
         import tensorflow as tf
 
         # Each bank's outputs are one tensor, which the loss depends on.
@@ -201,7 +203,7 @@ def _find_architecture(model: KerasLayer) -> Architecture:
         return next(iter(found.values()))
     names = sorted(one.name for one in found.values())
     raise HomeError(
-        "the model must have one layer with experts in it, such as `HoME` or `MMoE` of "
+        "the model must contain one layer with experts, such as `HoME` or `MMoE` of "
         f"home_tf.layers. Received: a {type(model).__name__} with {names or 'none'}"
     )
 
@@ -213,7 +215,7 @@ def _sum_of_losses(
     if not isinstance(logits, Mapping) or not set(labels) <= set(logits):
         kind = sorted(logits) if isinstance(logits, Mapping) else type(logits).__name__
         raise HomeError(
-            "with `labels` the model must return logits {task: (rows, 1)} of their "
+            "given `labels`, the model must return logits {task: (rows, 1)} for their "
             f"tasks, which are {sorted(labels)}. Received: {kind}"
         )
     total = []

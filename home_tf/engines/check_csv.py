@@ -40,8 +40,8 @@ def check_headers(files: Sequence[str]) -> None:
             # The database's names are case-insensitive.
             if name.lower() in seen:
                 raise HomeError(
-                    f"{file}: the header names `{name}` twice, in whatever letters. "
-                    "Give each column a name of its own"
+                    f"{file}: the header names `{name}` twice (upper and lower case "
+                    "are the same). Give each column its own name"
                 )
             seen.add(name.lower())
 

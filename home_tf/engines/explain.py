@@ -32,7 +32,8 @@ def explained(where: str) -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         raise HomeError(
-            f"{where}: {_first_lines(error)}. Give the database more `memory`"
+            f"{where}: {_first_lines(error)}. Increase `memory`, the limit of the "
+            "database"
         ) from None
     except engine_errors() as error:
         raise HomeError(f"{where}: {_first_lines(error)}") from None

@@ -37,12 +37,11 @@ def _open(
 ) -> AbstractContextManager[Engine]:
     if isinstance(engine, str) and engine == "duckdb":
         if master is not None:
-            raise HomeError(f"`master` goes with `engine` spark. Received: {master!r}")
+            raise HomeError(f"`master` requires `engine` spark. Received: {master!r}")
         return DuckDBEngine.open(folder, memory)
     session = None if isinstance(engine, str) and engine == "spark" else engine
     if session is not None and not hasattr(session, "createDataFrame"):
         raise HomeError(
-            "`engine` must be duckdb, spark or a session of Spark. Received: "
-            f"{engine!r}"
+            f"`engine` must be duckdb, spark or a Spark session. Received: {engine!r}"
         )
     return SparkEngine.open(folder, session, master)

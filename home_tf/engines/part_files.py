@@ -177,8 +177,8 @@ class PartFiles:
         ]
         if different and found["parts"]:
             raise HomeError(
-                f"{self.folder}: holds the rows of another call, with another "
-                f"{', another '.join(different)}. Name another folder, or remove it"
+                f"{self.folder}: contains the rows of another call, with another "
+                f"{', another '.join(different)}. Choose another folder, or remove it"
             )
         self._parts = list(found["parts"].values())
         self.complete = found["complete"] and not different

@@ -70,7 +70,7 @@ def find_files(pattern: str, folder: Path, *, key: str) -> list[str]:
     """
     found = _matches(pattern, folder)
     if not found:
-        raise HomeError(f"`{key}`: no file is called {pattern} in {folder}")
+        raise HomeError(f"`{key}`: no file matches {pattern} in {folder}")
     return found
 
 
@@ -108,18 +108,18 @@ def _check_whole(file: str) -> None:
             while packed.read(_BLOCK_BYTES):
                 pass
     except (OSError, EOFError, zlib.error) as error:
-        raise HomeError(f"{file}: is damaged or cut ({error})") from None
+        raise HomeError(f"{file}: is damaged or truncated ({error})") from None
 
 
 def _check_once(files: Sequence[str]) -> None:
     for file in files:
         if f"{file}.gz" in files:
             raise HomeError(
-                f"{file} is there twice, plain and as .gz: its rows would count twice. "
-                "Remove one of the two"
+                f"{file} exists twice, plain and as .gz, so its rows would count "
+                "twice. Remove one of them"
             )
     if len({is_parquet(file) for file in files}) > 1:
         raise HomeError(
-            f"{files[0]} and {files[-1]}: the files of a table must be all of CSV or "
-            "all of Parquet"
+            f"{files[0]} and {files[-1]}: the files of a table must be all CSV or all "
+            "Parquet"
         )

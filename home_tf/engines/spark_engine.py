@@ -259,8 +259,8 @@ def _check_of_one_row(sql: str) -> None:
     several = (expressions.Window, expressions.AggFunc, expressions.Query)
     if sqlglot.parse_one(sql, read="duckdb").find(*several):
         raise HomeError(
-            f"on Spark, SQL must not look at other rows. Received: {sql!r}. Compute it "
-            "before, or by `data.history`"
+            f"on Spark, an SQL expression must not use other rows. Received: {sql!r}. "
+            "Compute it beforehand, or with `data.history`"
         )
 
 

@@ -124,7 +124,7 @@ def group_codes(groups: npt.ArrayLike, rows: int) -> tuple[Array, npt.NDArray[np
         except TypeError:
             pass  # objects that cannot be ordered, such as None among strings
     raise HomeError(
-        "`groups` must be a vector of integers or strings, such as user ids. "
+        "`groups` must be a vector of integers or strings, for example user ids. "
         f"Received: shape {values.shape}, dtype {values.dtype}"
     )
 
@@ -172,6 +172,6 @@ def check_length(name: str, values: Array, rows: int) -> None:
     """Raises if `values` does not have one value per label."""
     if len(values) != rows:
         raise HomeError(
-            f"`{name}` must have a value for each label. "
+            f"`{name}` must have one value per label. "
             f"Received: {len(values)} {name} for {rows} labels"
         )

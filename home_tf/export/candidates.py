@@ -91,7 +91,10 @@ class Candidates(tf.Module):
                 rows = {name: values[named] for name, values in rows.items()}
                 found = _latest(_join(found, rows), config)
         if not found or not len(found[config.column]):
-            raise HomeError(f"{data}: no row has a `{config.column}`: no candidates")
+            raise HomeError(
+                f"{data}: no row has a value in `{config.column}`, so there are no "
+                "candidates"
+            )
         return cls(config.column, to_inputs({name: found[name] for name in columns}))
 
     def __call__(self, names: Any) -> dict[str, Any]:
@@ -125,7 +128,7 @@ def _check_latest_by(data: DatasetDirectory, name: str) -> None:
         kind = column and f"holds {column.dtype} of shape {list(column.shape)}"
         raise HomeError(
             f"{data}: `serving.candidates.latest_by` must be a column with a number "
-            f"in each row. Received: {name!r}, which {kind or 'is no column here'}"
+            f"in each row. Received: {name!r}, which {kind or 'is not a column here'}"
         )
 
 

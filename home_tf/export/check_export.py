@@ -123,13 +123,14 @@ def _run(
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         raise HomeError(
-            f"{folder}: the process that loads it was ended by {name}. If this machine "
-            "is short of memory, free some"
+            f"{folder}: the process that loads it was killed by {name}. If this "
+            "machine is short of memory, free some of it"
         )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise HomeError(
-            f"{folder}: does not load and answer in a process with only TensorFlow: "
+            f"{folder}: cannot be loaded and called in a process that has only "
+            "TensorFlow: "
             f"{lines[-1]}"
         )
 
@@ -138,7 +139,7 @@ def _check_finite(folder: Path, signature: str, found: Answers) -> None:
     for name, values in found.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise HomeError(
-                f"{folder}: `{signature}` answers NaN or infinity for {name!r}"
+                f"{folder}: `{signature}` returns NaN or infinity for {name!r}"
             )
 
 
@@ -148,7 +149,7 @@ def _check_varied(folder: Path, predicted: Answers) -> None:
         if len(values) > 1 and np.ptp(values) <= _ROUNDING * np.abs(values).max():
             raise HomeError(
                 f"{folder}: predicts {values[0]:.6g} for task {task!r}, whatever the "
-                "inputs are"
+                "input is"
             )
 
 

@@ -162,7 +162,7 @@ def _check_arguments(keep: int, tables: str, max_auc_loss: float | None) -> floa
         return MAX_AUC_LOSS
     if tables == "float32":
         raise HomeError(
-            "`max_auc_loss` goes with `tables` float16 or int8, float32 loses nothing. "
+            "`max_auc_loss` requires `tables` float16 or int8; float32 loses nothing. "
             f"Received: {max_auc_loss}"
         )
     check_at_least("max_auc_loss", max_auc_loss, 0)

@@ -21,7 +21,9 @@ class RefusingFinder:
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         """Raises an `ImportError` for a refused package, and finds no others."""
         if name.split(".")[0] in _REFUSED:
-            raise ImportError(f"{name} is refused: the SavedModel must load without it")
+            raise ImportError(
+                f"{name} must not be imported: the SavedModel must load without it"
+            )
 
 
 def ask(folder: str, requests: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:

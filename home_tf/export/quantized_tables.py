@@ -138,8 +138,9 @@ def check_auc_changes(
     }
     if all(map(np.isnan, gains.values())):
         raise HomeError(
-            "`tables`: no task has both classes among the validation rows, so the loss "
-            "of AUC cannot be measured. Prepare more validation rows, or export float32"
+            "`tables`: no task has both classes among the validation rows, so the AUC "
+            "that is lost cannot be measured. Prepare more validation rows, or export "
+            "float32"
         )
     lost = {task: -value for task, value in gains.items() if -value > max_auc_loss}
     if lost:
@@ -147,6 +148,6 @@ def check_auc_changes(
         raise HomeError(
             f"`tables`: the AUC of task {worst!r} falls by {lost[worst]:.5f} with the "
             f"quantised embedding tables, more than `max_auc_loss` {max_auc_loss:g}. "
-            "Take a wider type, or allow a larger loss"
+            "Use a wider type, or allow a larger loss"
         )
     return {k: None if np.isnan(value) else value for k, value in gains.items()}

@@ -51,7 +51,9 @@ def write_warmup(folder: Path, name: str, requests: Sequence[Request]) -> None:
         if not same or not all(
             _are_equal(values, read_inputs[key]) for key, values in inputs.items()
         ):
-            raise HomeError(f"{file}: a request for {signature!r} reads back otherwise")
+            raise HomeError(
+                f"{file}: a request for {signature!r} is different when it is read back"
+            )
 
 
 def _are_equal(values: Any, read: Any) -> bool:

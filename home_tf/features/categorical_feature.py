@@ -43,19 +43,18 @@ class CategoricalFeature:
     def __post_init__(self) -> None:
         check_fields(self)
         if (self.encoding == "hashed") != (self.buckets is not None):
-            raise HomeError("`buckets` goes with `encoding: hashed`, and only with it")
+            raise HomeError("`buckets` and `encoding: hashed` require each other")
         if (self.table is None) == (self.width is None):
-            raise HomeError("give `width`, or `table` to share another feature's table")
+            raise HomeError("set `width`, or `table` to share another feature's table")
         counted = (self.min_count, self.oov_buckets) != (1, 1)
         if counted and self.encoding == "hashed":
             raise HomeError(
-                "`min_count` and `oov_buckets` go with `encoding: vocabulary`, and "
-                "only with it"
+                "`min_count` and `oov_buckets` require `encoding: vocabulary`"
             )
         if self.table and (counted or self.encoding == "hashed"):
             raise HomeError(
-                "`encoding`, `buckets`, `min_count` and `oov_buckets` are those of the "
+                "`encoding`, `buckets`, `min_count` and `oov_buckets` are set by the "
                 "feature that `table` names: leave them out here"
             )
         if (self.pooling == "attention") != (self.attend_with is not None):
-            raise HomeError("`attend_with` goes with `pooling: attention`, and only so")
+            raise HomeError("`attend_with` and `pooling: attention` require each other")

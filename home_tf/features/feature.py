@@ -22,8 +22,8 @@ def check_references(features: Mapping[str, Feature]) -> None:
     """
     if NUMERIC_FEATURES in features:
         raise HomeError(
-            f"no feature can be named {NUMERIC_FEATURES!r}, which is what all numbers "
-            "are called together"
+            f"no feature can be named {NUMERIC_FEATURES!r}: that is the name of all "
+            "numeric features together"
         )
     categorical = {
         name: feature
@@ -35,19 +35,20 @@ def check_references(features: Mapping[str, Feature]) -> None:
             other = getattr(feature, key)
             if other is not None and other not in categorical:
                 raise HomeError(
-                    f"`features.{name}.{key}` names {other!r}, which is no categorical "
-                    f"feature; these are {sorted(categorical)}"
+                    f"`features.{name}.{key}` names {other!r}, which is not a "
+                    "categorical feature. The categorical features: "
+                    f"{sorted(categorical)}"
                 )
         query = feature.attend_with
         if query and (feature.table or name) != (categorical[query].table or query):
             raise HomeError(
                 f"`features.{name}.attend_with` names {query!r}, which has another "
-                "embedding table: share one by `table`"
+                "embedding table: share one with `table`"
             )
         if feature.table and categorical[feature.table].table:
             raise HomeError(
-                f"`features.{name}.table` names {feature.table!r}, which has no "
-                f"table of its own; name {categorical[feature.table].table!r}"
+                f"`features.{name}.table` names {feature.table!r}, which has no table "
+                f"of its own; use {categorical[feature.table].table!r}"
             )
 
 

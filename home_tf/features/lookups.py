@@ -64,12 +64,12 @@ def _values_to_number(
     if not vocabulary.values:
         raise HomeError(
             f"{data}: no training row has a value in column {column!r}, all are "
-            "missing. Leave it out of the features, or prepare other data"
+            "missing. Remove it from the features, or prepare other data"
         )
     raise HomeError(
-        f"{data}: no value of column {column!r} was seen in `min_count` "
+        f"{data}: no value of column {column!r} occurs in `min_count` "
         f"{feature.min_count} training rows, the most frequent in "
-        f"{max(vocabulary.counts)}. Take a smaller `min_count`"
+        f"{max(vocabulary.counts)}. Use a smaller `min_count`"
     )
 
 

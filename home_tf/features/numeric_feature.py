@@ -40,10 +40,6 @@ class NumericFeature:
         check_fields(self)
         given = (self.buckets is not None, self.width is not None)
         if given != (self.encoding == "bucketized",) * 2:
-            raise HomeError(
-                "`buckets` and `width` go with `encoding: bucketized`, and only with it"
-            )
+            raise HomeError("`buckets` and `width` require `encoding: bucketized`")
         if self.encoding == "bucketized" and self.transform != "none":
-            raise HomeError(
-                "`transform` changes nothing when `encoding` is `bucketized`"
-            )
+            raise HomeError("`transform` has no effect with `encoding: bucketized`")

@@ -85,7 +85,7 @@ def check_vacant(path: AnyPath, what: str) -> None:
         vacant = not path.exists() or (path.is_dir() and not any(path.iterdir()))
     if not vacant:
         raise HomeError(
-            f"{path}: is not empty and does not contain {what}. Name another folder"
+            f"{path}: is not empty and does not contain {what}. Choose another folder"
         )
 
 

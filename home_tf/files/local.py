@@ -205,8 +205,8 @@ def _check_replaceable(path: Path, replaceable: Callable[[Path], bool] | None) -
         return
     if not path.is_dir() or replaceable is None or not replaceable(path):
         raise HomeError(
-            "the folder to write must be new, empty, or written by the same command "
-            f"before. Received: {path}, which holds something else"
+            "the folder to write must be new, empty, or the output of an earlier call "
+            f"of the same command. Received: {path}, which contains something else"
         )
 
 

@@ -137,6 +137,6 @@ def _check_replaceable(
         return
     if path.is_file() or replaceable is None or not replaceable(path):
         raise HomeError(
-            "the folder to write must be new, empty, or written by the same command "
-            f"before. Received: {path}, which holds something else"
+            "the folder to write must be new, empty, or the output of an earlier call "
+            f"of the same command. Received: {path}, which contains something else"
         )

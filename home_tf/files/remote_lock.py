@@ -68,8 +68,8 @@ class RemoteLock:
         found = self._read()
         if found is None or found.get("token") != self._token:
             raise HomeError(
-                f"{self.folder}: nothing more is written, for this process has lost "
-                f"the lock on it. {self._describe(found or {})}"
+                f"{self.folder}: this process has lost the lock on it, so it writes "
+                f"nothing more. {self._describe(found or {})}"
             )
 
     def release(self) -> None:

@@ -147,7 +147,8 @@ def _start(scheme: str, url: str) -> None:
     if scheme not in known:
         listed = ", ".join(sorted(filter(None, {*known, *_OF_TENSORFLOW_IO})))
         raise HomeError(
-            f"{url}: `{scheme}://` is no file system that TensorFlow knows. Those are: "
+            f"{url}: `{scheme}://` is not a file system that TensorFlow supports. It "
+            "supports: "
             f"{listed}"
         )
 

@@ -41,7 +41,7 @@ def read_json_lines(path: AnyPath) -> list[dict[str, Any]]:
         except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
-            raise HomeError(f"{path}: line {number} is no JSON object")
+            raise HomeError(f"{path}: line {number} is not a JSON object")
         found.append(values)
     return found
 

@@ -93,7 +93,7 @@ class _Drafting:
             no_features.add(time.time.column)
             no_features.add(time.day.column if time.day else None)
         for name in (no_features & {user, item}) - {None}:
-            raise HomeError(f"`{name}` cannot be a user or an item and something else")
+            raise HomeError(f"`{name}` cannot be a user or item id and something else")
         guesses = list(self._guess(labels, times, time, user, item, no_features))
         guesses += self._guess_context(time, [guess.name for guess in guesses])
         guesses = self._without_leaks(guesses, labels, {user, item})
@@ -307,7 +307,7 @@ def _check_column(option: str, name: str, profiles: Sequence[ColumnProfile]) -> 
     columns = [profile.column for profile in profiles]
     if name not in columns:
         raise HomeError(
-            f"`{option}`: no column `{name}` in the log. The columns: "
+            f"`{option}`: no column `{name}` in the log. Its columns are: "
             f"{', '.join(columns)}"
         )
 

@@ -47,10 +47,10 @@ def init(
     out = Path(out)
     if out.exists():
         raise HomeError(
-            f"{out} exists, and may have been edited. Remove it, or write another file"
+            f"{out} exists and may have been edited. Remove it, or choose another file"
         )
     if not out.parent.is_dir():
-        raise HomeError(f"{out.parent} is no folder: make it first")
+        raise HomeError(f"{out.parent} is not a folder: create it first")
     given = Given(labels, user, item, time, types or {})
     with TemporaryDirectory() as folder, open_engine(Path(folder), memory) as engine:
         draft = draft_files(engine, files, given)

@@ -77,8 +77,8 @@ def find_labels(
     ]
     if not guessed:
         raise HomeError(
-            "no column looks like a label, which is 1 where something happened, such "
-            "as a click, and else 0. Name the column by `--label`, or write one with "
+            "no column looks like a label (1 where something happened, such as a "
+            "click, and 0 elsewhere). Name the column with `--label`, or add one with "
             "zeros and ones"
         )
     return guessed[-1:]
@@ -158,14 +158,16 @@ def _find(name: str, profiles: Sequence[ColumnProfile]) -> ColumnProfile:
         if profile.column == name:
             return profile
     listed = ", ".join(profile.column for profile in profiles)
-    raise HomeError(f"`--label`: no column `{name}` in the log. The columns: {listed}")
+    raise HomeError(
+        f"`--label`: no column `{name}` in the log. Its columns are: {listed}"
+    )
 
 
 def _given_label(profile: ColumnProfile, label: Label | None) -> Label:
     if label is None:
         raise HomeError(
-            f"`--label`: `{profile.column}` has {profile.distinct:,} values, and a "
-            "label is 0 or 1. Write a column with zeros and ones, such as whether it "
-            "is at least 10"
+            f"`--label`: `{profile.column}` has {profile.distinct:,} values, but a "
+            "label must be 0 or 1. Add a column with zeros and ones, such as whether "
+            "the value is at least 10"
         )
     return label

@@ -96,8 +96,8 @@ def choose_time(
     """
     if given is not None and given not in [time.column for time in times]:
         raise HomeError(
-            f"`--time` is {given!r}, which is no column of times or days in the log. "
-            f"They are: {', '.join(time.column for time in times) or 'none'}"
+            f"`--time` is {given!r}, which is not a column of times or days in the "
+            f"log. Such columns: {', '.join(time.column for time in times) or 'none'}"
         )
     if not times:
         return None

@@ -25,22 +25,21 @@ A first configuration, guessed from the files. It runs as it is:
     home-tf train --config {name} --data records --out run
     home-tf evaluate --run run
 
-Read it before you believe a figure. Above all, delete every feature that is not known
-at the moment when a row is ranked: what happened afterwards, such as how long somebody
-stayed, tells the outcome and makes every metric too good. docs/reference/config.md has
-all keys.
+Read it before you trust a metric. Above all, delete every feature that is not known
+when a row is ranked: what happens afterwards, such as how long somebody stays, leaks
+the outcome and inflates every metric. docs/reference/config.md lists all keys.
 """
 _HISTORY = """\
-Counts and rates of strictly earlier {period}s. If labels come late, add `gap: 1`; for
-another key, such as the author of an item, add a line like these, and its features."""
+Counts and rates over strictly earlier {period}s. If labels arrive late, add `gap: 1`.
+For another key, such as the author of an item, add a line like these and features."""
 _TASKS = """\
-Tasks of one group share experts with each other: put together what people do with the
-same intention, such as watching, or buying."""
-_GUESS = "A guess: no column is named like an outcome. `--label NAME` names one."
-_EXPERTS = "Experts as wide as {rows:,} rows can fill; more rows, wider ones."
+Tasks in a group share experts: group what people do with the same intention, such as
+watching or buying."""
+_GUESS = "A guess: no column has the name of an outcome. Set it with `--label NAME`."
+_EXPERTS = "Widths for {rows:,} rows; with more rows, try wider experts."
 _REQUEST = """\
-Features that all candidates of a request share, those of the user and the context.
-Add here what else a request sends once."""
+Features that all candidates of a request share: those of the user and the context.
+Add whatever else a request sends once."""
 
 
 def write_yaml(draft: Draft, path: Path) -> None:
@@ -124,7 +123,7 @@ def _add_time(data: CommentedMap, draft: Draft) -> None:
         data["split"] = _flow({"by": "column", "column": draft.split_column})
     elif time is not None and time.splits_by_days:
         data["split"] = _flow({"by": "days"})
-        why = f"{time.days:,} days: the last tests, the one before validates"
+        why = f"{time.days:,} days: test on the last, validate on the one before"
         _beside(data, "split", why)
     else:
         data["split"] = _flow({"by": "shares", "validation": 0.1, "test": 0.1})
@@ -161,7 +160,7 @@ def _tasks(draft: Draft) -> CommentedMap:
     tasks = CommentedMap()
     for label in draft.labels:
         tasks[label.name] = _flow({"group": group_of(label.name)})
-        why = f"{label.rate:.2%} ones of {label.known:,}"
+        why = f"{label.rate:.2%} positive of {label.known:,}"
         _beside(tasks, label.name, why)
         if label.is_guess:
             _above(tasks, label.name, _GUESS, indent=2)
@@ -178,7 +177,7 @@ def _model(draft: Draft) -> CommentedMap:
 def _training(draft: Draft) -> CommentedMap:
     training = _nested(training_for(draft.rows, draft.labels), depth=1)
     _beside(training, "framework", "tfrs is legacy Keras, keras is Keras 3")
-    _beside(training, "epochs", "at most: the best on the validation rows counts")
+    _beside(training, "epochs", "at most; the epoch with the best validation is kept")
     if "monitor_tasks" in training:
         _beside(training, "monitor_tasks", "the AUC of rarer ones is noise")
     return training

@@ -83,8 +83,8 @@ class Architecture(Layer):
         if "expert_units" in config:
             raise ValueError(
                 f"This `{cls.__name__}` was saved by an earlier version of home_tf, "
-                "whose weights are arranged otherwise. Build the model anew and train "
-                "it again"
+                "which arranged the weights differently. Build and train the model "
+                "again"
             )
         return cls(**{**config, "task_groups": dict(config["task_groups"])})
 
@@ -163,7 +163,7 @@ def check_task_groups(task_groups: TaskGroups) -> dict[str, list[str]]:
         for task in tasks:
             if task in seen:
                 raise ValueError(
-                    "`task_groups` must name every task once. Received: task "
+                    "`task_groups` must contain each task only once. Received: task "
                     f"{task!r} in group {seen[task]!r} and in group {group!r}"
                 )
             seen[task] = group

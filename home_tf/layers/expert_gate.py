@@ -107,8 +107,8 @@ class ExpertGate(Layer):
         own = 0 if own_experts is None else own_experts.shape[2]
         if common + own != self.num_experts:
             raise ValueError(
-                f"`{type(self).__name__}` must be called with as many experts as it "
-                f"has weights for. Received: num_experts={self.num_experts}, "
+                f"`{type(self).__name__}` must get as many experts as it has weights "
+                f"for. Received: num_experts={self.num_experts}, "
                 f"{common} `experts` and {own} `own_experts` of each gate"
             )
 

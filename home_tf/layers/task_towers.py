@@ -62,7 +62,7 @@ class TaskTowers(Layer):
             or len(set(self.tasks)) < len(self.tasks)
         ):
             raise ValueError(
-                "`tasks` must be a sequence of different task names. Received: "
+                "`tasks` must be a sequence of distinct task names. Received: "
                 f"{tasks!r}"
             )
         self.hidden_units = check_units("hidden_units", hidden_units)
@@ -82,8 +82,8 @@ class TaskTowers(Layer):
             return None
         if set(rates) != set(self.tasks) or not all(0 < r < 1 for r in rates.values()):
             raise ValueError(
-                "`prior_rates` must give every task a rate between 0 and 1, neither "
-                f"included. Received: {dict(rates)} for tasks {list(self.tasks)}"
+                "`prior_rates` must give each task a rate strictly between 0 and 1. "
+                f"Received: {dict(rates)} for tasks {list(self.tasks)}"
             )
         return {task: float(rates[task]) for task in self.tasks}
 

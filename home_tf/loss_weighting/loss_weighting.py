@@ -47,7 +47,7 @@ class LossWeighting(keras.layers.Layer):
         """
         if self.tasks:
             raise ValueError(
-                "`loss_weighting` must be an object of one model only. Received: the "
+                "`loss_weighting` must not be shared between models. Received: the "
                 f"`{type(self).__name__}` of a model with tasks {list(self.tasks)}. "
                 "Make a new one"
             )

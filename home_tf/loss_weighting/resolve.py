@@ -47,15 +47,16 @@ def resolve(
     if weighting.learns_weights and given:
         raise HomeError(
             f"`loss_weights` must be left out with `{name}`, which learns the weights "
-            f"and would undo them. Received: {given}. Leave them out, or use 'sum' or "
+            f"and would override them. Received: {given}. Leave them out, or use 'sum' "
+            "or "
             "'pcgrad'"
         )
     if weighting.needs_features and not _returns_features(network):
         raise HomeError(
-            f"`{name}` needs a network that returns the features which all tasks share "
-            "beside the logits if it is called with `return_features=True`. Received: "
-            f"{type(network).__name__}. Use `RankingNetwork`, or give `call` of the "
-            "network this argument"
+            f"`{name}` needs a network that, called with `return_features=True`, "
+            "returns the tasks' shared features as well as the logits. Received: "
+            f"{type(network).__name__}. Use `RankingNetwork`, or add this argument to "
+            "the network's `call`"
         )
     weighting.start(list(loss_weights))
     return weighting

@@ -139,7 +139,8 @@ def _integer_ids(groups: Any) -> Any:
     """The groups as int64, `(batch,)`."""
     if groups is None:
         raise ValueError(
-            "`groups` must be the group of each row. Received: groups=None. Call "
+            "`groups` must be given: the group of each row. Received: groups=None. "
+            "Call "
             "`update_state(y_true, y_pred, groups=...)` in a training or evaluation "
             "loop: `compile(metrics=...)` passes no groups"
         )

@@ -99,7 +99,7 @@ def check_network(network: Any, base: type) -> Any:
         return network
     raise ValueError(
         f"`network` must be a layer or model of `{base.__module__.split('.')[0]}`, the "
-        "Keras in force. Received: an object of type "
+        "active Keras. Received: an object of type "
         f"{type(network).__module__}.{type(network).__name__}. Keras 3 and legacy "
         "Keras do not mix: set or unset TF_USE_LEGACY_KERAS before the first import"
     )

@@ -260,8 +260,8 @@ class RankingMethods:
 def _check_no_class_weight(class_weight: Any) -> None:
     if class_weight is not None:
         raise ValueError(
-            "a ranking model takes no `class_weight`: give the rows of a task their "
-            "weights by `sample_weight={task: weights}`. Received: "
+            "a ranking model takes no `class_weight`: weight the rows of a task with "
+            "`sample_weight={task: weights}`. Received: "
             f"class_weight={class_weight!r}"
         )
 

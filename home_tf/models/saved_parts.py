@@ -38,7 +38,7 @@ def deserialize_parts(config: Mapping[str, Any], *names: str) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1][-200:]
         raise HomeError(
-            "the saved model was written by an earlier version of home_tf, whose "
-            f"arguments were others ({reason}). Build and train it again"
+            "the saved model was written by an earlier version of home_tf, which had "
+            f"other arguments ({reason}). Build and train it again"
         ) from None
     return {**config, **parts}

@@ -58,7 +58,7 @@ def name_metrics(
             name = f"{task}_{metric.name}"
             if name in named or name in taken:
                 raise ValueError(
-                    f"`metrics` must not report {name!r} twice: give one another name. "
+                    f"`metrics` must not report {name!r} twice: rename one of them. "
                     f"Received: name={metric.name!r} for task {task!r}"
                 )
             named[name] = (task, metric)

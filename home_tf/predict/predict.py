@@ -108,13 +108,13 @@ def _find_rows(
     if is_path and (as_path(data) / SCHEMA_FILE).is_file():
         if engine != "duckdb":
             raise HomeError(
-                "Spark reads files of CSV or Parquet, and no dataset directory. "
+                "Spark reads CSV or Parquet files, not a dataset directory. "
                 f"Received: {data}. Leave `engine` out"
             )
         return RecordRows(DatasetDirectory(data), split or "test")
     if split is not None:
         raise HomeError(
-            f"`split` goes with a dataset directory. Received: {split!r}, and "
+            f"`split` requires a dataset directory. Received: {split!r}, and "
             f"{data if is_path else 'a table'}, which is none"
         )
     return TableRows(data, engine, master, memory)
@@ -139,7 +139,7 @@ def _open_model(
             "`home-tf export`, to a folder that all machines have"
         )
     if run is None:
-        raise HomeError("name the model that predicts: an `export` or a `run`")
+        raise HomeError("name the model: an `export` or a `run`")
     # Imported here: they import Keras, which an export does not need.
     from home_tf.export import export_for_predictions
     from home_tf.run import Run
@@ -154,8 +154,9 @@ def _check_kept(columns: Sequence[str], outputs: Sequence[str]) -> list[str]:
     taken = {f"{PREFIX}{output}" for output in outputs}.intersection(columns)
     if taken:
         raise HomeError(
-            f"`columns` must not name what is predicted. Received: {sorted(taken)}. "
-            "Give the column of the data another name"
+            "`columns` must not contain the name of a prediction. Received: "
+            f"{sorted(taken)}. "
+            "Rename the column in the data"
         )
     return list(dict.fromkeys(columns))
 

@@ -111,8 +111,8 @@ class TableRows:
         """
         if self._engine != "duckdb" and not function.kept:
             raise HomeError(
-                "Spark writes the rows in no order: keep columns by `columns` that say "
-                "which row is which, such as keys"
+                "Spark writes the rows in no particular order: keep columns that "
+                "identify them, such as keys, with `columns`"
             )
         beside = parts.folder if isinstance(parts.folder, Path) else None
         with (
@@ -169,8 +169,8 @@ def _check_columns(
         if missing:
             there = ", ".join(name for name in found if name != ROW)
             raise HomeError(
-                f"{where}: no column {', '.join(missing)}, which {reason}. The "
-                f"columns: {there}"
+                f"{where}: no column {', '.join(missing)}, which {reason}. Its columns "
+                f"are: {there}"
             )
 
 

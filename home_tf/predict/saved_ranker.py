@@ -33,7 +33,8 @@ def find_saved_model(folder: PathLike) -> AnyPath:
     numbers = versions.numbers()
     if not numbers:
         raise HomeError(
-            f"{path}: no exported model here. Write one with `home-tf export`, or name "
+            f"{path}: does not contain an exported model. Write one with `home-tf "
+            "export`, or name "
             "another folder"
         )
     return versions.path(numbers[-1])
@@ -58,7 +59,7 @@ class SavedRanker:
         if _SIGNATURE not in self._model.signatures:
             found = ", ".join(self._model.signatures) or "none"
             raise HomeError(
-                f"{folder}: has no signature `{_SIGNATURE}`. Its signatures: {found}. "
+                f"{folder}: has no signature `{_SIGNATURE}`. It has: {found}. "
                 "Name a model that `home-tf export` wrote"
             )
         self._function = self._model.signatures[_SIGNATURE]

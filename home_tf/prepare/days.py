@@ -61,7 +61,7 @@ def assign_days(
         needs = "3 days, to train, validate and test on"
         raise HomeError(
             f"the log must have at least "
-            f"{needs if tests else '2 days, to train and validate on'}. Received: "
+            f"{needs if tests else '2 days, to train and to validate on'}. Received: "
             f"{list(days)}. Else split `by` shares or time"
         )
     if tests:
@@ -78,7 +78,7 @@ def assign_days(
     train = [day for day in days if first <= day < validation]
     if not train:
         raise HomeError(
-            "no day is left to train on: training days are those from "
+            "no day is left to train on: the training days go from "
             "`data.split.first` to the day before validation. "
             f"Received: {first} and {validation}"
         )
@@ -99,7 +99,7 @@ def _before(test: int, days: Sequence[int]) -> int:
     earlier = [day for day in days if day < test]
     if not earlier:
         raise HomeError(
-            "`data.split.test` must have a day before it, to validate on. "
+            "`data.split.test` must have a day before it to validate on. "
             f"Received: {test}"
         )
     return earlier[-1]

@@ -92,8 +92,8 @@ class HistoryAsOf:
         """
         if not wanted.features:
             raise HomeError(
-                "no feature is one of `data.history` or `data.history_lists`: there is "
-                "nothing to write"
+                "no feature comes from `data.history` or `data.history_lists`, so "
+                "there is nothing to write"
             )
         moment = Moment.parse(as_of, data)
         before = events.filter(events[PERIOD] < moment.period)

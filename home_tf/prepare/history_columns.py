@@ -44,8 +44,8 @@ class HistoryColumns:
                 raise HomeError(_no_column(column, who, given))
         if features and data.time is None and data.day is None:
             raise HomeError(
-                "`data.history` and `data.history_lists` need the time of a row: give "
-                "`data.time` or `data.day`"
+                "`data.history` and `data.history_lists` need the time of each row: "
+                "set `data.time` or `data.day`"
             )
         return cls(features)
 

@@ -162,7 +162,7 @@ def _number(name: str, value: Expression) -> Expression:
     if not (kind.is_numeric() or kind.is_boolean()):
         raise HomeError(
             f"`{name}` is read as a number. Received: a column of {kind}; derive a "
-            "number by `data.columns`, or read it by a categorical feature"
+            "number with `data.columns`, or use a categorical feature"
         )
     number = value.cast("float32")
     return number.isnan().ifelse(ibis.null("float32"), number)

@@ -35,5 +35,5 @@ def list_days(source: str | Path, config: Config, *, memory: str = "4GB") -> lis
         rows = read_rows(engine, data, Path(source), expected)
         rows = add_times(engine, rows, data)
         if DAY not in rows.columns:
-            raise HomeError("`data` has no days: give `data.day` or `data.time`")
+            raise HomeError("`data` has no days: set `data.day` or `data.time`")
         return list(days_of(rows.filter(rows[OF_LOG])))

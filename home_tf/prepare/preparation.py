@@ -217,7 +217,7 @@ class Preparation:
             )
             if counted[name] > table.max_unmatched * counted["__all"]:
                 raise HomeError(
-                    f"{said}. Name the right key or files, or allow it by "
+                    f"{said}. Name the right key or files, or allow it with "
                     f"`data.tables.{name}.max_unmatched`"
                 )
             self.warnings.append(said)
@@ -226,7 +226,7 @@ class Preparation:
         history = self.data.history_log
         if history is not None and not files_exist(history.files, folder):
             self.warnings.append(
-                f"no file is called {history.files} in {folder}: nothing counts as "
+                f"no file matches {history.files} in {folder}: nothing counts as "
                 "history only"
             )
             self.data = replace(self.data, history_log=None)
@@ -251,8 +251,8 @@ def _require_shared(base: AnyPath, out: AnyPath) -> None:
     for path in (base, out):
         if isinstance(path, RemotePath):
             raise HomeError(
-                f"{path}: `engine: spark` reads and writes a folder that all its "
-                "machines have. Name addresses for Spark itself in `data.log`, such as "
+                f"{path}: `engine: spark` reads and writes a folder that all machines "
+                "can reach. Name addresses for Spark itself in `data.log`, such as "
                 "s3a://bucket/*.parquet, and copy what it has written"
             )
 

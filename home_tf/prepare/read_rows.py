@@ -88,7 +88,7 @@ def check_columns(table: Table, names: list[str], key: str) -> None:
     for name in names:
         if name not in table.columns:
             there = ", ".join(c for c in table.columns if not c.startswith("__"))
-            raise HomeError(f"`{key}`: no column `{name}`. The columns: {there}")
+            raise HomeError(f"`{key}`: no column `{name}`. Its columns are: {there}")
 
 
 def _add_history(
@@ -165,7 +165,7 @@ def _join(rows: Table, table: Table, name: str, config: TableConfig) -> Table:
         if rows[key].type().is_numeric() != table[key].type().is_numeric():
             raise HomeError(
                 f"`data.tables.{name}.key`: `{key}` is {rows[key].type()} in the log "
-                f"and {table[key].type()} in {name}. Make it the same by "
+                f"and {table[key].type()} in {name}. Make them the same with "
                 f"`data.tables.{name}.columns`"
             )
     renamed = {

@@ -53,6 +53,6 @@ def _dtype(name: str, dataset: Table) -> str:
         return "string"
     if _is_list(dataset, name):
         raise HomeError(
-            f"`{name}`: a list must hold whole numbers or text. Received: {kind}"
+            f"`{name}`: a list must contain whole numbers or text. Received: {kind}"
         )
     return "float32"

@@ -119,7 +119,7 @@ def _label(name: str, value: Expression) -> Expression:
     kind = value.type()
     if not (kind.is_numeric() or kind.is_boolean()):
         raise HomeError(
-            f"`{name}` is the label of a task and must hold 0, 1 or nothing. Received: "
+            f"`{name}` is the label of a task and must be 0, 1 or missing. Received: "
             f"a column of {kind}"
         )
     number = value.cast("float32")
@@ -150,12 +150,12 @@ def _check(table: Table, *, ids: Collection[str], labels: Collection[str]) -> No
             continue
         if name in labels:
             raise HomeError(
-                f"`{name}` is the label of a task and must hold 0, 1 or nothing. "
-                f"Received: {value:g}. Derive it by `data.columns`, such as "
+                f"`{name}` is the label of a task and must be 0, 1 or missing. "
+                f"Received: {value:g}. Derive it with `data.columns`, for example "
                 f"`{name}: {name} >= 4`, or give the task `type: regression`"
             )
         raise HomeError(
             f"`{name}` is read as ids and must hold whole numbers, below 2^53 if they "
             f"are written with a point. Received: {value!r}. Write it as text or whole "
-            "numbers, or derive it by `data.columns`"
+            "numbers, or derive it with `data.columns`"
         )

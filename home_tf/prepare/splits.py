@@ -76,7 +76,7 @@ def _to_number(days: int) -> int:
 def _by_days(log: Table, split: SplitConfig) -> SplitOf:
     if DAY not in log.columns:
         raise HomeError(
-            "`data.split` is by days: give `data.day` or `data.time`, or split `by` "
+            "`data.split` is by days: set `data.day` or `data.time`, or split `by` "
             "shares or a column"
         )
     tests = split.test != NO_TEST
@@ -111,7 +111,7 @@ def _by_column(log: Table) -> SplitOf:
     others = log.filter(named.notnull() & ~named.isin(SPLITS))
     for row in others.select(NAMED_SPLIT).limit(1).to_pyarrow().to_pylist():
         raise HomeError(
-            "`data.split.column` must say train, validation, test or nothing. "
+            "`data.split.column` must be train, validation, test or missing. "
             f"Received: {row[NAMED_SPLIT]!r}"
         )
     return lambda rows: rows[NAMED_SPLIT]
@@ -119,7 +119,7 @@ def _by_column(log: Table) -> SplitOf:
 
 def _by_time(log: Table, split: SplitConfig) -> SplitOf:
     if TIME not in log.columns:
-        raise HomeError("`data.split` is by time: give `data.time`")
+        raise HomeError("`data.split` is by time: set `data.time`")
     kind = log[TIME].type()
     limits = [
         ibis.literal(str(value)).cast(kind)

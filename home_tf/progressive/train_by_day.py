@@ -85,8 +85,8 @@ def train_by_day(
     days = list_days(folder, config, memory=memory)
     if len(days) <= start_days:
         raise HomeError(
-            f"the log must have more than {start_days} days: those train before the "
-            f"first one is measured. Received: {days}"
+            f"the log must have more than {start_days} days: the first {start_days} "
+            f"only train. Received: {days}"
         )
     target = require_local(as_path(out), "out").absolute()
     _make(target, config, start_days)
@@ -185,8 +185,8 @@ def _check_same(out: Path, config: Config, start_days: int) -> None:
         different.append("start_days")
     if different and state["days"]:
         raise HomeError(
-            f"{out}: holds another progressive evaluation, which differs in "
-            f"{', '.join(different)}. Name another folder, or remove this one"
+            f"{out}: contains a different progressive evaluation; it differs in "
+            f"{', '.join(different)}. Choose another folder, or remove this one"
         )
     if different:
         shutil.rmtree(out / "days", ignore_errors=True)

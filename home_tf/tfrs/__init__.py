@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
             "`home_tf.tfrs` needs legacy Keras, because TensorFlow Recommenders does. "
             "Set TF_USE_LEGACY_KERAS=1 in the environment before the first import of "
             "tensorflow, keras or home_tf; or use `home_tf.models.RankingModel`, its "
-            "twin for Keras 3"
+            "counterpart for Keras 3"
         )
     with extra("tfrs"):
         from home_tf.tfrs.ranking_model import RankingModel

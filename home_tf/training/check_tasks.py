@@ -59,6 +59,6 @@ def _refuse(data: DatasetDirectory, name: str, task: Task, known: int) -> None:
     found = f"{lacking} among {known:,} known ones" if known else "no label"
     raise HomeError(
         f"{data}: task `{name}` has {found} in the training rows{where} (column "
-        f"{task.label or name!r}): there is nothing to learn. Leave it out of `tasks`, "
-        "or name other data"
+        f"{task.label or name!r}), so there is nothing to learn. Remove it from "
+        "`tasks`, or choose other data"
     )

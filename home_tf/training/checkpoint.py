@@ -127,7 +127,7 @@ class Checkpoint:
         if any(re.search(r"/\.ATTRIBUTES/", name) for name in saved):
             raise HomeError(
                 f"{folder}: was written by an earlier version of home_tf, which named "
-                "weights otherwise. Train again, into another folder"
+                "weights differently. Train again, into another folder"
             )
         held = {n: s for n, s in saved.items() if n.split("/")[0] in self._parts}
         wanted = {name: _spec(v.shape, v.dtype) for name, v in self._variables.items()}
@@ -142,7 +142,7 @@ class Checkpoint:
         if problems:
             raise HomeError(
                 f"{folder}: does not fit the data of the run, or its configuration; "
-                f"{'; '.join(problems)}. Name the data that the run was trained on, or "
+                f"{'; '.join(problems)}. Pass the data that the run was trained on, or "
                 "train again, into another folder"
             )
 
@@ -190,7 +190,7 @@ def _open(folder: AnyPath) -> Iterator[Any]:
         path.symlink_to(copy.absolute(), target_is_directory=True)
         found = tf.train.latest_checkpoint(str(path))
         if found is None:
-            raise ValueError("its file `checkpoint` names none")
+            raise ValueError("its file `checkpoint` does not name one")
         yield tf.train.load_checkpoint(found)
 
 
@@ -217,8 +217,8 @@ def _explain_unwritable(folder: AnyPath) -> Iterator[None]:
     except (tf.errors.OpError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise HomeError(
-            f"{folder}: the checkpoint cannot be written ({reason}). The one before is "
-            "kept: make room, then run the same command again to resume"
+            f"{folder}: the checkpoint cannot be written ({reason}). The previous one "
+            "is kept: free some space, then run the same command again to resume"
         ) from None
 
 

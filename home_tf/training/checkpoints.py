@@ -130,8 +130,8 @@ class Checkpoints:
         before = self._folder / "latest"
         if before.is_dir():
             raise HomeError(
-                f"{before}: was written by an earlier version of home_tf, which saved "
-                "whole epochs only. Train again, into another folder"
+                f"{before}: was written by an earlier version of home_tf, which only "
+                "saved whole epochs. Train again, into another folder"
             )
 
     def _find_saved(self) -> list[AnyPath]:

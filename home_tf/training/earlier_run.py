@@ -67,14 +67,14 @@ class EarlierRun:
         training = config.training
         if training.learning_rate_decay != "none":
             raise HomeError(
-                "`training.learning_rate_decay` must be none for a run that begins "
-                "with another's weights: the optimizer's count of steps goes on, past "
-                f"the end of the decay. Received: {training.learning_rate_decay}"
+                "`training.learning_rate_decay` must be none for a run that starts "
+                "from another's weights: the optimizer continues to count its steps, "
+                f"past the end of the decay. Received: {training.learning_rate_decay}"
             )
         if training.reset_embeddings and training.epochs > 1:
             raise HomeError(
                 "`training.reset_embeddings` would forget the embeddings of the run "
-                "that this one begins with. Set it to false, or `training.epochs` to 1"
+                "that this one starts from. Set it to false, or `training.epochs` to 1"
             )
 
     @property
@@ -114,8 +114,9 @@ class EarlierRun:
             noted = started_from(to)
             if noted != self.name:
                 raise HomeError(
-                    f"{to.folder}: began with the weights of {noted}. Received: "
-                    f"{self.name}. Name another folder, or the run that it began with"
+                    f"{to.folder}: started from the weights of {noted}. Received: "
+                    f"{self.name}. Choose another folder, or name the run that it "
+                    "started from"
                 )
             yield DatasetDirectory(path, counts=kept)
             return
@@ -171,7 +172,7 @@ def _min_counts(config: Config) -> dict[str, int]:
         if least != feature.min_count:
             raise HomeError(
                 f"the features of column `{feature.column or name}` must have the same "
-                "`min_count` in a run that begins with another's weights. Received: "
+                "`min_count` in a run that starts from another's weights. Received: "
                 f"{least} and {feature.min_count}"
             )
     return found

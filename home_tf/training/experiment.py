@@ -94,7 +94,7 @@ class Experiment:
             if split not in found or not found[split].rows:
                 raise HomeError(
                     f"{self.data}: no rows in the split {split!r}, which {needed_by} "
-                    "needs. Prepare the data again, or name other data"
+                    "needs. Prepare the data again, or choose other data"
                 )
 
     def check_tasks(self) -> None:

@@ -95,7 +95,7 @@ def check_columns(data: DatasetDirectory, columns: Mapping[str, str]) -> None:
         if column not in data.columns:
             raise HomeError(
                 f"{data}: `{key}` is column {column!r}, which is not in the dataset "
-                f"directory. Its columns: {', '.join(sorted(data.columns))}"
+                f"directory. Its columns are: {', '.join(sorted(data.columns))}"
             )
         refused, kind = (
             ("float32", "an integer or a string")

@@ -74,7 +74,8 @@ def _explain_loss(address: str) -> Iterator[None]:
         if not has_lost_rows(error):
             raise
         raise HomeError(
-            f"{_KEY}: {address} has lost rows of the epoch, as when a worker ends. "
+            f"{_KEY}: {address} has lost rows of the epoch, as happens when a worker "
+            "stops. "
             f"{_AGAIN}"
         ) from None
 

@@ -69,9 +69,10 @@ def check_options(strategy: tf.distribute.Strategy, training: TrainingConfig) ->
         return
     if training.data_service is not None:
         raise HomeError(
-            "`training.data_service` goes with one process, with one or several "
-            "devices: several workers read the rows in one order, and a service gives "
-            f"each another. Received: {training.data_service}. Leave it out"
+            "`training.data_service` works with one process only (on one or several "
+            "devices): several workers must read the rows in the same order, but a "
+            f"service gives each another order. Received: {training.data_service}. "
+            "Leave it out"
         )
     if training.steps_per_execution != 1:
         raise HomeError(
@@ -98,8 +99,8 @@ def _multi_worker(cluster: Cluster) -> tf.distribute.Strategy:
     if cluster.workers < 2 or cluster.kind not in ("chief", "worker"):
         found = f"a process of kind {cluster.kind!r} among {cluster.workers} workers"
         raise HomeError(
-            f"`training.strategy: multi_worker` needs `{VARIABLE}` with two workers or "
-            f"more, of which each process is one. Received: {found}. {_TRY}"
+            f"`training.strategy: multi_worker` needs `{VARIABLE}` with at least two "
+            f"workers; each process is one of them. Received: {found}. {_TRY}"
         )
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
@@ -107,8 +108,8 @@ def _multi_worker(cluster: Cluster) -> tf.distribute.Strategy:
         if "startup" not in str(error):
             raise
         raise HomeError(
-            "`training.strategy: multi_worker` must begin before TensorFlow computes "
-            "anything in the process. Train first, or in a process of its own"
+            "`training.strategy: multi_worker` must start before TensorFlow computes "
+            "anything in the process. Train first, or in a separate process"
         ) from None
     _end_on_sigterm()
     return strategy
@@ -124,7 +125,7 @@ def _end_on_sigterm() -> None:
 def _check_alone(name: str, cluster: Cluster) -> None:
     if cluster.workers > 1 or cluster.parameter_servers:
         raise HomeError(
-            f"`training.strategy: {name}` trains in one process, and `{VARIABLE}` "
+            f"`training.strategy: {name}` trains in one process, but `{VARIABLE}` "
             f"names {cluster.workers} workers and {cluster.parameter_servers} "
             "parameter servers. Set `training.strategy: multi_worker`, or unset "
             f"`{VARIABLE}`"

@@ -122,11 +122,11 @@ def _open_data(
     """Yields the data, and the run to start from, if there is one."""
     if start_from is None:
         if new_statistics:
-            raise HomeError("`new_statistics` goes with an earlier run to start from")
+            raise HomeError("`new_statistics` requires an earlier run to start from")
         origin = started_from(run)
         if origin is not None:
             raise HomeError(
-                f"{run.folder}: began with the weights of {origin}. Name that run "
+                f"{run.folder}: started from the weights of {origin}. Name that run "
                 "again to resume, or another folder"
             )
         yield DatasetDirectory.of(data), None

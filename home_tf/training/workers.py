@@ -136,6 +136,6 @@ class Workers:
             if not self.several:
                 raise
             raise HomeError(
-                "another process of the training has ended, and its message says why. "
-                "Start all of them again to resume from the last checkpoint"
+                "another process of the training has stopped; its message says why. "
+                "Start all processes again to resume from the last checkpoint"
             ) from None

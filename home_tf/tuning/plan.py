@@ -69,6 +69,6 @@ class Plan:
             different.append("the space")
         if different:
             raise HomeError(
-                f"{out}: holds another search, which differs in "
-                f"{', '.join(different)}. Name another folder, or remove this one"
+                f"{out}: contains a different search; it differs in "
+                f"{', '.join(different)}. Choose another folder, or remove this one"
             )

@@ -78,7 +78,7 @@ class Choices:
     def __post_init__(self) -> None:
         if len(self.choices) < 2:
             raise HomeError(
-                f"`choices` must have two values or more. Received: {self.choices!r}"
+                f"`choices` must have at least two values. Received: {self.choices!r}"
             )
 
     @property
@@ -120,7 +120,9 @@ def make_space(values: Mapping[str, Any]) -> Space:
         HomeError: If it is empty, or an entry is neither.
     """
     if not values:
-        raise HomeError("the space must have at least one key. Received: none")
+        raise HomeError(
+            "the search space must have at least one key. Received: an empty one"
+        )
     return {key: _make(key, found) for key, found in values.items()}
 
 
@@ -139,6 +141,6 @@ def _make(key: str, found: Any) -> Range | Choices:
     except HomeError as error:
         raise HomeError(f"`{key}`: {error}") from None
     raise HomeError(
-        f"`{key}` must be such as {{low: 0.001, high: 0.01, log: true}} or {{choices: "
+        f"`{key}` must look like {{low: 0.001, high: 0.01, log: true}} or {{choices: "
         f"[16, 32]}}. Received: {found!r}"
     )

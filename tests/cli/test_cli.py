@@ -124,15 +124,21 @@ def test_options_of_training_that_exclude_one_another(home_tf_here, folder, tmp_
     records = ("--data", folder / "records")
     for options, message in (
         ((), "needs --data, or --progressive"),
-        ((*records, "--progressive"), "`--data` does not go with `--progressive`"),
-        (("--progressive", "--epochs", 2), "`--epochs` does not go with"),
-        (("--progressive", "--new-statistics"), "`--new-statistics` does not go"),
-        ((*records, "--start-days", 2), "go with `--progressive`"),
-        ((*records, "--new-statistics", *KERAS), "goes with an earlier run"),
+        (
+            (*records, "--progressive"),
+            "`--data` cannot be combined with `--progressive`",
+        ),
+        (("--progressive", "--epochs", 2), "`--epochs` cannot be combined with"),
+        (
+            ("--progressive", "--new-statistics"),
+            "`--new-statistics` cannot be combined",
+        ),
+        ((*records, "--start-days", 2), "require `--progressive`"),
+        ((*records, "--new-statistics", *KERAS), "requires an earlier run"),
     ):
         assert_one_line_error(home_tf_here(*train, *options), message)
     predict = ("predict", *records, "--out", tmp_path / "out")
-    assert_one_line_error(home_tf_here(*predict), "name the model that predicts")
+    assert_one_line_error(home_tf_here(*predict), "name the model: an `export`")
 
 
 @pytest.mark.slow
@@ -174,10 +180,10 @@ def test_what_the_experts_of_a_run_do(home_tf_here, run):
     runs_in_report = json.loads((out / "diagnostics.json").read_text())["runs"]
     assert list(runs_in_report) == [run.name, "other"]
     assert_one_line_error(
-        home_tf_here("diagnose", *runs), "name it with several `--run`"
+        home_tf_here("diagnose", *runs), "required with several `--run`"
     )
     assert_one_line_error(
-        home_tf_here("diagnose", "--run", run, "--out", out), "and not with one"
+        home_tf_here("diagnose", "--run", run, "--out", out), "not allowed with one"
     )
     assert_one_line_error(
         home_tf_here("diagnose", "--run", run, "--run", run, "--out", out),
@@ -315,9 +321,12 @@ def test_a_wrong_configuration(home_tf_here, folder, prepared, tmp_path):
 
 
 def test_a_run_or_a_split_that_is_not_there(home_tf_here, tmp_path):
-    assert_one_line_error(home_tf_here("evaluate", "--run", tmp_path), "no run here")
     assert_one_line_error(
-        home_tf("export", "--run", tmp_path, "--out", tmp_path / "m"), "no run here"
+        home_tf_here("evaluate", "--run", tmp_path), "does not contain a run"
+    )
+    assert_one_line_error(
+        home_tf("export", "--run", tmp_path, "--out", tmp_path / "m"),
+        "does not contain a run",
     )
 
 
@@ -332,16 +341,16 @@ def test_a_rollback_goes_back_a_version_and_takes_nothing_else(home_tf_here, tmp
         ("--score-weights", "is_click=1"),
     ):
         done = home_tf_here(*export, "--rollback", option, value)
-        assert_one_line_error(done, f"`{option}` does not go with `--rollback`")
+        assert_one_line_error(done, f"`{option}` cannot be combined with `--rollback`")
     assert_one_line_error(
-        home_tf_here(*export), "needs --run, to export one, or --rollback"
+        home_tf_here(*export), "needs --run RUN to export, or --rollback"
     )
     done = home_tf_here(*export, "--rollback")
     assert done.returncode == 0, done.stderr
     assert "version 4 is withdrawn, 3 is current again" in done.stdout
     assert not (tmp_path / "model" / "4").exists()
     done = home_tf_here(*export, "--rollback")
-    assert_one_line_error(done, "no version to go back to. Its versions: 3")
+    assert_one_line_error(done, "no version to roll back to. Versions: 3")
 
 
 def test_weights_of_the_score_that_are_none(home_tf_here, tmp_path):

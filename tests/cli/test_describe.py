@@ -113,7 +113,7 @@ def test_the_report_is_a_folder(run, data, tmp_path):
     wrong = run("describe", "--data", data, "--out", tmp_path / "report.html")
     assert wrong.returncode == 2
     assert wrong.stderr == (
-        "error: `--out` is a folder, in which report.html is written. Received: "
+        "error: `--out` must be a folder; report.html is written into it. Received: "
         f"{tmp_path / 'report.html'}\n"
     )
 

@@ -132,7 +132,7 @@ def test_a_dataset_with_next_to_nothing_has_a_page(tmp_path):
 
 def test_only_a_folder_of_its_own_is_replaced(found, report, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(HomeError, match="which holds something else"):
+    with pytest.raises(HomeError, match="which contains something else"):
         save_description(found, tmp_path)
     before = (report / "report.html").read_bytes()
     save_description(found, report)

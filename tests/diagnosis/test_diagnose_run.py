@@ -114,5 +114,5 @@ def test_another_training_takes_the_figures_away(run, tmp_path):
 def test_what_cannot_be_diagnosed_is_told(run, tmp_path):
     with pytest.raises(HomeError, match=r"no rows in the split 'tset', which a diag"):
         diagnose_run(run, split="tset")
-    with pytest.raises(HomeError, match=r"no run here"):
+    with pytest.raises(HomeError, match=r"does not contain a run"):
         diagnose_run(Run(tmp_path))

@@ -183,5 +183,5 @@ def test_what_it_cannot_do_is_told():
         ExpertMonitor(HELD_OUT, every=0)
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
     model.compile("sgd", loss="mse")
-    with pytest.raises(HomeError, match=r"must have one layer with experts"):
+    with pytest.raises(HomeError, match=r"must contain one layer with experts"):
         model.fit(X, X[:, 0], callbacks=[ExpertMonitor(HELD_OUT)], verbose=0)

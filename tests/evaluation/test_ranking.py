@@ -223,7 +223,7 @@ def test_a_million_rows_take_no_loop_over_users():
 @pytest.mark.parametrize(
     ("labels", "scores", "message"),
     [
-        ([0, 1, 1], [0.1, 0.2], "`scores` must have a value for each label. Rec"),
+        ([0, 1, 1], [0.1, 0.2], "`scores` must have one value per label. Rec"),
         ([0, 1], [0.1, np.nan], "`scores` must not be NaN.*1 of 2 rows, .* row 1"),
         ([0, 0.5], [0.1, 0.2], "`labels` must be 0 or 1.*Received: 0.5 in row 1"),
         ([0, 2], [0.1, 0.2], "`labels` must be 0 or 1.*Received: 2 in row 1"),
@@ -247,7 +247,7 @@ def test_bad_weights_are_refused(weight):
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ([1, 2, 3], "`groups` must have a value for each label. Received: 3 groups"),
+        ([1, 2, 3], "`groups` must have one value per label. Received: 3 groups"),
         ([1.0, 2.0], "`groups` must be a vector of integers or strings.*float64"),
         (np.array(["a", None]), "`groups` must be a vector of integers or strings"),
         ([[1, 2]], r"`groups` must be a vector .*shape \(1, 2\)"),

@@ -65,7 +65,7 @@ def test_of_rows_that_are_equally_late_the_last_is_held(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("latest_by", "received"),
     [
-        ("day", "'day', which is no column here"),
+        ("day", "'day', which is not a column here"),
         ("kind", r"'kind', which holds string of shape \[\]"),
         ("tags", r"'tags', which holds int32 of shape \[2\]"),
     ],

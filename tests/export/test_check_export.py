@@ -97,7 +97,7 @@ BROKEN = {
     ),
     "a warm-up request": (
         {"predict": nan_for_few},
-        r"`predict` answers NaN or infinity for 'click'$",
+        r"`predict` returns NaN or infinity for 'click'$",
     ),
     "rank": (
         {"rank": add},
@@ -140,7 +140,9 @@ def test_it_loads_as_in_tf_serving_in_a_process_without_this_package(trained, lo
 def test_the_process_refuses_this_package_and_legacy_keras():
     finder = RefusingFinder()
     for name in ("home_tf.layers", "tf_keras", "tensorflow_recommenders"):
-        with pytest.raises(ImportError, match=f"{name} is refused: the SavedModel"):
+        with pytest.raises(
+            ImportError, match=f"{name} must not be imported: the SavedModel"
+        ):
             finder.find_spec(name)
     assert finder.find_spec("home_tf_other") is None
 
@@ -154,6 +156,6 @@ def test_the_check_tells_how_its_process_ended(tmp_path):
     python.chmod(0o755)
     with pytest.raises(HomeError, match=r"was ended by SIGKILL. If this machine is"):
         check_export(tmp_path, REQUESTS, python=str(python))
-    message = r"does not load and answer in a process with only TensorFlow: .*"
+    message = r"cannot be loaded and called in a process that has only TensorFlow: .*"
     with pytest.raises(HomeError, match=message):
         check_export(tmp_path, REQUESTS)

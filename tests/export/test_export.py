@@ -446,7 +446,7 @@ def test_tables_whose_loss_cannot_be_measured_are_refused():
     [
         ({"tables": "int4"}, "`tables` .* Received: 'int4'"),
         ({"tables": "int8", "max_auc_loss": -1.0}, "`max_auc_loss` .* Received: -1"),
-        ({"max_auc_loss": 0.1}, "`max_auc_loss` goes with `tables` float16 or int8"),
+        ({"max_auc_loss": 0.1}, "`max_auc_loss` requires `tables` float16 or int8"),
     ],
 )
 def test_arguments_of_quantization_are_checked(trained, tmp_path, arguments, message):

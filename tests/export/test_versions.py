@@ -31,7 +31,7 @@ def test_a_withdrawn_version_is_not_seen_and_its_number_not_used_again(tmp_path)
     assert publish(versions) == tmp_path / "11"
     assert versions.roll_back() == (11, 2)
     assert versions.roll_back() == (2, 1)
-    with pytest.raises(HomeError, match=r"no version to go back to. Its versions: 1$"):
+    with pytest.raises(HomeError, match=r"no version to roll back to. Versions: 1$"):
         versions.roll_back()
     with pytest.raises(HomeError, match=r"none: no such folder"):
         Versions(tmp_path / "none").roll_back()

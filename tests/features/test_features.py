@@ -9,17 +9,17 @@ from home_tf.features import CategoricalFeature, NumericFeature, check_reference
 @pytest.mark.parametrize(
     ("kind", "arguments", "message"),
     [
-        (CategoricalFeature, {}, "give `width`, or `table`"),
+        (CategoricalFeature, {}, "set `width`, or `table`"),
         (CategoricalFeature, {"width": 0}, "`width` must be greater than 0"),
         (
             CategoricalFeature,
             {"width": 2, "pooling": "max"},
             "`pooling` must be 'mean'",
         ),
-        (CategoricalFeature, {"width": 2, "buckets": 9}, "`buckets` goes with"),
+        (CategoricalFeature, {"width": 2, "buckets": 9}, "`buckets` and"),
         (NumericFeature, {"transform": "sqrt"}, "`transform` must be 'none' or"),
-        (NumericFeature, {"buckets": 3}, "`buckets` and `width` go with"),
-        (NumericFeature, {"width": 3}, "`buckets` and `width` go with"),
+        (NumericFeature, {"buckets": 3}, "`buckets` and `width` require"),
+        (NumericFeature, {"width": 3}, "`buckets` and `width` require"),
     ],
 )
 def test_a_wrong_feature_is_told(kind, arguments, message):

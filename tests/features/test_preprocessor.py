@@ -158,7 +158,9 @@ def test_broken_side_files_are_named(small_config, prepared, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(prepared, copy)
     (copy / "vocabularies" / "user_id.csv").write_text("id\n3\n")
-    with pytest.raises(HomeError, match=r"user_id.csv: a vocabulary has the columns"):
+    with pytest.raises(
+        HomeError, match=r"user_id.csv: a vocabulary must have the columns"
+    ):
         make_preprocessor(small_config(), copy)
     statistics = json.loads((copy / "statistics.json").read_text())
     del statistics["video_impressions"]
@@ -215,7 +217,7 @@ def with_statistics(prepared, tmp_path):
             "duration_ms",
             {"quantiles": []},
             "`duration_ms.quantiles`, which feature `duration_ms` needs, is empty: no "
-            "training row has a number in this column. Leave it out of the features",
+            "training row has a number in this column. Remove it from the features",
         ),
         *(
             (
@@ -390,7 +392,7 @@ def test_the_value_of_keras_own_token_is_one_like_any(small_config, prepared, co
     [
         (
             "value,count\n7,3\n7,2\n",
-            "must have every value once. Received: 7 more",
+            "must have each value only once. Received: 7 more",
         ),
         ("value,count\n7,3\n1.5,2\n", "must be integers. Received: '1.5'"),
         ("value,count\nseven,3\n", "must be integers. Received: 'seven'"),
@@ -398,7 +400,7 @@ def test_the_value_of_keras_own_token_is_one_like_any(small_config, prepared, co
         ("value,count\n", "no training row has a value in column 'user_id'"),
         (
             "value,count\n7,1\n8,1\n",
-            "was seen in `min_count` 2 training rows, the",
+            "occurs in `min_count` 2 training rows, the",
         ),
     ],
 )

@@ -35,10 +35,10 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("files", "given", "said"),
     [
-        (["none.csv"], {}, r"^`FILES`: no file is called none\.csv in "),
-        (["none_*.csv"], {}, r"^`FILES`: no file is called none_\*\.csv in "),
+        (["none.csv"], {}, r"^`FILES`: no file matches none\.csv in "),
+        (["none_*.csv"], {}, r"^`FILES`: no file matches none_\*\.csv in "),
         (["empty.csv"], {}, r"^empty\.csv has no rows$"),
-        (["cut.csv.gz"], {}, r"cut\.csv\.gz: is damaged or cut "),
+        (["cut.csv.gz"], {}, r"cut\.csv\.gz: is damaged or truncated "),
         (
             ["late.csv"],
             {},
@@ -50,27 +50,27 @@ def folder(tmp_path, monkeypatch):
             r"^no column can be a feature \(there are only labels\)\. N",
         ),
         (["log.csv"], {"types": {"colour": "NOTHING"}}, r"^`FILES`: .*NOTHING"),
-        (["unlabelled.csv"], {}, r"^no column looks like a label, which is 1 where"),
+        (["unlabelled.csv"], {}, r"^no column looks like a label \(1 where"),
         (["log.csv"], {"labels": ["clik"]}, r"^`--label`: no column `clik` in the log"),
         (
             ["log.csv"],
             {"labels": ["colour"]},
-            r"^`--label`: `colour` has 5 values, and",
+            r"^`--label`: `colour` has 5 values, but",
         ),
         (
             ["log.csv"],
             {"user": "usr"},
-            r"^`--user`: no column `usr` in the log\. The c",
+            r"^`--user`: no column `usr` in the log\. Its c",
         ),
         (
             ["log.csv"],
             {"item": "itm"},
-            r"^`--item`: no column `itm` in the log\. The c",
+            r"^`--item`: no column `itm` in the log\. Its c",
         ),
         (
             ["log.csv"],
             {"user": "click"},
-            r"^`click` cannot be a user or an item and so",
+            r"^`click` cannot be a user or item id and so",
         ),
         (
             ["log.csv"],
@@ -111,5 +111,5 @@ def test_a_file_that_may_have_been_edited_stays(folder):
 
 
 def test_a_folder_that_is_not_there_is_told(folder):
-    with pytest.raises(HomeError, match=r"^configs is no folder: make it first$"):
+    with pytest.raises(HomeError, match=r"^configs is not a folder: create it first$"):
         init(["log.csv"], "configs/config.yaml")

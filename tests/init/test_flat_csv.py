@@ -74,7 +74,7 @@ def test_two_texts_are_a_label_whose_ones_are_the_rarer(people, first, prepare_i
     found = first("people.csv.gz")
     assert found.values["tasks"] == {"income_50000": {"group": "main"}}
     assert found.values["data"]["columns"]["income_50000"] == "income = '50000+'"
-    assert "A guess: no column is named like an outcome" in found.text
+    assert "A guess: no column has the name of an outcome" in found.text
     rows = prepare_it()
     assert sum(rows.values()) == ROWS
     assert rows["test"] == pytest.approx(ROWS / 10, rel=0.3)

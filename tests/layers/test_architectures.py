@@ -278,7 +278,7 @@ def test_one_configuration_fits_every_architecture():
     ("arguments", "message"),
     [
         ({"groups": {}}, r"`task_groups` must be a dict .* Received: \{\}"),
-        ({"groups": {"a": ["x"], "b": ["x"]}}, r"name every task once"),
+        ({"groups": {"a": ["x"], "b": ["x"]}}, r"contain each task only once"),
         ({"expert": "gelu"}, r"`expert` must be an `Expert` or .* Received: 'gelu'"),
     ],
 )

@@ -409,7 +409,7 @@ def test_a_group_may_have_the_name_of_its_task():
             {"task_groups": {"a": ["x"], "b": ["x"]}},
             r"task 'x' in group 'a' and in group 'b'",
         ),
-        ({"task_groups": {"a": ["x", "x"]}}, r"name every task once"),
+        ({"task_groups": {"a": ["x", "x"]}}, r"contain each task only once"),
         ({"task_groups": {"shared": ["x"]}}, r"must not name a group 'shared'"),
         ({"expert": "gelu"}, r"`expert` must be an `Expert` or .* Received: 'gelu'"),
         ({"feature_gate": True}, r"`feature_gate` must be one of"),

@@ -56,7 +56,7 @@ def test_prior_rates_are_checked(rates):
 
 @pytest.mark.parametrize("tasks", [[], ["click", "click"], "click"])
 def test_tasks_must_be_different_names(tasks):
-    with pytest.raises(ValueError, match=r"`tasks` must be a sequence of different"):
+    with pytest.raises(ValueError, match=r"`tasks` must be a sequence of distinct"):
         TaskTowers(tasks)
 
 

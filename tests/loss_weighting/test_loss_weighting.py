@@ -552,7 +552,7 @@ def test_wrong_use_is_told_in_one_line(model_class):
         model_class(plain, ["click"], loss_weighting="gradnorm")
     weighting = PCGrad()
     model_class(network, TASKS, loss_weighting=weighting)
-    with pytest.raises(ValueError, match=r"must be an object of one model only"):
+    with pytest.raises(ValueError, match=r"must not be shared between models"):
         model_class(network, TASKS, loss_weighting=weighting)
 
 

@@ -282,7 +282,7 @@ def test_arguments_out_of_range_are_named(arguments, message):
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        (None, "`groups` must be the group of each row. Received: groups=None"),
+        (None, "`groups` must be given: the group of each row. Received: groups=None"),
         ([0.0, 1.0], "must be integer ids. Received: dtype=float32.* `Hashing`"),
         (["a", "b"], "must be integer ids. Received: dtype=string"),
     ],

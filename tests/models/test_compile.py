@@ -55,7 +55,7 @@ def make_data(rows=64):
         ({"metrics": {"click": "auc"}}, "`metrics` must hold objects of .* 'auc'"),
         (
             {"metrics": {"click": MaskedAUC()}},
-            "must not report 'click_auc' twice: give one another name",
+            "must not report 'click_auc' twice: rename one of them",
         ),
     ],
 )

@@ -224,16 +224,22 @@ def test_calls_without_a_model_or_rows_are_refused(trained, rows, tmp_path):
     for wrong, match in (
         ({}, "name the model"),
         ({"export": version, "run": run.folder}, "not both"),
-        ({"export": tmp_path}, "no exported model here"),
-        ({"export": version, "split": "test"}, "`split` goes with a dataset directory"),
-        ({"export": version, "columns": ["predicted_is_click"]}, "what is predicted"),
+        ({"export": tmp_path}, "does not contain an exported model"),
+        ({"export": version, "split": "test"}, "`split` requires a dataset directory"),
+        (
+            {"export": version, "columns": ["predicted_is_click"]},
+            "the name of a prediction",
+        ),
         ({"export": version, "batch_size": 0}, "`batch_size` must be at least 1"),
-        ({"export": version, "engine": "spark"}, "Spark writes the rows in no order"),
+        (
+            {"export": version, "engine": "spark"},
+            "Spark writes the rows in no particular order",
+        ),
         ({"run": run.folder, "engine": "spark"}, "each executor loads an `export`"),
     ):
         with pytest.raises(HomeError, match=match):
             predict(files, out, **wrong)
-    with pytest.raises(HomeError, match="no file is called"):
+    with pytest.raises(HomeError, match="no file matches"):
         predict(tmp_path / "none.parquet", out, export=version)
     # They leave nothing that another call would stumble over.
     assert not list(out.iterdir())

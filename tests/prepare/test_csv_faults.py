@@ -69,8 +69,8 @@ def test_without_faults_all_rows_are_read(run):
 @pytest.mark.parametrize("shown", ["age", "Age"])
 def test_a_header_names_a_column_twice(run, tmp_path, shown):
     assert message(run, header=f"age,job,outcome,{shown}") == (
-        f"{tmp_path}/log_1.csv: the header names `{shown}` twice, in whatever letters. "
-        "Give each column a name of its own"
+        f"{tmp_path}/log_1.csv: the header names `{shown}` twice (upper and lower case "
+        "are the same). Give each column its own name"
     )
 
 

@@ -26,8 +26,7 @@ TASKS = (
     "is_forward",
 )
 NO_HISTORY = (
-    "no file is called history_impressions*.parquet in {}: nothing counts as history "
-    "only"
+    "no file matches history_impressions*.parquet in {}: nothing counts as history only"
 )
 SEQUENCES = ("user_watched_videos", "user_liked_videos")
 
@@ -194,7 +193,7 @@ def test_too_many_rows_without_a_match_are_an_error(source, tmp_path, edit):
     edit(source, "log_*", change)
     said = (
         r"^320 of 400 rows have a user_id that is not in `users`\. Name the right key "
-        r"or files, or allow it by `data\.tables\.users\.max_unmatched`$"
+        r"or files, or allow it with `data\.tables\.users\.max_unmatched`$"
     )
     with pytest.raises(HomeError, match=said):
         prepare(source, tmp_path / "out")

@@ -46,9 +46,9 @@ def test_a_missing_folder_is_named(error, tmp_path):
 @pytest.mark.parametrize(
     ("file", "said"),
     [
-        (LOG, "`data.log`: no file is called log_standard*.csv* in"),
-        (USERS, "`data.tables.users.files`: no file is called user_features_*.csv*"),
-        (VIDEOS, "`data.tables.videos.files`: no file is called video_features_basic"),
+        (LOG, "`data.log`: no file matches log_standard*.csv* in"),
+        (USERS, "`data.tables.users.files`: no file matches user_features_*.csv*"),
+        (VIDEOS, "`data.tables.videos.files`: no file matches video_features_basic"),
     ],
 )
 def test_a_missing_file_is_named(source, error, file, said):
@@ -155,7 +155,7 @@ def test_a_split_without_a_test_day_needs_two(source, edit, error, tmp_path):
     }
     edit(source, "log_*", lambda number, row: row.update(date=20220425))
     message = error(split={"test": "none"})
-    assert "at least 2 days, to train and validate on" in message
+    assert "at least 2 days, to train and to validate on" in message
 
 
 @pytest.mark.slow
@@ -218,12 +218,12 @@ def test_a_full_disk_leaves_nothing(source, error, limited_files):
     [
         (
             {"engine": "dask"},
-            r"^`engine` must be duckdb, spark or a session of Spark\.",
+            r"^`engine` must be duckdb, spark or a Spark session\.",
         ),
         ({"engine": 5}, r"^`engine` must be .* Received: 5$"),
         (
             {"master": "local[2]"},
-            r"^`master` goes with `engine` spark\. Received: 'loc",
+            r"^`master` requires `engine` spark\. Received: 'loc",
         ),
         ({"memory": "much"}, "^`memory`: "),
     ],

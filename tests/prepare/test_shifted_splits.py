@@ -71,5 +71,5 @@ def test_a_shift_leaves_rows_to_train_on():
     SplitConfig(by="shares", shift=7)
     with pytest.raises(HomeError, match=r"leave rows to train on.*, `shift` 9"):
         SplitConfig(by="shares", shift=9)
-    with pytest.raises(HomeError, match=r"`shift` goes with `by: shares`"):
+    with pytest.raises(HomeError, match=r"`shift` requires `by: shares`"):
         SplitConfig(shift=1)

@@ -166,7 +166,7 @@ def test_which_rows_are_kept(shop, tmp_path):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"time": None}, "need the time of a row: give `data.time` or `data.day`"),
+        ({"time": None}, "need the time of each row: set `data.time` or `data.day`"),
         ({"time": "length(visitor)"}, "Date out of range"),
         ({"time": "visitor"}, 'invalid timestamp field format: "v'),
         ({"where": "brnd = 1"}, '"brnd" not found'),
@@ -174,7 +174,7 @@ def test_which_rows_are_kept(shop, tmp_path):
         ({"history": {"visitor": {"key": "user"}}}, "needs `pair_"),
         (
             {"split": {"by": "column", "column": "brand"}},
-            "`data.split.column` must say train, validation, test or nothing. Received",
+            "`data.split.column` must be train, validation, test or missing. Received",
         ),
         ({"split": {"by": "column", "column": "fold"}}, "no column `fold`"),
         (

@@ -144,7 +144,8 @@ def test_the_log_may_be_a_table_of_the_session(shop, tmp_path, spark, read_split
         ({"time": "visitor"}, 'invalid timestamp field format: "v'),
         (
             {"columns": {"weekday": "row_number() OVER ()"}},
-            "on Spark, SQL must not look at other rows. Received: 'row_number()",
+            "on Spark, an SQL expression must not use other rows. Received: "
+            "'row_number()",
         ),
         (
             {"columns": {"weekday": "1", "cart": "5"}},

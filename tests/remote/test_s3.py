@@ -196,7 +196,9 @@ def test_a_storage_that_does_not_answer_is_told(storage, uploaded, home_tf, how)
 def test_what_is_not_there_or_not_allowed_is_told(storage, uploaded, home_tf):
     done = home_tf("evaluate", "--run", f"{BASE}/none")
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {BASE}/none: no run here (no config.yaml).")
+    assert done.stderr.startswith(
+        f"error: {BASE}/none: does not contain a run (no config.yaml)."
+    )
     done = home_tf("describe", "--data", "s3://none/records")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

@@ -61,17 +61,20 @@ COMMANDS = {
     ),
     "a negative seed": ((*TRAIN, "--seed", -1), "`training.seed`: must be at least 0"),
     "no epochs": ((*TRAIN, "--epochs", 0), "`training.epochs`: must be greater than"),
-    "evaluate no run": (("evaluate", "--run", "{none}"), "no run here"),
-    "evaluate logs": (("evaluate", "--run", "{logs}"), "no run here (no config.yaml)"),
+    "evaluate no run": (("evaluate", "--run", "{none}"), "does not contain a run"),
+    "evaluate logs": (
+        ("evaluate", "--run", "{logs}"),
+        "does not contain a run (no config.yaml)",
+    ),
     "evaluate a split that is none": (
         ("evaluate", "--run", "{run}", "--split", "tset"),
-        "there is no split 'tset'. Its splits: train, validation, test",
+        "no split 'tset'. Its splits are: train, validation, test",
     ),
     "evaluate on nothing": (
         ("evaluate", "--run", "{run}", "--data", "{none}"),
         "there is no such directory",
     ),
-    "diagnose no run": (("diagnose", "--run", "{none}"), "no run here"),
+    "diagnose no run": (("diagnose", "--run", "{none}"), "does not contain a run"),
     "diagnose a split that is none": (
         ("diagnose", "--run", "{run}", "--split", "tset"),
         "no rows in the split 'tset', which a diagnosis needs",
@@ -80,23 +83,23 @@ COMMANDS = {
         ("diagnose", "--run", "{run}", "--features", "usr_*"),
         "`features` has 'usr_*', which matches no column of the features",
     ),
-    "export nothing": (("export", "--out", "{out}"), "`export` needs --run, to exp"),
+    "export nothing": (("export", "--out", "{out}"), "`export` needs --run RUN to exp"),
     "export no run": (
         ("export", "--run", "{none}", "--out", "{out}"),
-        "no run here",
+        "does not contain a run",
     ),
     "export to a file": (
         ("export", "--run", "{run}", "--out", "{config}"),
-        "is a file. Name a folder for the model's versions",
+        "is a file. Choose a folder for the model's versions",
     ),
     "export to a pattern": (
         ("export", "--run", "{run}", "--out", "{out}/mod[e]l*"),
-        "must have none of * ? [ ] in its path",
+        "must not have * ? [ ] in its path",
     ),
     "keep no version": ((*EXPORT, "--keep", 0), "`keep` must be at least 1"),
     "a loss of AUC that nothing loses": (
         (*EXPORT, "--max-auc-loss", 0.1),
-        "`max_auc_loss` goes with `tables` float16 or int8",
+        "`max_auc_loss` requires `tables` float16 or int8",
     ),
     "a negative loss of AUC": (
         (*EXPORT, "--tables", "int8", "--max-auc-loss", -1),
@@ -104,7 +107,7 @@ COMMANDS = {
     ),
     "weights of a score that are none": (
         (*EXPORT, "--score-weights", "is_click"),
-        "`--score-weights` must be such as",
+        "`--score-weights` must look like",
     ),
     "weights of an unknown task": (
         (*EXPORT, "--score-weights", "clik=1"),
@@ -116,19 +119,19 @@ COMMANDS = {
     ),
     "roll back nothing": (
         ("export", "--out", "{none}", "--rollback"),
-        "no such folder. Name a model's folder",
+        "no such folder. Choose a model's folder",
     ),
     "roll back the only version": (
         ("export", "--out", "{folder}", "--rollback"),
-        "there is no version to go back to. Its versions: none",
+        "there is no version to roll back to. Versions: none",
     ),
     "a first configuration of nothing": (
         ("init", "{none}", "--out", "{out}"),
-        "`FILES`: no file is called",
+        "`FILES`: no file matches",
     ),
     "a first configuration over another": (
         ("init", "{logs}/*.csv", "--out", "{config}"),
-        "exists, and may have been edited. Remove it, or write another file",
+        "exists and may have been edited. Remove it, or choose another file",
     ),
     "prepare nothing": (
         (*PREPARE_CONFIG, "--source", "{none}", "--out", "{out}"),
@@ -136,15 +139,15 @@ COMMANDS = {
     ),
     "prepare an empty folder": (
         (*PREPARE_CONFIG, "--source", "{folder}", "--out", "{out}"),
-        "`data.log`: no file is called log_standard*.csv* in",
+        "`data.log`: no file matches log_standard*.csv* in",
     ),
     "prepare into something else": (
         (*PREPARE_CONFIG, "--source", "{logs}", "--out", "{logs}"),
-        "the folder to write must be new, empty, or written by the same command",
+        "the folder to write must be new, empty, or the output of an earlier call",
     ),
     "prepare into a file": (
         (*PREPARE_CONFIG, "--source", "{logs}", "--out", "{config}"),
-        "the folder to write must be new, empty, or written by the same command",
+        "the folder to write must be new, empty, or the output of an earlier call",
     ),
     "no shards": ((*PREPARE, "--shards", 0), "`shards` must be at least 1"),
     "a negative seed of the order": (
@@ -162,12 +165,12 @@ COMMANDS = {
     "a negative seed of the logs": ((*GENERATE, "--seed", -1), "`seed` must be at"),
     "generate into something else": (
         ("generate", "kuairand", "--out", "{data}"),
-        "the folder to write must be new, empty, or written by the same command",
+        "the folder to write must be new, empty, or the output of an earlier call",
     ),
-    "compare nothing": (COMPARE, "no file is called log_standard*.csv* in "),
+    "compare nothing": (COMPARE, "no file matches log_standard*.csv* in "),
     "compare what is none": (
         (*COMPARE, "--source", "{logs}", "--architectures", "moe"),
-        "`architectures` has an unknown name",
+        "`architectures` contains an unknown name",
     ),
     "compare on more days than there are": (
         (*COMPARE, "--source", "{logs}", "--folds", 30),

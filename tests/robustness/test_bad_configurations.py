@@ -50,11 +50,11 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
         ({"features.x": {"type": "categorical"}}, r"`features.x`: give `width`"),
         (
             {"features.x": {"type": "categorical", "width": 2, "buckets": 9}},
-            r"`features.x`: `buckets` goes with `encoding: hashed`",
+            r"`features.x`: `buckets` and `encoding: hashed` require",
         ),
         (
             {"features.x": {**HASHED, "oov_buckets": 2}},
-            r"`features.x`: `min_count` and `oov_buckets` go with `encoding: vocab",
+            r"`features.x`: `min_count` and `oov_buckets` require `encoding: vocab",
         ),
         (
             {"features.x": {"type": "categorical", "table": "user_id", "min_count": 2}},
@@ -72,11 +72,11 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
         ),
         (
             {"features.x": {"type": "numeric", "encoding": "bucketized"}},
-            r"`buckets` and `width` go with `encoding: bucketized`",
+            r"`buckets` and `width` require `encoding: bucketized`",
         ),
         (
             {"features.x": {"type": "categorical", "table": "tags"}},
-            r"`features.x.table` names 'tags', which is no categorical feature",
+            r"`features.x.table` names 'tags', which is not a categorical feature",
         ),
         (
             {"features.is_like": {"type": "numeric"}},
@@ -84,27 +84,28 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
         ),
         (
             {"serving.request_features": ["user_*", "usr_*"]},
-            r"`serving.request_features` has 'usr_\*', which is no feature",
+            r"`serving.request_features` has 'usr_\*', which is not a feature",
         ),
         (
             {
                 "serving.request_features": [],
                 "serving.candidates": {"column": "video_id", "latest_by": "date"},
             },
-            r"`serving.candidates` goes with `serving.request_features`",
+            r"`serving.candidates` requires `serving.request_features`",
         ),
         (
             {"serving.candidates": {"column": "user_id", "latest_by": "date"}},
-            r"`serving.candidates.column` is 'user_id', which no categorical feature "
-            r"of the candidates reads; they read \['author_id', .*'video_id'\]",
+            "`serving.candidates.column` is 'user_id', which no categorical feature "
+            r"of the candidates reads. Columns that they read: \['author_id', "
+            r".*'video_id'\]",
         ),
         (
             {"serving.request_features": ["*"]},
-            r"`serving.request_features` has all features",
+            r"`serving.request_features` contains all features",
         ),
         (
             {"features.x": {"type": "categorical", "column": "user_id", "width": 2}},
-            r"feature `x` reads `user_id` as one of `serving.request_features` does",
+            r"feature `x` reads `user_id` like one of `serving.request_features`",
         ),
         (
             {"serving.score": {"weights": {"clik": 1.0}}},
@@ -115,18 +116,18 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
                 "serving.score": {"weights": {"is_like": 1.0}},
                 "tasks.score": {"group": "inter"},
             },
-            r"`serving.score` gives an output `score`, and so does the task",
+            r"`serving.score` adds an output `score`, which is also the name of a task",
         ),
         (
             {"tasks": {"is like": {"group": "inter"}}},
-            r"name of a task must be of letters, .* Received: 'is like'$",
+            r"name of a task must consist of letters, .* Received: 'is like'$",
         ),
         ({"tasks": {"": {"group": "inter"}}}, r"name of a task .* Received: ''$"),
         ({"training.monitor_tasks": ["clik"]}, r"names unknown tasks \['clik'\]"),
         ({"training.loss_weighting": "kendall"}, r"`training.loss_weighting`: .*'sum'"),
         (
             {"training.select_by": "gauc", "evaluation.group_by": None},
-            r"`training.select_by` is gauc, which needs groups: give the column",
+            r"`training.select_by` is gauc, which needs groups: set `evaluation",
         ),
         (
             {"features.numeric_features": {"type": "numeric"}},
@@ -134,7 +135,7 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
         ),
         (
             {"training.gradnorm_alpha": 0.5},
-            r"`training`: `gradnorm_alpha` goes with `loss_weighting: gradnorm`",
+            r"`training`: `gradnorm_alpha` requires `loss_weighting: gradnorm`",
         ),
     ],
 )

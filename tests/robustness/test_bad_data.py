@@ -241,15 +241,15 @@ DAMAGES = {
     ),
     "a vocabulary of other columns": (
         write("vocabularies/user_id.csv", "id\n3\n"),
-        "a vocabulary has the columns value,count",
+        "a vocabulary must have the columns value,count",
     ),
     "a vocabulary with a gap": (
         write("vocabularies/user_id.csv", "value,count\n3\n"),
-        "a vocabulary has the columns value,count",
+        "a vocabulary must have the columns value,count",
     ),
     "a vocabulary with a value twice": (
         write("vocabularies/user_id.csv", "value,count\n3,9\n3,8\n"),
-        "must have every value once. Received: 3",
+        "must have each value only once. Received: 3",
     ),
     "a vocabulary of words for integers": (
         write("vocabularies/user_id.csv", "value,count\nann,9\n"),
@@ -265,11 +265,11 @@ DAMAGES = {
     ),
     "a vocabulary of rare values": (
         write("vocabularies/user_id.csv", "value,count\n1,1\n"),
-        "no value of column 'user_id' was seen in `min_count` 2 training rows",
+        "no value of column 'user_id' occurs in `min_count` 2 training rows",
     ),
     "a vocabulary that is no text": (
         write_bytes("vocabularies/user_id.csv", b"value,count\n\xff\xfe,1\n"),
-        "a vocabulary has the columns value,count",
+        "a vocabulary must have the columns value,count",
     ),
     "NaN in a feature": (
         put("video_impressions", np.nan),

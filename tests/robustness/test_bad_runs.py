@@ -56,7 +56,10 @@ def remove_files(pattern):
 
 UNREADABLE = "the checkpoint cannot be read ("
 DAMAGES = {
-    "no configuration": (remove("config.yaml"), "no run here (no config.yaml)"),
+    "no configuration": (
+        remove("config.yaml"),
+        "does not contain a run (no config.yaml)",
+    ),
     "an empty configuration": (write("config.yaml", ""), "a configuration is a map"),
     "a list for a configuration": (write("config.yaml", "[1]"), "is a mapping"),
     "a configuration that is no YAML": (write("config.yaml", "a: ["), "config.yaml, l"),
@@ -70,12 +73,12 @@ DAMAGES = {
     "null for a state": (write("run.json", "null"), "run.json: must be a JSON obj"),
     "half a state": (write("run.json", '{"data": '), "run.json: cannot be read as"),
     "an empty state": (write("run.json", ""), "run.json: cannot be read as JSON"),
-    "no state": (remove("run.json"), "does not say what data the run was trained on"),
+    "no state": (remove("run.json"), "does not say which data the run was trained on"),
     "a state without data": (
         write("run.json", "{}"),
-        "does not say what data the run was trained on",
+        "does not say which data the run was trained on",
     ),
-    "a number for the data": (state(data=3), "does not say what data the run was"),
+    "a number for the data": (state(data=3), "does not say which data the run was"),
     "data that is gone": (state(data="/nowhere/data"), "there is no such directory"),
     "data of another fingerprint": (
         state(data_sha256="0" * 64),
@@ -132,7 +135,7 @@ def test_a_command_refuses_it_in_one_line(run, tmp_path, damage, command):
 
 def test_curves_that_are_none_are_told_by_their_line(run):
     (run / "experts.jsonl").write_text('{"step": 0, "values": {}}\n[]\n')
-    with pytest.raises(HomeError, match=r"experts\.jsonl: line 2 is no JSON object"):
+    with pytest.raises(HomeError, match=r"experts\.jsonl: line 2 is not a JSON object"):
         diagnose_run(Run(run))
 
 

@@ -123,7 +123,7 @@ def test_a_checkpoint_by_position_is_told_in_one_line(tmp_path):
         restore(layer, tmp_path)
     assert str(error.value) == (
         f"{tmp_path}: was written by an earlier version of home_tf, which named "
-        "weights otherwise. Train again, into another folder"
+        "weights differently. Train again, into another folder"
     )
 
 
@@ -214,7 +214,9 @@ def test_weights_of_one_path_are_refused():
 
     twice = Twice()
     twice.build((None, 2))
-    with pytest.raises(ValueError, match=r"two of the path '(same/)?\w+'\. Give the"):
+    with pytest.raises(
+        ValueError, match=r"two weights with the path '(same/)?\w+'\. Give the"
+    ):
         named_variables(twice)
 
 

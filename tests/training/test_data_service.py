@@ -258,7 +258,7 @@ def test_a_service_that_is_not_there(config, prepared, tmp_path):
         train(config(training__data_service=address), prepared, tmp_path / "run")
     assert str(error.value) == (
         f"`training.data_service`: no tf.data service can be reached at {address}. "
-        "Start it by `home-tf data-service`, or correct the address"
+        "Start it with `home-tf data-service`, or correct the address"
     )
     assert not (tmp_path / "run").exists()
 
@@ -293,7 +293,9 @@ def test_a_service_that_ends_ends_the_training(config, prepared, tmp_path):
             os.kill(workers[2], signal.SIGKILL)
             _, errors = processes.communicate(timeout=60)
             assert processes.returncode == 2
-            assert "process 2 of 3 (from 0) has failed, and the others were" in errors
+            assert (
+                "process 2 of 3 (counted from 0) failed, so the others were" in errors
+            )
             assert not any(map(is_running, workers))
             _, errors = training.communicate(timeout=90)
         finally:

@@ -189,7 +189,8 @@ def test_a_full_disk_is_told_and_resumed_from(
         train(config, prepared, run.folder)
     assert ": the checkpoint cannot be written (" in str(error.value)
     assert str(error.value).endswith(
-        "The one before is kept: make room, then run the same command again to resume"
+        "The previous one is kept: free some space, then run the same command again to "
+        "resume"
     )
     assert steps_of(run) == [8, 12]
     train(config, prepared, run.folder)

@@ -137,7 +137,7 @@ def test_configurations_that_do_not_fit_are_refused():
             values["serving"] = {"score": score}
         return make_config(values)
 
-    with pytest.raises(HomeError, match="`loss` goes with `type: regression`"):
+    with pytest.raises(HomeError, match="`loss` requires `type: regression`"):
         make({"loss": "log1p"})
     with pytest.raises(HomeError, match=r"tasks\.time\.loss.*cubic"):
         make({"type": "regression", "loss": "cubic"})

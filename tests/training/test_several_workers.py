@@ -206,7 +206,10 @@ def test_a_dead_worker_ends_all(config_file, prepared, tmp_path):
         os.kill(workers[1], signal.SIGKILL)
         code, _, errors = finish(process, 60)
         assert code == 2
-        assert "process 1 of 2 (from 0) has failed, and the others were ended" in errors
+        assert (
+            "process 1 of 2 (counted from 0) failed, so the others were stopped"
+            in errors
+        )
         assert "it was ended by SIGKILL" in errors
         assert not any(map(is_running, workers))
 

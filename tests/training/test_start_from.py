@@ -179,9 +179,9 @@ def test_what_begins_so_resumes_and_is_measured(days, tmp_path):
     known = [value for value, count in counts[0].items() if count >= least]
     assert list(counts[1])[: len(known)] == known
     # And no other, nor none.
-    with pytest.raises(HomeError, match=r"began with the weights of .*parts"):
+    with pytest.raises(HomeError, match=r"started from the weights of .*parts"):
         train(load("after"), folder / "after", third.folder)
-    with pytest.raises(HomeError, match=r"began with the weights of .*parts"):
+    with pytest.raises(HomeError, match=r"started from the weights of .*parts"):
         train(load("after"), folder / "after", third.folder, start_from=run.folder)
 
 
@@ -197,8 +197,8 @@ def test_what_does_not_fit_is_refused(days, tmp_path):
     refuse("`training.learning_rate_decay` must be none", decayed, **begun)
     reset = load("after", reset_embeddings=True, epochs=2)
     refuse("would forget the embeddings", reset, **begun)
-    refuse("no run here", load("after"), start_from=tmp_path)
-    refuse("`new_statistics` goes with", load("after"), new_statistics=True)
+    refuse("does not contain a run", load("after"), start_from=tmp_path)
+    refuse("`new_statistics` requires", load("after"), new_statistics=True)
     other = load_config(
         folder / "config.yaml",
         {"model.tower_units": [4], "training.framework": FRAMEWORK},

@@ -96,5 +96,5 @@ def test_several_workers_do_not_read_from_a_data_service():
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     training = TrainingConfig(data_service="grpc://host:5050")
     line = refusal(check_options, strategy, training)
-    assert line.startswith("`training.data_service` goes with one process, ")
+    assert line.startswith("`training.data_service` works with one process")
     check_options(two_devices(), training)

@@ -263,7 +263,7 @@ def test_a_run_of_the_other_keras_is_told_in_one_line(
         with pytest.raises(HomeError) as error:
             command()
         assert str(error.value) == (
-            f"{run.folder}: was trained by {other}, and this is {this}. {remedy} "
+            f"{run.folder}: was trained with {other}, but this is {this}. {remedy} "
             "before TensorFlow is imported"
         )
 
@@ -291,7 +291,7 @@ def test_a_folder_of_something_else_is_left_alone(config, prepared, tmp_path):
 
 
 def test_a_run_without_a_checkpoint_cannot_be_measured(tmp_path):
-    with pytest.raises(HomeError, match=r"no run here \(no config.yaml\)"):
+    with pytest.raises(HomeError, match=r"does not contain a run \(no config.yaml\)"):
         evaluate_run(Run(tmp_path))
 
 

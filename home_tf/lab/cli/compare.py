@@ -102,7 +102,7 @@ def compare(
     if missing:
         raise HomeError(
             f"{len(missing)} trainings have no result (see {out / 'table.md'}). Run "
-            "the same command again to try them again"
+            "the same command again to retry them"
         )
 
 

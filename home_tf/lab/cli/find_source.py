@@ -50,8 +50,8 @@ def find_source(
     if generate is not None and _reads_generated(config.data.log):
         return generate()
     raise HomeError(
-        f"`data.log`: no file is called {_listed(config.data.log)} in {folder}. Give "
-        "the folder of the files by `--source`, or in `data.folder`"
+        f"`data.log`: no file matches {_listed(config.data.log)} in {folder}. Set "
+        "the folder of the files with `--source`, or in `data.folder`"
     )
 
 

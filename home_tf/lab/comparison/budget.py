@@ -132,8 +132,8 @@ def closest_units(
             return units
     raise HomeError(
         f"`budget` {what} cannot be met within {TOLERANCE:.0%} by scaling "
-        f"`expert.units`: {list(best())} come closest, {error_of(best()):+.1%}. Give "
-        "wider `expert.units`, or use the budget paper"
+        f"`expert.units`: {list(best())} come closest, {error_of(best()):+.1%}. Set "
+        "wider `expert.units`, or use the budget `paper`"
     )
 
 

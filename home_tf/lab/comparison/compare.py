@@ -123,8 +123,8 @@ def compare(
 def _check_groups(config: Config, metric: str) -> None:
     if metric == "gauc" and config.evaluation.group_by is None:
         raise HomeError(
-            "to select by GAUC, give the column of the users as `evaluation.group_by` "
-            "in the configuration. Or select by auc"
+            "to select by GAUC, set `evaluation.group_by` to the column of user ids. "
+            "Or select by auc"
         )
 
 

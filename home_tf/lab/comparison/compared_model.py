@@ -164,8 +164,8 @@ def compared_models(
         several, plus, changed = name.strip().partition("+")
         if changed == "*" and not changes:
             raise HomeError(
-                f"`architectures` names all changes by {name!r}, but there are none: "
-                "give a file of them by `--changes`"
+                f"`architectures` asks for all changes with {name!r}, but there are "
+                "none: pass a file of them with `--changes`"
             )
         each = changes if changed == "*" else [changed]
         found += [
@@ -182,7 +182,7 @@ def _change(one: ComparedModel, text: str, changes: Collection[str]) -> Compared
     if unknown:
         known = ", ".join(changes) or "none; `--changes` names a file of them"
         raise HomeError(
-            f"`architectures` has an unknown change. Received: {unknown[0]!r} in "
+            f"`architectures` contains an unknown change. Received: {unknown[0]!r} in "
             f"{one.name + text!r}. Known: {known}"
         )
     return replace(one, name=one.name + text, changes="+".join(names))
@@ -219,4 +219,6 @@ def _look_up(name: str) -> ComparedModel:
     known = list(dict.fromkeys(names))
     close = difflib.get_close_matches(name, [*known, *_several()], n=3)
     hint = f"Close: {', '.join(close)}" if close else f"Known: {', '.join(known)}"
-    raise HomeError(f"`architectures` has an unknown name. Received: {name!r}. {hint}")
+    raise HomeError(
+        f"`architectures` contains an unknown name. Received: {name!r}. {hint}"
+    )

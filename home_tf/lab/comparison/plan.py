@@ -115,8 +115,8 @@ class Plan:
         different += differing_keys(found.config, self.config)
         if different:
             raise HomeError(
-                f"{out}: holds another comparison, which differs in "
-                f"{', '.join(different)}. Name another folder, or remove this one"
+                f"{out}: contains a different comparison; it differs in "
+                f"{', '.join(different)}. Choose another folder, or remove this one"
             )
 
     @classmethod
@@ -127,14 +127,14 @@ class Plan:
             HomeError: If there is none, or another version of the package made it.
         """
         if not (out / "plan.json").is_file():
-            raise HomeError(f"{out}: no comparison here (no plan.json)")
+            raise HomeError(f"{out}: does not contain a comparison (no plan.json)")
         settings = read_json(out / "plan.json")
         known = {field.name for field in fields(cls)} - {"config"}
         if settings.keys() != known:
             different = ", ".join(sorted(settings.keys() ^ known))
             raise HomeError(
-                f"{out}: holds a comparison of another version of home_tf, whose plan "
-                f"differs in {different}. Name another folder"
+                f"{out}: contains a comparison of another version of home_tf; its plan "
+                f"differs in {different}. Choose another folder"
             )
         splits = tuple(settings.pop("splits"))
         return cls(config=load_config(out / "config.yaml"), splits=splits, **settings)

@@ -229,7 +229,7 @@ def test_a_split_by_time_is_one_fold(folder):
     [
         ({"data.time": "seen"}, None, "has 1 days, enough for 0 folds.*by: shares"),
         ({}, 9, "9 folds of .*leave no rows to train on.*`data.split.test`"),
-        ({"data.log": "nobody.csv"}, 1, "no file is called nobody.csv"),
+        ({"data.log": "nobody.csv"}, 1, "no file matches nobody.csv"),
         ({"features.hours.type": "numeric"}, 1, "hours"),
     ],
 )

@@ -328,7 +328,7 @@ def test_changes_may_be_added_and_stay_what_they_are(start, stub, tmp_path):
             r"unknown change. Received: 'slow' in 'home\+slow'. K",
         ),
         (["home+fast"], {}, r"Known: none; `--changes` names a file"),
-        (["home+*"], {}, r"all changes by 'home\+\*', but there are none"),
+        (["home+*"], {}, r"all changes with 'home\+\*', but there are none"),
         ([], {"a+b": {"training.epochs": 3}}, r"must consist of letters.*: 'a\+b'"),
         ([], {"a": 3}, r"'a' must be a mapping of dotted keys.*Received: 3"),
         ([], {"a": {}}, r"'a' must be a mapping"),
@@ -338,7 +338,7 @@ def test_changes_may_be_added_and_stay_what_they_are(start, stub, tmp_path):
         (
             [],
             {"a": {"features.*_ratio.transform": "log1p"}},
-            r"the change 'a': .*nothing there is like `\*_ratio`\. There are: user_id",
+            r"the change 'a': .*nothing there matches `\*_ratio`\. Available: user_id",
         ),
     ],
 )
@@ -470,9 +470,13 @@ def test_without_experts_there_are_no_anomalies(start, stub, tmp_path):
 
 def test_another_comparison_is_not_mixed_into_a_folder(start, stub, tmp_path):
     start()
-    with pytest.raises(HomeError, match=r"holds another comparison, .* in trials\. "):
+    with pytest.raises(
+        HomeError, match=r"contains a different comparison; .* in trials\. "
+    ):
         start(trials=3)
-    with pytest.raises(HomeError, match=r"holds another comparison, .* in budget\. "):
+    with pytest.raises(
+        HomeError, match=r"contains a different comparison; .* in budget\. "
+    ):
         start(budget="paper")
 
 
@@ -626,7 +630,7 @@ def test_jobs_run_in_processes_of_their_own_and_say_why_they_fail(
     run_jobs([Job(tmp_path, HOME, threads=1)], at_once=1, on_end=on_end)
     ((model, reason),) = ended
     assert model == HOME
-    assert "no comparison here (no plan.json)" in reason
+    assert "does not contain a comparison (no plan.json)" in reason
 
 
 def test_an_undefined_metric_is_none_and_empty_never_a_half(
@@ -775,7 +779,7 @@ def test_the_files_of_the_configuration_are_compared_on(write_config, tmp_path):
     replaced = {"log: log_standard*.csv*": "folder: mine\n  log: [rows.csv]"}
     file = write_config(replace=replaced)
     config = load_config(file)
-    with pytest.raises(HomeError, match=r"no file is called rows.csv in .*mine. Give"):
+    with pytest.raises(HomeError, match=r"no file matches rows.csv in .*mine. Give"):
         find_source(file, config, None, generate=lambda: tmp_path)
     (file.parent / "mine").mkdir()
     (file.parent / "mine" / "rows.csv").touch()
@@ -785,11 +789,11 @@ def test_the_files_of_the_configuration_are_compared_on(write_config, tmp_path):
 
 def test_the_command_line_checks_before_it_writes(write_config, logs, tmp_path):
     out = tmp_path / "out"
-    with pytest.raises(HomeError, match=r"`architectures` has an unknown name"):
+    with pytest.raises(HomeError, match=r"`architectures` contains an unknown name"):
         compare_command(write_config(), out, logs, architectures="home,hoem")
-    with pytest.raises(HomeError, match=r"no file is called log_standard.*`--source`"):
+    with pytest.raises(HomeError, match=r"no file matches log_standard.*`--source`"):
         compare_command(write_config(), out)
-    with pytest.raises(HomeError, match=r"no file is called log_standard"):
+    with pytest.raises(HomeError, match=r"no file matches log_standard"):
         compare_command(write_config(), out, Path(__file__).parent)
     assert not out.exists()
 

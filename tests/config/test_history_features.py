@@ -1,7 +1,7 @@
-from support.kuairand import kuairand_config
+from support.kuairand import CONFIG
 from support.shop import shop_config
 
-from home_tf.config import HistoryFeature, history_features
+from home_tf.config import HistoryFeature, history_features, load_config
 
 
 def test_the_features_of_history_are_told_by_their_names():
@@ -34,7 +34,7 @@ def test_the_longest_name_of_a_history_counts():
 
 
 def test_kuairand_has_33_counts_and_rates_and_2_lists():
-    found = history_features(kuairand_config())
+    found = history_features(load_config(CONFIG))
     assert sum(one.kind == "count" for one in found.values()) == 3
     assert sum(one.kind == "rate" for one in found.values()) == 30
     assert [name for name, one in found.items() if one.kind == "list"] == [

@@ -200,7 +200,7 @@ def test_outputs_that_are_no_numbers_are_told():
 
 
 def test_no_rows_have_no_figures():
-    with pytest.raises(ValueError, match="no rows"):
+    with pytest.raises(ValueError, match="no figures yet"):
         Figures().result()
 
 

@@ -200,7 +200,7 @@ def test_gradients_are_those_of_the_loss(name):
 def test_labels_of_other_tasks_are_told():
     layer = make("mmoe")
     with pytest.raises(
-        HomeError, match=r"of their tasks, which are \['buy'\]. Received"
+        HomeError, match=r"for their tasks, which are \['buy'\]. Received"
     ):
         inspect(layer, V, {"buy": np.zeros(16)})
 

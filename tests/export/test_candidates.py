@@ -78,7 +78,7 @@ def test_a_column_that_orders_no_rows_is_told(folder, latest_by, received):
 
 
 def test_rows_without_a_candidate_are_told(folder):
-    with pytest.raises(HomeError, match="no row has a `video`"):
+    with pytest.raises(HomeError, match="no row has a value in `video`"):
         Candidates.read(folder(train=[(-1, 3)]), LATEST, ["video", "kind"])
 
 

@@ -75,7 +75,7 @@ def folder(tmp_path, monkeypatch):
         (
             ["log.csv"],
             {"time": "colour"},
-            r"^`--time` is 'colour', which is no column ",
+            r"^`--time` is 'colour', which is not a column ",
         ),
         (["log.csv"], {"memory": "much"}, r"^`memory`: "),
         (
@@ -105,7 +105,7 @@ def test_a_type_that_is_given_is_read_and_written(folder):
 
 def test_a_file_that_may_have_been_edited_stays(folder):
     (folder / "config.yaml").write_text("mine")
-    with pytest.raises(HomeError, match=r"^config\.yaml exists, and may have been ed"):
+    with pytest.raises(HomeError, match=r"^config\.yaml exists and may have been ed"):
         init(["log.csv"], "config.yaml")
     assert (folder / "config.yaml").read_text() == "mine"
 

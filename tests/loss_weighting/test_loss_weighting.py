@@ -548,7 +548,7 @@ def test_wrong_use_is_told_in_one_line(model_class):
         model_class(network, TASKS, loss_weighting="kendall")
     inputs = keras.Input((3,))
     plain = keras.Model(inputs, {"click": keras.layers.Dense(1)(inputs)})
-    with pytest.raises(HomeError, match=r"`GradNorm` needs a network that returns"):
+    with pytest.raises(HomeError, match=r"`GradNorm` needs a network that, called"):
         model_class(plain, ["click"], loss_weighting="gradnorm")
     weighting = PCGrad()
     model_class(network, TASKS, loss_weighting=weighting)

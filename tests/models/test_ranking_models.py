@@ -198,7 +198,7 @@ def test_a_model_that_an_earlier_version_saved_is_told_in_one_line():
     assert "\n" not in message
     without = RankingModel(make_network(), TASKS).get_config()
     del without["loss_weighting"]
-    with pytest.raises(HomeError, match=r"were others \('loss_weighting'\)"):
+    with pytest.raises(HomeError, match=r"other arguments \('loss_weighting'\)"):
         RankingModel.from_config(without)
 
 

@@ -203,7 +203,7 @@ def test_what_was_not_prepared_is_never_replaced(source, tmp_path, kind):
     if kind == "file":
         out.write_text("mine")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(HomeError, match="holds something else"):
+    with pytest.raises(HomeError, match="contains something else"):
         prepare(source, kuairand_config(), out)
     assert sorted(tmp_path.rglob("*")) == before
 

@@ -47,7 +47,7 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
         ({"training.epochs": 0}, r"`training.epochs`: .* greater than 0"),
         ({"training.framework": "jax"}, r"`training.framework`: .*'tfrs' or 'keras'"),
         ({"features.x": {"type": "numerical"}}, r"`features.x.type`: .*'numeric'"),
-        ({"features.x": {"type": "categorical"}}, r"`features.x`: give `width`"),
+        ({"features.x": {"type": "categorical"}}, r"`features.x`: set `width`"),
         (
             {"features.x": {"type": "categorical", "width": 2, "buckets": 9}},
             r"`features.x`: `buckets` and `encoding: hashed` require",
@@ -58,7 +58,7 @@ HASHED = {"type": "categorical", "encoding": "hashed", "buckets": 9, "width": 2}
         ),
         (
             {"features.x": {"type": "categorical", "table": "user_id", "min_count": 2}},
-            r"`features.x`: `encoding`, .* are those of the feature that `table` names",
+            r"`features.x`: `encoding`, .* are set by the feature that `table` names",
         ),
         (
             {

@@ -11,6 +11,7 @@ import tensorflow as tf
 from rich.console import Console
 from support.checkpoints import last_checkpoint, steps_of, variables_of
 from support.processes import run_python
+from support.slow import slow_except
 from support.strategies import two_devices
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -159,6 +160,7 @@ def test_it_does_so_in_other_ways_to_train(
     assert_same_end(train(config, prepared, tmp_path / "run", **options), whole)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_cut_in_the_middle_is_left_for_the_one_before(
     config, prepared, run, whole, capsys
 ):
@@ -182,6 +184,7 @@ def test_without_a_checkpoint_that_can_be_read_nothing_is_lost_in_silence(
     assert run.history_file.read_bytes() == history
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_resumed_from(
     config, prepared, run, whole, limited_files
 ):
@@ -197,7 +200,9 @@ def test_a_full_disk_is_told_and_resumed_from(
     assert_same_end(run, whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", slow_except([signal.SIGTERM], [signal.SIGINT, signal.SIGTERM])
+)
 def test_a_signal_is_held_back_until_the_step_is_saved(
     config, prepared, run, whole, monkeypatch, number
 ):
@@ -244,6 +249,7 @@ def test_a_signal_before_there_is_anything_to_save_is_not_held_back():
         signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_validations_within_an_epoch_stop_a_training_early(
     config, prepared, tmp_path, monkeypatch
 ):
@@ -262,6 +268,7 @@ def test_validations_within_an_epoch_stop_a_training_early(
     assert steps_of(run) == [8, 9]
 
 
+@pytest.mark.slow
 def test_the_last_checkpoints_and_the_best_are_kept(config, prepared, run):
     more = override_config(config, {"training.keep_checkpoints": 3})
     train(more, prepared, run.folder)
@@ -277,6 +284,7 @@ def test_a_run_whose_checkpoints_were_of_epochs_is_refused(config, prepared, run
         train(config, prepared, run.folder)
 
 
+@pytest.mark.slow
 def test_the_batches_of_a_resumed_training_are_those_it_would_have_seen(
     config, prepared
 ):

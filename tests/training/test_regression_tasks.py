@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.stats import pearsonr
+from support.slow import slow_except
 
 from home_tf.backend import IS_LEGACY
 from home_tf.config import load_config, make_config
@@ -22,7 +23,9 @@ FRAMEWORK = "tfrs" if IS_LEGACY else "keras"
 SECONDS = "CASE WHEN play_time_ms > 0 THEN play_time_ms / 1000 END"
 
 
-@pytest.fixture(scope="module", params=["log1p", "weighted_logistic"])
+@pytest.fixture(
+    scope="module", params=slow_except(["log1p"], ["log1p", "weighted_logistic"])
+)
 def trained(request, logs, tmp_path_factory):
     """A run with a task of watch times, its configuration and its records."""
     from support.small_config import SMALL_CONFIG
@@ -117,6 +120,7 @@ def test_numbers_are_exported_and_scored(trained, tmp_path):
     assert "play_time" in manifest["config"]
 
 
+@pytest.mark.slow
 def test_a_diagnosis_shows_them(trained):
     run, _, _ = trained
     found = diagnose_run(run, importance_of=["user_is_click_rate"])

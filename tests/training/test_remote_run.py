@@ -45,6 +45,7 @@ def names(folder):
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_run_at_a_url_is_as_a_local_one(config, records, prepared, tmp_path):
     class Killed(BaseException):
         pass

@@ -90,6 +90,7 @@ def test_every_epoch_but_the_first_begins_with_a_reset(
     assert found == []
 
 
+@pytest.mark.slow
 def test_an_extended_run_ends_as_one_of_all_epochs(config, prepared, tmp_path):
     """Its last checkpoint has the tables as trained; the next epoch resets them."""
     one = override_config(config, {"training.epochs": 1})
@@ -100,6 +101,7 @@ def test_an_extended_run_ends_as_one_of_all_epochs(config, prepared, tmp_path):
     assert_same(ours, theirs, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_replicas_have_the_same_tables(config, prepared, tmp_path):
     runs = [
         train(config, prepared, tmp_path / name, strategy=strategy)

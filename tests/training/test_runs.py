@@ -81,9 +81,9 @@ def test_a_finished_run_is_extended_by_more_epochs(config, prepared, run, tmp_pa
     [
         (
             {"training.learning_rate": 0.5, "features.video_id.width": 2},
-            "which differs in features.video_id.width, training.learning_rate. Name",
+            "it differs in features.video_id.width, training.learning_rate. Choose",
         ),
-        ({"training.seed": 3}, "which differs in training.seed. Name"),
+        ({"training.seed": 3}, "it differs in training.seed. Choose"),
     ],
 )
 def test_a_configuration_that_differs_names_the_keys(
@@ -100,7 +100,7 @@ def test_fewer_epochs_and_another_order_of_features_are_another_configuration(
 ):
     more = override_config(config, {"training.epochs": 2})
     train(more, prepared, run.folder)
-    with pytest.raises(HomeError, match=r"which differs in training.epochs"):
+    with pytest.raises(HomeError, match=r"it differs in training.epochs"):
         train(config, prepared, run.folder)
     from dataclasses import replace
 

@@ -146,6 +146,7 @@ def test_only_training_is_launched():
     assert "Received: 'evaluate'. Write `home-tf launch -- train ...`" in line
 
 
+@pytest.mark.slow
 @once
 def test_what_the_chief_says_is_said_once(config_file, prepared, tmp_path):
     (tmp_path / "full").mkdir()

@@ -133,6 +133,7 @@ def test_the_optimizer_goes_on(days, still):
     assert variable(still, iteration) == sum(steps)
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_the_earlier_run_unless_asked(days, still):
     folder, load, run = days
     before, after = (
@@ -158,6 +159,7 @@ def test_statistics_are_those_of_the_earlier_run_unless_asked(days, still):
     assert found["video_impressions"]["mean"] == after["video_impressions"]["mean"]
 
 
+@pytest.mark.slow
 def test_what_begins_so_resumes_and_is_measured(days, tmp_path):
     folder, load, run = days
     whole = train(load("after", epochs=2), folder / "after", tmp_path / "whole",
@@ -207,6 +209,7 @@ def test_what_does_not_fit_is_refused(days, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_new_statistics_leave_the_unit_of_a_number_as_it_is(days, logs, tmp_path):
     """The tower of a regression task has learnt in it."""
     _, load, _ = days

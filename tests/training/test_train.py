@@ -172,6 +172,7 @@ def test_training_stops_when_the_best_epoch_is_long_past(
     assert int(np.argmax(scores)) == len(scores) - 2
 
 
+@pytest.mark.slow
 def test_the_seed_decides_the_run(small_config, prepared, trained, tmp_path):
     """That the same seed gives the same run, the tests of interrupted runs show."""
     first = weights_of(trained[0])
@@ -240,7 +241,7 @@ def test_another_configuration_is_not_trained_over_a_run(
         training__learning_rate=0.5,
         model__architecture=QUICK,
     )
-    with pytest.raises(HomeError, match=r"holds a run of another configuration"):
+    with pytest.raises(HomeError, match=r"contains a run with another configuration"):
         train(other, prepared, run.folder)
 
 

@@ -81,8 +81,8 @@ def test_a_search_of_something_else_is_refused(records, tmp_path):
     before = read(out)
     other = {"model.dropout": {"low": 0.0, "high": 0.1}}
     for config, space, match in (
-        (load(), other, "which differs in the space"),
-        (load(**{"training.seed": 1}), SPACE, r"which differs in training\.seed"),
+        (load(), other, "it differs in the space"),
+        (load(**{"training.seed": 1}), SPACE, r"it differs in training\.seed"),
     ):
         with pytest.raises(HomeError, match=match):
             tune(config, data, out, space=space, trials=2)

@@ -315,7 +315,7 @@ def test_changes_may_be_added_and_stay_what_they_are(start, stub, tmp_path):
     assert "- `fast`: " in table
     assert "- `deep`: " in table
     assert list(Plan.load(tmp_path / "out").changes) == ["fast", "deep"]
-    with pytest.raises(HomeError, match=r"which differs in the change 'fast'\. "):
+    with pytest.raises(HomeError, match=r"it differs in the change 'fast'\. "):
         start(changes={"fast": {"training.epochs": 9}}, seeds=1)
 
 
@@ -779,7 +779,7 @@ def test_the_files_of_the_configuration_are_compared_on(write_config, tmp_path):
     replaced = {"log: log_standard*.csv*": "folder: mine\n  log: [rows.csv]"}
     file = write_config(replace=replaced)
     config = load_config(file)
-    with pytest.raises(HomeError, match=r"no file matches rows.csv in .*mine. Give"):
+    with pytest.raises(HomeError, match=r"no file matches rows.csv in .*mine. Set"):
         find_source(file, config, None, generate=lambda: tmp_path)
     (file.parent / "mine").mkdir()
     (file.parent / "mine" / "rows.csv").touch()

@@ -43,7 +43,7 @@ test-jax: .venv-jax/installed ## those of the layers on JAX
 test-spark: .venv-spark/installed ## the tests of Spark
 	tests/run spark
 
-test-slow: .venv/installed .venv-oldest/installed ## the tests that take longest, which make test leaves out
+test-slow: .venv/installed .venv-oldest/installed .venv-jax/installed ## the tests that take longest, which make test leaves out
 	tests/run slow
 
 test-oldest: .venv-oldest/installed .venv/installed ## all tests on the oldest versions

@@ -37,13 +37,13 @@ test-keras: .venv/installed ## of these the tests under Keras 3
 test-legacy: .venv/installed ## those under legacy Keras
 	tests/run legacy
 
-test-jax: .venv-jax/installed ## those of the layers on JAX
+test-jax: .venv-jax/installed ## the tests of all layers on JAX
 	tests/run jax
 
 test-spark: .venv-spark/installed ## the tests of Spark
 	tests/run spark
 
-test-slow: .venv/installed .venv-oldest/installed .venv-jax/installed ## the tests that take longest, which make test leaves out
+test-slow: .venv/installed .venv-oldest/installed ## the tests that take longest, which make test leaves out
 	tests/run slow
 
 test-oldest: .venv-oldest/installed .venv/installed ## all tests on the oldest versions

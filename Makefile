@@ -37,7 +37,7 @@ test-keras: .venv/installed ## of these the tests under Keras 3
 test-legacy: .venv/installed ## those under legacy Keras
 	tests/run legacy
 
-test-jax: .venv-jax/installed ## the tests of all layers on JAX
+test-jax: .venv-jax/installed ## all tests of the layers on JAX
 	tests/run jax
 
 test-spark: .venv-spark/installed ## the tests of Spark

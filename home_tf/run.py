@@ -114,8 +114,7 @@ class Run:
         if not self.config_file.is_file():
             raise HomeError(
                 f"{self.folder}: does not contain a run (no config.yaml). Run `home-tf "
-                "train` "
-                "first, or name another folder"
+                "train` first, or name another folder"
             )
 
     def load_state(self) -> dict[str, Any]:

@@ -43,8 +43,7 @@ def named_weights(layer: Any) -> dict[str, Weight]:
             raise ValueError(
                 f"The weights of `{layer.name}` must have unique paths, because they "
                 f"are saved by path. Received: two weights with the path {path!r}. "
-                "Give the layers "
-                "different names"
+                "Give the layers different names"
             )
         found[path] = weight
     return found

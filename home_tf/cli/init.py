@@ -64,11 +64,10 @@ def init(
     _print(draft)
     report_written(out)
     console.print(
-        "\nRead it, delete what is not known when a row is ranked, and run\n"
-        f"  home-tf prepare --config {out} --out records\n"
-        f"  home-tf train --config {out} --data records --out run\n"
-        "  home-tf evaluate --run run\n"
-        "  home-tf export --run run --out model",
+        "\nRead it, delete what is not known when a row is ranked, and run\n  home-tf "
+        f"prepare --config {out} --out records\n  home-tf train --config {out} --data "
+        "records --out run\n  home-tf evaluate --run run\n  home-tf export --run run "
+        "--out model",
         soft_wrap=True,
         markup=False,
     )

@@ -26,8 +26,7 @@ def launch(
     if command[0] != "train":
         raise HomeError(
             "`launch` starts `train` in several processes; it cannot start other "
-            "commands. "
-            f"Received: {command[0]!r}. Write `home-tf launch -- train ...`"
+            f"commands. Received: {command[0]!r}. Write `home-tf launch -- train ...`"
         )
     addresses = free_addresses(workers)
     clusters = [{VARIABLE: describe_worker(addresses, i)} for i in range(workers)]

@@ -36,8 +36,7 @@ def _check_task_names(config: "Config") -> None:
             raise HomeError(
                 "the name of a task must consist of letters, digits, `_`, `-`, `.` and "
                 "`/`, and start with a letter or digit, like TensorFlow's names. "
-                "Received: "
-                f"{name!r}"
+                f"Received: {name!r}"
             )
 
 

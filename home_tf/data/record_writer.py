@@ -188,8 +188,8 @@ class RecordWriter:
             if names:
                 listed = ", ".join(map(repr, names))
                 raise HomeError(
-                    f"split {split!r}: columns {problem}: {listed}; "
-                    "`rows` must have exactly the writer's `columns`"
+                    f"split {split!r}: columns {problem}: {listed}; `rows` must have "
+                    "exactly the writer's `columns`"
                 )
 
 
@@ -340,10 +340,9 @@ def _as_floats(where: str, values: Array, nullable: bool) -> Array:
     if refused.any():
         row = int(np.argwhere(refused)[0, 0])
         raise HomeError(
-            f"{where} must hold finite float32 numbers"
-            f"{' or NaN' if nullable else ''}. Received: {values[row]} in row {row} of "
-            "`rows`; replace it, or name the column in `nullable` if NaN means a "
-            "missing label"
+            f"{where} must hold finite float32 numbers{' or NaN' if nullable else ''}. "
+            f"Received: {values[row]} in row {row} of `rows`; replace it, or name the "
+            "column in `nullable` if NaN means a missing label"
         )
     return floats
 

@@ -254,8 +254,7 @@ def check_column_names(names: Iterable[str]) -> None:
         if not _COLUMN_NAME.fullmatch(name) or name in _RESERVED:
             raise HomeError(
                 "the name of a column must consist of letters (a to z), digits, `_`, "
-                "`-` "
-                "and `.`, start with a letter or digit, and must not be one of "
+                "`-` and `.`, start with a letter or digit, and must not be one of "
                 f"{', '.join(_RESERVED)}. Received: {name!r}"
             )
 

@@ -52,8 +52,7 @@ class Vocabulary:
         except (csv.Error, KeyError, TypeError, ValueError):
             raise HomeError(
                 f"{file}: a vocabulary must have the columns value,count. Prepare the "
-                "data "
-                "again"
+                "data again"
             ) from None
         _check_different(file, [value for value, _ in rows])
         present = [row for row in rows if row[0] != column.missing]

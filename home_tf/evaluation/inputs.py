@@ -43,8 +43,8 @@ def valid_labels(
     if wrong.any():
         row = int(wrong.argmax())
         raise HomeError(
-            "`labels` must be 0 or 1, or NaN or -1 where missing. "
-            f"Received: {values[row]} in row {row}"
+            "`labels` must be 0 or 1, or NaN or -1 where missing. Received: "
+            f"{values[row]} in row {row}"
         )
     return valid
 
@@ -89,8 +89,8 @@ def row_weights(weights: npt.ArrayLike | None, valid: npt.NDArray[np.bool_]) -> 
     if wrong.any():
         row = int(wrong.argmax())
         raise HomeError(
-            "`weights` must be finite and not negative. "
-            f"Received: {values[row]} in row {row}"
+            f"`weights` must be finite and not negative. Received: {values[row]} in "
+            f"row {row}"
         )
     return values[valid].astype(np.float64)
 
@@ -172,6 +172,6 @@ def check_length(name: str, values: Array, rows: int) -> None:
     """Raises if `values` does not have one value per label."""
     if len(values) != rows:
         raise HomeError(
-            f"`{name}` must have one value per label. "
-            f"Received: {len(values)} {name} for {rows} labels"
+            f"`{name}` must have one value per label. Received: {len(values)} {name} "
+            f"for {rows} labels"
         )

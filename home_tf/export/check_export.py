@@ -130,8 +130,7 @@ def _run(
         lines = done.stderr.strip().splitlines() or ["no message"]
         raise HomeError(
             f"{folder}: cannot be loaded and called in a process that has only "
-            "TensorFlow: "
-            f"{lines[-1]}"
+            f"TensorFlow: {lines[-1]}"
         )
 
 

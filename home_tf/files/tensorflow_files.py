@@ -148,8 +148,7 @@ def _start(scheme: str, url: str) -> None:
         listed = ", ".join(sorted(filter(None, {*known, *_OF_TENSORFLOW_IO})))
         raise HomeError(
             f"{url}: `{scheme}://` is not a file system that TensorFlow supports. It "
-            "supports: "
-            f"{listed}"
+            f"supports: {listed}"
         )
 
 

@@ -108,8 +108,8 @@ class ExpertGate(Layer):
         if common + own != self.num_experts:
             raise ValueError(
                 f"`{type(self).__name__}` must get as many experts as it has weights "
-                f"for. Received: num_experts={self.num_experts}, "
-                f"{common} `experts` and {own} `own_experts` of each gate"
+                f"for. Received: num_experts={self.num_experts}, {common} `experts` "
+                f"and {own} `own_experts` of each gate"
             )
 
     def call(

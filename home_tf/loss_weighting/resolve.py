@@ -48,8 +48,7 @@ def resolve(
         raise HomeError(
             f"`loss_weights` must be left out with `{name}`, which learns the weights "
             f"and would override them. Received: {given}. Leave them out, or use 'sum' "
-            "or "
-            "'pcgrad'"
+            "or 'pcgrad'"
         )
     if weighting.needs_features and not _returns_features(network):
         raise HomeError(

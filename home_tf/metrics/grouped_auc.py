@@ -140,9 +140,8 @@ def _integer_ids(groups: Any) -> Any:
     if groups is None:
         raise ValueError(
             "`groups` must be given: the group of each row. Received: groups=None. "
-            "Call "
-            "`update_state(y_true, y_pred, groups=...)` in a training or evaluation "
-            "loop: `compile(metrics=...)` passes no groups"
+            "Call `update_state(y_true, y_pred, groups=...)` in a training or "
+            "evaluation loop: `compile(metrics=...)` passes no groups"
         )
     groups = ops.convert_to_tensor(groups)
     dtype = getattr(groups.dtype, "name", groups.dtype)

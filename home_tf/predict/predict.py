@@ -155,8 +155,7 @@ def _check_kept(columns: Sequence[str], outputs: Sequence[str]) -> list[str]:
     if taken:
         raise HomeError(
             "`columns` must not contain the name of a prediction. Received: "
-            f"{sorted(taken)}. "
-            "Rename the column in the data"
+            f"{sorted(taken)}. Rename the column in the data"
         )
     return list(dict.fromkeys(columns))
 

@@ -34,8 +34,7 @@ def find_saved_model(folder: PathLike) -> AnyPath:
     if not numbers:
         raise HomeError(
             f"{path}: does not contain an exported model. Write one with `home-tf "
-            "export`, or name "
-            "another folder"
+            "export`, or name another folder"
         )
     return versions.path(numbers[-1])
 

@@ -60,7 +60,7 @@ def assign_days(
     if len(days) < 2 + tests:
         needs = "3 days, to train, validate and test on"
         raise HomeError(
-            f"the log must have at least "
+            "the log must have at least "
             f"{needs if tests else '2 days, to train and to validate on'}. Received: "
             f"{list(days)}. Else split `by` shares or time"
         )
@@ -78,9 +78,8 @@ def assign_days(
     train = [day for day in days if first <= day < validation]
     if not train:
         raise HomeError(
-            "no day is left to train on: the training days go from "
-            "`data.split.first` to the day before validation. "
-            f"Received: {first} and {validation}"
+            "no day is left to train on: the training days go from `data.split.first` "
+            f"to the day before validation. Received: {first} and {validation}"
         )
     found = {"train": train, "validation": [validation]}
     return found if test is None else {**found, "test": [test]}

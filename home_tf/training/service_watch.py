@@ -75,8 +75,7 @@ def _explain_loss(address: str) -> Iterator[None]:
             raise
         raise HomeError(
             f"{_KEY}: {address} has lost rows of the epoch, as happens when a worker "
-            "stops. "
-            f"{_AGAIN}"
+            f"stops. {_AGAIN}"
         ) from None
 
 

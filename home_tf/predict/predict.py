@@ -115,7 +115,7 @@ def _find_rows(
     if split is not None:
         raise HomeError(
             f"`split` requires a dataset directory. Received: {split!r}, and "
-            f"{data if is_path else 'a table'}, which is none"
+            f"{data if is_path else 'a table'}, which is not one"
         )
     return TableRows(data, engine, master, memory)
 

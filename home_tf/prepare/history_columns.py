@@ -92,6 +92,6 @@ def _no_column(column: str, who: str, given: Collection[str]) -> str:
     close = difflib.get_close_matches(column, given)
     shown = f"Close: {', '.join(close)}" if close else f"They are {', '.join(given)}"
     return (
-        f"{who} needs `{column}`, which is no column of the files, nor of "
-        f"`data.columns`, `data.history` or `data.history_lists`. {shown}"
+        f"{who} needs `{column}`, which is not a column of the files, `data.columns`, "
+        f"`data.history` or `data.history_lists`. {shown}"
     )

@@ -69,7 +69,7 @@ def test_a_file_that_is_there_twice_is_refused(source, error):
 def test_a_missing_column_is_named_with_who_needs_it(source, edit, error, file, column):
     edit(source, file, without(column))
     message = error()
-    assert f"needs `{column}`, which is no column" in message
+    assert f"needs `{column}`, which is not a column" in message
     assert message.startswith("feature `")
     assert "Close: " in message
 

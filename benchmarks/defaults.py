@@ -2,8 +2,9 @@
 
     python benchmarks/defaults.py --source path/to/excerpt --work FOLDER
 
-Compares HoME with itself under each change of `benchmarks/defaults.yaml`, with MMoE and
-with LightGBM, tested on 3 May 2022, which is no test day of the comparison of models.
+Compares HoME with itself under each change of `benchmarks/defaults.yaml`, or of another
+file with `--changes`, with MMoE and with LightGBM, tested on 3 May 2022, which is no
+test day of the comparison of models.
 `table.md` in FOLDER has the results; they are kept in `docs/results/defaults`.
 """
 
@@ -20,6 +21,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--changes", type=Path, default=HERE / "defaults.yaml")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
@@ -36,7 +38,7 @@ def main():
         options.source,
         options.work,
         architectures=MODELS,
-        changes=read_yaml(HERE / "defaults.yaml"),
+        changes=read_yaml(options.changes),
         seeds=options.seeds,
         folds=1,
         trials=0,

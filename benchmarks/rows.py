@@ -1,6 +1,6 @@
 """How many rows do networks need to win? A curve on generated logs.
 
-    python benchmarks/rows.py --out OUT --work FOLDER --rows 1e5 1e6 --seeds 2 1
+    python benchmarks/rows.py --out docs/results/rows --work FOLDER --rows 1e5 1e6
 
 For each number of rows this generates logs with 25 rows a user, trains the models on
 them as `home-tf compare` does, without tuning, and writes `rows.csv` and `rows.png`.
@@ -15,11 +15,17 @@ MODELS = ("home", "mmoe", "ple", "adatt", "lightgbm")
 ROWS_A_USER = 25
 DAYS = 12
 COLUMNS = ("rows", "architecture", "seed", "auc", "gauc", "examples_per_second")
-# The most epochs, of which the best one counts. With more rows an epoch is more steps.
-EPOCHS = {300_000: 6, 1_000_000: 3, 3_000_000: 2, 10**12: 1}
+# Epochs at most, of which the best one counts, and seeds, up to a number of rows. With
+# more rows an epoch has more steps, and a training takes longer.
+EPOCHS_AND_SEEDS = {
+    300_000: (6, 2),
+    1_000_000: (3, 1),
+    3_000_000: (2, 1),
+    10**12: (1, 1),
+}
 
 
-def run(rows, work, *, seeds, jobs):
+def run(rows, work, *, jobs):
     """Trains all models on a number of rows, and yields lines of the CSV."""
     import numpy as np
 
@@ -32,7 +38,9 @@ def run(rows, work, *, seeds, jobs):
         users = rows // ROWS_A_USER
         generate(logs, users=users, videos=users // 2, days=DAYS, rows=rows)
     yaml = Path(__file__).parents[1] / "pipelines" / "kuairand.yaml"
-    epochs = next(number for most, number in EPOCHS.items() if rows <= most)
+    epochs, seeds = next(
+        both for most, both in EPOCHS_AND_SEEDS.items() if rows <= most
+    )
     config = load_config(yaml, {"training.epochs": epochs})
     out = work / f"compared-{rows}"
     missing = compare(
@@ -97,22 +105,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--rows", type=float, nargs="+", default=[1e5, 3e5, 1e6])
-    parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[2, 2, 2], help="for each of --rows"
-    )
+    parser.add_argument("--rows", type=float, nargs="+", default=[1e5, 3e5, 1e6, 3e6])
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
-    if len(options.rows) != len(options.seeds):
-        parser.error("--seeds needs one number for each of --rows")
 
     from home_tf.cli.start_tensorflow import start_tensorflow
 
     start_tensorflow("keras")
     lines = [
         line
-        for rows, seeds in zip(options.rows, options.seeds, strict=True)
-        for line in run(int(rows), options.work, seeds=seeds, jobs=options.jobs)
+        for rows in options.rows
+        for line in run(int(rows), options.work, jobs=options.jobs)
     ]
     options.out.mkdir(parents=True, exist_ok=True)
     with (options.out / "rows.csv").open("w", encoding="utf-8", newline="") as file:
